@@ -1,0 +1,63 @@
+/**
+ * Marks: how kernel and guest programs tell a listening host what they do. A mark is one 32-bit write to MARK_PORT:
+ *
+ *     31      24 23                       0
+ *    +----------+--------------------------+
+ *    |   kind   |         argument         |
+ *    +----------+--------------------------+
+ *
+ * They are always compiled in, so a run costs the same whether anyone listens; QEMU ignores the port. May import nothing.
+ */
+
+/** 32-bit writes: marks. */
+export const MARK_PORT: u32 = 0x7e0;
+/** 32-bit reads: instructions retired, low and high half. All ones where there is no such port. */
+export const INSTRET_LOW_PORT: u32 = 0x7e4;
+export const INSTRET_HIGH_PORT: u32 = 0x7e8;
+/** 8-bit write of v ends the run: 0 success, 1 kernel panic, 2 the guest program failed. */
+export const EXIT_PORT: u32 = 0xf4;
+
+export const enum Mark {
+  /** A measured region begins: id << 16 | tag. Counted only while the process that began it is current. */
+  RegionBegin = 1,
+  /** It ends: same argument. */
+  RegionEnd = 2,
+  /** The scheduler switched: pid that runs now. */
+  Switch = 3,
+  /** fork succeeded in the current process: pid of the child. */
+  Fork = 4,
+  /** A page table became shared with one more directory: slot (page-directory index). */
+  Share = 5,
+  /** The current process got its own copy of a table: UnshareCause << 10 | slot. */
+  Unshare = 6,
+  /** The current process dropped its use of a shared table without copying it: slot. */
+  Release = 7,
+  /** The current process is gone for good (its last instruction before the switch away): pid. Ends its open regions. */
+  TaskExit = 8,
+  /** The program that init ran ended: its wait status, 16 bits. */
+  ProgramStatus = 9,
+  /** exec succeeded in the current process: pid. */
+  Exec = 10,
+  /** A write fault copied a page: slot. */
+  CopyOnWrite = 11,
+  /** The kernel panicked; registers and backtrace follow on the console. */
+  Panic = 12,
+}
+
+/** Why a table was unshared: Mark.Unshare's argument from bit 10 up. */
+export const enum UnshareCause {
+  Write = 0,
+  NotPresentWrite = 1,
+  Munmap = 2,
+  Mprotect = 3,
+  Mmap = 4,
+  Brk = 5,
+  StackGrowth = 6,
+}
+
+/** Regions of forkdemo; the tag is the size in megabytes. */
+export const enum Region {
+  Fork = 1,
+  FirstWrite = 2,
+  Exit = 3,
+}
