@@ -1,0 +1,4 @@
+import { suite } from "uvu";
+
+const test = suite("forgets-run");
+test("never run", () => {});

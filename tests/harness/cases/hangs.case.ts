@@ -1,0 +1,7 @@
+import { suite } from "uvu";
+
+const test = suite("hangs");
+test("spins", () => {
+  for (;;);
+});
+test.run();

@@ -1,0 +1,59 @@
+/**
+ * Bundling: TypeScript under Node 20 needs one esbuild call before it runs. Everything that the command line, the tests
+ * and the benchmarks start goes through here. Plain JavaScript, because it is what runs before anything is built.
+ * Invariant: what stands in dist/ is never older than the newest source, else it is made again before use.
+ */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The project's root folder, absolute. */
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const SOURCE_FOLDERS = ["cpu", "tools", "kernel/abi"];
+/** Entry points of dist/: the command line, the worker that holds a machine, and the library. */
+const ENTRIES = { cli: "tools/cli/main.ts", worker: "tools/cli/worker.ts", index: "cpu/index.ts" };
+
+/** Newest modification time, in milliseconds, of the .ts files below a folder. */
+function newest(folder) {
+  let time = 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) time = Math.max(time, newest(path), statSync(path).mtimeMs);
+    else if (entry.name.endsWith(".ts")) time = Math.max(time, statSync(path).mtimeMs);
+  }
+  return time;
+}
+
+/**
+ * One esbuild call: `entries` (name -> source path) into `outdir` as ES modules that share their common parts.
+ * Packages stay outside. Throws esbuild's own error, which names file and line.
+ */
+export async function bundle(entries, outdir, plugins = []) {
+  const { build } = await import("esbuild");
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: entries,
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    packages: "external",
+    outExtension: { ".js": ".mjs" },
+    sourcemap: "inline",
+    sourcesContent: false,
+    logLevel: "warning",
+    plugins,
+  });
+}
+
+/** Brings dist/ up to date if any source is newer; in an installed package, which has no sources, does nothing. */
+export async function bundleTools() {
+  if (!existsSync(join(ROOT, ENTRIES.cli))) return;
+  const stamp = join(ROOT, "dist/cli.mjs");
+  const time = Math.max(...SOURCE_FOLDERS.map((folder) => newest(join(ROOT, folder))));
+  if (existsSync(stamp) && statSync(stamp).mtimeMs > time) return;
+  await bundle(ENTRIES, "dist");
+}
