@@ -1,0 +1,12 @@
+/**
+ * The end of a program: what crt0.s calls with main's result. The compiler makes this file an entry of each program.
+ * May import print and syscalls.
+ */
+import { flush } from "./print";
+import { exit } from "./syscalls";
+
+/** Sends out pending output and ends the process with `status`. Does not return. */
+export function programExit(status: i32): void {
+  flush();
+  exit(status);
+}

@@ -1,0 +1,64 @@
+/**
+ * The kernel's counters, by name: /proc/vmstat ("name value" a line) and /proc/meminfo ("Name: value kB" a line).
+ * A snapshot is the text of the whole file in a buffer of VMSTAT_BYTES, so that all counters in it are of one moment.
+ * May import file, string and kernel/abi.
+ */
+import { cstr } from "../../kernel/abi/intrinsics";
+import { readFile } from "./file";
+import { parseDec, startsWith, strchr, strlen, strstr } from "./string";
+
+/** Room for a snapshot, in bytes. */
+export const VMSTAT_BYTES: i32 = 4096;
+
+const scratch: usize = memory.data(4096);
+
+/** Reads all counters into `snapshot`. */
+export function takeSnapshot(snapshot: usize): void {
+  assert(readFile(cstr("/proc/vmstat"), snapshot, VMSTAT_BYTES) > 0, "/proc/vmstat can be read");
+}
+
+/** Value after `name` at the beginning of a line of `text`. The name must be there. */
+function field(text: usize, name: usize): u32 {
+  let line = text;
+  while (true) {
+    if (startsWith(line, name)) {
+      let value = line + strlen(name);
+      if (load<u8>(value) == 0x3a) value++;
+      if (load<u8>(value) == 0x20) {
+        while (load<u8>(value) == 0x20) value++;
+        return parseDec(value);
+      }
+    }
+    line = strchr(line, 0x0a);
+    assert(line != 0, "the kernel has a counter of this name");
+    line++;
+  }
+}
+
+/** A counter in a snapshot. */
+export function counterIn(snapshot: usize, name: usize): u32 {
+  return field(snapshot, name);
+}
+
+/** A counter as it is now. */
+export function counter(name: usize): u32 {
+  takeSnapshot(scratch);
+  return field(scratch, name);
+}
+
+/** How far a counter went up from one snapshot to another, modulo 2**32. */
+export function counted(before: usize, after: usize, name: usize): u32 {
+  return field(after, name) - field(before, name);
+}
+
+/** Frames (of 4 KB) of free physical memory. */
+export function freeFrames(): u32 {
+  assert(readFile(cstr("/proc/meminfo"), scratch, VMSTAT_BYTES) > 0, "/proc/meminfo can be read");
+  return field(scratch, cstr("MemFree")) / 4;
+}
+
+/** Whether fork shares page tables: the kernel runs with fork=share. */
+export function forkShares(): bool {
+  assert(readFile(cstr("/proc/cmdline"), scratch, VMSTAT_BYTES) >= 0, "/proc/cmdline can be read");
+  return strstr(scratch, cstr("fork=share")) != 0;
+}
