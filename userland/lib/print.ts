@@ -2,9 +2,10 @@
  * Output to file descriptor 1, in whole lines: bytes gather in one buffer that goes out with a single write(2) at each
  * newline, when it is full, and when the program ends, so that lines of several processes do not mix. What is pending at
  * a fork is in both processes, as in C: fork after a newline or after flush().
- * May import syscalls and string. Source of printf: ISO C 7.21.6.1, the part of it that integers and strings need.
+ * May import syscalls, string and strerror. Source of printf: ISO C 7.21.6.1, the part of it that integers and strings need.
  */
 import { cstr } from "../../kernel/abi/intrinsics";
+import { errorText } from "./strerror";
 import { strlen } from "./string";
 import { write } from "./syscalls";
 
@@ -148,4 +149,12 @@ export function complain(name: usize, text: usize): void {
   printError(cstr(": "));
   printError(text);
   printError(cstr("\n"));
+}
+
+/** Says on descriptor 2 why a system call of program `name` on `what` failed: "NAME: WHAT: REASON". 1, an exit status. */
+export function failure(name: usize, what: usize, result: i32): i32 {
+  printError(name);
+  printError(cstr(": "));
+  complain(what, errorText(result));
+  return 1;
 }

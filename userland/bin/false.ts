@@ -1,0 +1,4 @@
+/** false: fails. */
+export function main(): i32 {
+  return 1;
+}
