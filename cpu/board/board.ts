@@ -1,0 +1,140 @@
+/**
+ * The devices of the machine, wired to their ports and interrupt lines, and their time. May import its own folder only.
+ * Invariants: before a device is touched, all that its siblings had to do by the present cycle is done; after it, the CPU's
+ * INTR line and deadline are right again. The deadline is the next cycle at which a device could interrupt by itself; what
+ * cannot interrupt (masked, in service) is caught up with when somebody looks.
+ */
+
+import { PortBus } from "./bus";
+import type { Clock } from "./clock";
+import { DebugExit, EXIT_PORT } from "./debugexit";
+import { MARK_PORT, MARK_PORTS, Marks } from "./marks";
+import { Pic, type PicState } from "./pic";
+import { Pit, type PitState } from "./pit";
+import type { PortSize } from "./port";
+import { Uart, type UartState } from "./uart";
+
+const PIT_IRQ = 0;
+const UART_IRQ = 4;
+
+/** The CPU as the board sees it. */
+export interface BoardCpu extends Clock {
+  /** Cycle at which the CPU must let the board act, at the first instruction boundary. */
+  deadline: number;
+  setInterruptLine(level: 0 | 1): void;
+}
+
+/** What the board tells the machine. Called in the middle of an IN or OUT instruction. */
+export interface BoardSignals {
+  /** A byte left the serial port. */
+  transmit(byte: number): void;
+  /** The exit port was written. */
+  exit(value: number): void;
+  /** The mark port was written. */
+  mark(value: number): void;
+}
+
+/** All devices as saved. */
+export interface BoardState {
+  pic: PicState;
+  pit: PitState;
+  uart: UartState;
+}
+
+export class Board {
+  readonly pic = new Pic();
+  readonly pit: Pit;
+  readonly uart: Uart;
+  /** A cycle at which the machine itself wants control, whatever the devices do; Infinity for none. Call refresh() after a change. */
+  alarm = Infinity;
+  private readonly bus = new PortBus();
+
+  constructor(
+    private readonly cpu: BoardCpu,
+    signals: BoardSignals,
+  ) {
+    this.pit = new Pit(cpu, (level) => this.pic.setLine(PIT_IRQ, level));
+    this.uart = new Uart(
+      cpu,
+      (byte) => signals.transmit(byte),
+      (level) => this.pic.setLine(UART_IRQ, level),
+    );
+    this.bus.attach(0x20, 2, this.pic);
+    this.bus.attach(0xa0, 2, this.pic);
+    this.bus.attach(0x40, 4, this.pit);
+    this.bus.attach(0x61, 1, this.pit);
+    this.bus.attach(0x3f8, 8, this.uart);
+    this.bus.attach(EXIT_PORT, 1, new DebugExit((value) => signals.exit(value)));
+    this.bus.attach(MARK_PORT, MARK_PORTS, new Marks(cpu, (value) => signals.mark(value)));
+    this.refresh();
+  }
+
+  /** IN. */
+  read(port: number, size: PortSize): number {
+    this.catchUp();
+    const value = this.bus.read(port, size);
+    this.refresh();
+    return value;
+  }
+
+  /** OUT. */
+  write(port: number, size: PortSize, value: number): void {
+    this.catchUp();
+    this.bus.write(port, size, value);
+    this.refresh();
+  }
+
+  /** The interrupt-acknowledge cycle: the vector. */
+  acknowledge(): number {
+    const vector = this.pic.acknowledge();
+    this.refresh();
+    return vector;
+  }
+
+  /** Lets devices do what is due by the present cycle. Called when the CPU has reached its deadline. */
+  advance(): void {
+    this.catchUp();
+    this.refresh();
+  }
+
+  /** Bytes arrive at the serial port's other end. */
+  receive(bytes: Uint8Array): void {
+    this.catchUp();
+    this.uart.receive(bytes);
+    this.refresh();
+  }
+
+  /** The next cycle at which a device can raise or drop INTR by itself; Infinity when none ever will. */
+  nextEvent(): number {
+    const timer = this.pic.admits(PIT_IRQ) ? this.pit.edgeAt : Infinity;
+    const serial = this.pic.admits(UART_IRQ) && this.uart.listens ? this.uart.eventAt : Infinity;
+    return Math.min(timer, serial);
+  }
+
+  /** Whether console input could interrupt the CPU as things stand. */
+  get inputCanWake(): boolean {
+    return this.pic.admits(UART_IRQ) && this.uart.listens;
+  }
+
+  /** Tells the CPU its INTR line and deadline afresh. */
+  refresh(): void {
+    this.cpu.setInterruptLine(this.pic.output());
+    this.cpu.deadline = Math.min(this.nextEvent(), this.alarm);
+  }
+
+  private catchUp(): void {
+    this.pit.advance();
+    this.uart.advance();
+  }
+
+  save(): BoardState {
+    return { pic: this.pic.save(), pit: this.pit.save(), uart: this.uart.save() };
+  }
+
+  restore(state: BoardState): void {
+    this.pic.restore(state.pic);
+    this.pit.restore(state.pit);
+    this.uart.restore(state.uart);
+    this.refresh();
+  }
+}

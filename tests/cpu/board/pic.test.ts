@@ -1,0 +1,250 @@
+/** The pair of 8259A, driven at its ports and lines. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { Pic } from "../../../cpu/board/pic";
+
+const test = suite("cpu/board/pic");
+
+const MASTER = 0x20;
+const SLAVE = 0xa0;
+
+function initialise(pic: Pic, icw1 = 0x11, icw4 = 0x01): void {
+  for (const [port, base, wiring] of [
+    [MASTER, 0x20, 0x04],
+    [SLAVE, 0x28, 0x02],
+  ]) {
+    pic.writePort(port, 1, icw1);
+    pic.writePort(port + 1, 1, base);
+    pic.writePort(port + 1, 1, wiring);
+    if ((icw1 & 1) !== 0) pic.writePort(port + 1, 1, icw4);
+  }
+}
+
+function ready(icw1?: number, icw4?: number): Pic {
+  const pic = new Pic();
+  initialise(pic, icw1, icw4);
+  return pic;
+}
+
+/** The vector taken, or −1 when INTR is low. */
+function take(pic: Pic): number {
+  return pic.output() === 0 ? -1 : pic.acknowledge();
+}
+
+function readRequests(pic: Pic, port = MASTER): number {
+  pic.writePort(port, 1, 0x0a);
+  return pic.readPort(port);
+}
+
+function readInService(pic: Pic, port = MASTER): number {
+  pic.writePort(port, 1, 0x0b);
+  return pic.readPort(port);
+}
+
+test("asks for nothing before ICW1 to ICW4", () => {
+  const pic = new Pic();
+  pic.setLine(3, 1);
+  assert.is(pic.output(), 0);
+  pic.writePort(MASTER, 1, 0x11);
+  pic.writePort(MASTER + 1, 1, 0x40);
+  pic.writePort(MASTER + 1, 1, 0x04);
+  pic.setLine(4, 1);
+  assert.is(pic.output(), 0, "ICW4 is still to come");
+  pic.writePort(MASTER + 1, 1, 0x01);
+  assert.is(take(pic), 0x44);
+});
+
+test("ICW1 forgets requests: a line that is high already must rise again", () => {
+  const pic = ready();
+  pic.setLine(1, 1);
+  initialise(pic);
+  assert.is(pic.output(), 0);
+  pic.setLine(1, 0);
+  pic.setLine(1, 1);
+  assert.is(take(pic), 0x21);
+});
+
+test("the vector is base plus input, in service until EOI", () => {
+  const pic = ready();
+  pic.setLine(4, 1);
+  assert.is(take(pic), 0x24);
+  assert.is(readInService(pic), 0x10);
+  assert.is(readRequests(pic), 0);
+  pic.setLine(4, 0);
+  pic.setLine(4, 1);
+  assert.is(pic.output(), 0, "its own level is blocked");
+  pic.writePort(MASTER, 1, 0x20);
+  assert.is(take(pic), 0x24);
+});
+
+test("an edge is one request, however long the line stays high", () => {
+  const pic = ready();
+  pic.setLine(0, 1);
+  assert.is(take(pic), 0x20);
+  pic.writePort(MASTER, 1, 0x20);
+  pic.setLine(0, 1);
+  assert.is(pic.output(), 0);
+});
+
+test("in level mode a high line asks again after EOI", () => {
+  const pic = ready(0x19);
+  pic.setLine(0, 1);
+  assert.is(take(pic), 0x20);
+  pic.writePort(MASTER, 1, 0x20);
+  assert.is(take(pic), 0x20);
+  pic.setLine(0, 0);
+  pic.writePort(MASTER, 1, 0x20);
+  assert.is(pic.output(), 0);
+});
+
+test("fixed priority: a lower input waits, a higher one nests", () => {
+  const pic = ready();
+  pic.setLine(3, 1);
+  assert.is(take(pic), 0x23);
+  pic.setLine(5, 1);
+  assert.is(pic.output(), 0);
+  pic.setLine(1, 1);
+  assert.is(take(pic), 0x21);
+  assert.is(readInService(pic), 0x0a);
+  pic.writePort(MASTER, 1, 0x20); // non-specific: the highest in service, 1
+  assert.is(readInService(pic), 0x08);
+  pic.writePort(MASTER, 1, 0x63); // specific: 3
+  assert.is(take(pic), 0x25);
+});
+
+test("the mask holds a request back and keeps it", () => {
+  const pic = ready();
+  pic.writePort(MASTER + 1, 1, 0x01);
+  assert.is(pic.readPort(MASTER + 1), 0x01);
+  pic.setLine(0, 1);
+  assert.is(pic.output(), 0);
+  assert.is(readRequests(pic), 1);
+  assert.not(pic.admits(0));
+  pic.writePort(MASTER + 1, 1, 0);
+  assert.ok(pic.admits(0));
+  assert.is(take(pic), 0x20);
+  assert.not(pic.admits(0), "in service");
+});
+
+test("a request withdrawn before the acknowledge is a spurious IR7, which is not in service", () => {
+  const pic = ready();
+  pic.setLine(5, 1);
+  assert.is(pic.output(), 1);
+  pic.setLine(5, 0);
+  assert.is(pic.output(), 0);
+  assert.is(pic.acknowledge(), 0x27);
+  assert.is(readInService(pic), 0);
+});
+
+test("the slave comes through input 2, and both need an EOI", () => {
+  const pic = ready();
+  pic.setLine(14, 1);
+  assert.is(take(pic), 0x2e);
+  assert.is(readInService(pic), 0x04);
+  assert.is(readInService(pic, SLAVE), 0x40);
+  pic.setLine(9, 1);
+  assert.is(pic.output(), 0, "the master's input 2 is in service");
+  pic.writePort(SLAVE, 1, 0x20);
+  pic.writePort(MASTER, 1, 0x20);
+  assert.is(take(pic), 0x29);
+});
+
+test("special fully nested mode lets the slave's higher inputs nest", () => {
+  const pic = ready(0x11, 0x11);
+  pic.setLine(14, 1);
+  assert.is(take(pic), 0x2e);
+  pic.setLine(9, 1);
+  assert.is(take(pic), 0x29);
+});
+
+test("a spurious request of the slave leaves the master's input 2 in service", () => {
+  const pic = ready();
+  pic.setLine(10, 1);
+  pic.writePort(MASTER + 1, 1, 0xfb);
+  pic.writePort(SLAVE + 1, 1, 0xff); // INT of the slave falls: the master's request goes with it
+  assert.is(pic.output(), 0);
+  pic.writePort(SLAVE + 1, 1, 0);
+  assert.is(take(pic), 0x2a);
+});
+
+test("automatic EOI leaves nothing in service; with rotation the served input becomes the lowest", () => {
+  const pic = ready(0x11, 0x03);
+  pic.setLine(0, 1);
+  assert.is(take(pic), 0x20);
+  assert.is(readInService(pic), 0);
+  pic.writePort(MASTER, 1, 0x80); // rotate in automatic EOI
+  pic.setLine(1, 1);
+  assert.is(take(pic), 0x21);
+  pic.setLine(0, 0);
+  pic.setLine(0, 1);
+  pic.setLine(3, 1);
+  assert.is(take(pic), 0x23, "after 1 has gone to the end, 3 comes before 0");
+  assert.is(take(pic), 0x20);
+});
+
+test("rotation: on EOI, on specific EOI, and by setting the lowest priority", () => {
+  const pic = ready();
+  pic.setLine(0, 1);
+  assert.is(take(pic), 0x20);
+  pic.writePort(MASTER, 1, 0xa0); // rotate on non-specific EOI: 0 is now the lowest
+  pic.setLine(0, 0);
+  pic.setLine(0, 1);
+  pic.setLine(7, 1);
+  assert.is(take(pic), 0x27);
+  pic.writePort(MASTER, 1, 0xe7); // rotate on specific EOI of 7
+  assert.is(take(pic), 0x20);
+  pic.writePort(MASTER, 1, 0x20);
+  pic.writePort(MASTER, 1, 0xc3); // lowest: 3, so 4 is the highest
+  pic.setLine(3, 1);
+  pic.setLine(4, 1);
+  assert.is(take(pic), 0x24);
+});
+
+test("special mask mode lets lower inputs through a masked one in service", () => {
+  const pic = ready();
+  pic.setLine(2 + 1, 1);
+  assert.is(take(pic), 0x23);
+  pic.setLine(6, 1);
+  assert.is(pic.output(), 0);
+  pic.writePort(MASTER + 1, 1, 0x08);
+  pic.writePort(MASTER, 1, 0x68);
+  assert.is(take(pic), 0x26);
+  pic.writePort(MASTER, 1, 0x20); // non-specific EOI passes over the masked 3
+  assert.is(readInService(pic), 0x08);
+});
+
+test("poll: the next read acknowledges", () => {
+  const pic = ready();
+  pic.writePort(MASTER, 1, 0x0c);
+  assert.is(pic.readPort(MASTER), 0);
+  pic.setLine(6, 1);
+  pic.writePort(MASTER, 1, 0x0c);
+  assert.is(pic.readPort(MASTER), 0x86);
+  assert.is(pic.output(), 0);
+  assert.is(readInService(pic), 0x40);
+});
+
+test("without ICW4 and cascade the chip is ready after ICW2", () => {
+  const pic = new Pic();
+  pic.writePort(MASTER, 1, 0x12);
+  pic.writePort(MASTER + 1, 1, 0x58);
+  pic.setLine(0, 1);
+  assert.is(take(pic), 0x58);
+});
+
+test("save and restore", () => {
+  const pic = ready();
+  pic.setLine(12, 1);
+  pic.setLine(1, 1);
+  take(pic);
+  const state = structuredClone(pic.save());
+  const other = new Pic();
+  other.restore(state);
+  assert.equal(other.save(), state);
+  for (const p of [pic, other]) {
+    p.writePort(MASTER, 1, 0x20);
+    assert.is(take(p), 0x2c);
+  }
+});
+
+test.run();
