@@ -44,7 +44,7 @@ export interface Row {
   readonly digit: number;
   /** Intel's, for 32-bit operands: "movsd", "pushad". Conditions are named o no b ae z nz be a s ns p np l ge le g. */
   readonly mnemonic: string;
-  /** The name with 16-bit operands: "movsw", "pusha"; most often the same. */
+  /** The name with 16-bit operands: "movsw", "pushaw"; most often the same. */
   readonly mnemonic16: string;
   readonly operands: readonly Operand[];
   /** Bits of RowFlag. */
@@ -124,8 +124,8 @@ form(0x40, "inc", "Zv");
 form(0x48, "dec", "Zv");
 form(0x50, "push", "Zv");
 form(0x58, "pop", "Zv");
-form(0x60, "pushad/pusha");
-form(0x61, "popad/popa");
+form(0x60, "pushad/pushaw");
+form(0x61, "popad/popaw");
 form(0x62, "bound", "Gv Ma");
 form(0x63, "arpl", "Ew Gw");
 form(0x68, "push", "Iv");
@@ -163,8 +163,8 @@ form(0x98, "cwde/cbw");
 form(0x99, "cdq/cwd");
 form(0x9a, "call", "Ap", T);
 form(0x9b, "fwait", "", RowFlag.Fpu);
-form(0x9c, "pushfd/pushf");
-form(0x9d, "popfd/popf", "", T);
+form(0x9c, "pushfd/pushfw");
+form(0x9d, "popfd/popfw", "", T);
 form(0x9e, "sahf");
 form(0x9f, "lahf");
 
@@ -214,7 +214,7 @@ form(0xcb, "retf", "", T);
 form(0xcc, "int3", "", T);
 form(0xcd, "int", "Ib", T);
 form(0xce, "into", "", T);
-form(0xcf, "iretd/iret", "", T);
+form(0xcf, "iretd/iretw", "", T);
 form(0xd4, "aam", "Ib");
 form(0xd5, "aad", "Ib");
 form(0xd6, "salc");

@@ -8,7 +8,18 @@ import { Code, Decoder, DecoderOptions, Formatter, FormatterSyntax, Instruction,
 export const RECORD = 16;
 
 /** Our name -> iced's, where they differ. */
-const ICED_NAME: Record<string, string> = { jz: "je", jnz: "jne", setz: "sete", setnz: "setne", fwait: "wait" };
+const ICED_NAME: Record<string, string> = {
+  jz: "je",
+  jnz: "jne",
+  setz: "sete",
+  setnz: "setne",
+  fwait: "wait",
+  pushaw: "pusha",
+  popaw: "popa",
+  pushfw: "pushf",
+  popfw: "popf",
+  iretw: "iret",
+};
 
 /** iced's names for encodings that do what another does: shift /6 and the hints that are NOPs. */
 const SAME_NAME: Record<string, string> = { sal: "shl", reservednop: "nop" };
