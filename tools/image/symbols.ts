@@ -6,7 +6,6 @@
 import { type LineRows, readLines, textAt } from "./dwarfline";
 
 const SHT_SYMTAB = 2;
-const STT_NOTYPE = 0;
 const STT_OBJECT = 1;
 const STT_FUNC = 2;
 const STB_GLOBAL = 1;
@@ -17,12 +16,15 @@ interface Section {
   type: number;
   bytes: Uint8Array;
   link: number;
+  /** Address behind its last byte. */
+  end: number;
 }
 
 interface Symbol {
   name: string;
   address: number;
-  size: number;
+  /** Address behind its last byte; of a label without size, behind its section's. */
+  end: number;
   type: number;
   global: boolean;
 }
@@ -34,7 +36,7 @@ function rank({ type, global }: Symbol): number {
 
 export class Symbols {
   private readonly addresses: Uint32Array;
-  /** End of each symbol: by its size, else up to the next. */
+  /** End of each symbol: by its size, else its section's, and not beyond the next symbol. */
   private readonly ends: Uint32Array;
   private readonly names: string[];
   private readonly byName = new Map<string, number>();
@@ -52,9 +54,7 @@ export class Symbols {
     const distinct = symbols.filter((symbol, i) => i === 0 || symbols[i - 1].address !== symbol.address);
     this.addresses = Uint32Array.from(distinct, (symbol) => symbol.address);
     this.names = distinct.map((symbol) => symbol.name);
-    this.ends = Uint32Array.from(distinct, ({ address, size }, i) => {
-      return size > 0 ? address + size : (distinct[i + 1]?.address ?? 0xffffffff);
-    });
+    this.ends = Uint32Array.from(distinct, ({ end }, i) => Math.min(end, distinct[i + 1]?.address ?? end));
   }
 
   /** The symbol that covers an address, and how many bytes into it that is. */
@@ -115,7 +115,7 @@ function readSections(elf: Uint8Array): Section[] {
     const word = (n: number) => view.getUint32(offset + size * i + 4 * n, true);
     const stored = word(1) !== 8; // SHT_NOBITS
     const bytes = stored ? elf.subarray(word(4), word(4) + word(5)) : new Uint8Array(0);
-    return { name: word(0), type: word(1), bytes, link: word(6) };
+    return { name: word(0), type: word(1), bytes, link: word(6), end: word(3) + word(5) };
   });
   const names = headers[nameIndex]?.bytes;
   return headers.map((header) => ({ ...header, name: names?.length ? textAt(names, header.name) : "" }));
@@ -129,12 +129,14 @@ function readSymbols(sections: readonly Section[]): Symbol[] {
   const symbols: Symbol[] = [];
   for (let at = 16; at + 16 <= table.bytes.length; at += 16) {
     const info = view.getUint8(at + 12);
+    const home = view.getUint16(at + 14, true);
     const type = info & 15;
     const name = view.getUint32(at, true);
-    if (name === 0 || type > STT_FUNC || view.getUint16(at + 14, true) === SHN_UNDEF) continue;
+    if (name === 0 || type > STT_FUNC || home === SHN_UNDEF) continue;
     const address = view.getUint32(at + 4, true);
-    const size = type === STT_NOTYPE ? 0 : view.getUint32(at + 8, true);
-    symbols.push({ name: textAt(strings, name), address, size, type, global: info >> 4 === STB_GLOBAL });
+    const size = view.getUint32(at + 8, true);
+    const end = size > 0 ? address + size : (sections[home]?.end ?? address);
+    symbols.push({ name: textAt(strings, name), address, end, type, global: info >> 4 === STB_GLOBAL });
   }
   return symbols;
 }
