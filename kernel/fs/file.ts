@@ -5,6 +5,7 @@
  */
 import { Errno } from "../abi/errno";
 import { O_ACCMODE, O_RDONLY, O_WRONLY } from "../abi/fcntl";
+import { errorPointer } from "../lib/errptr";
 import { kfree, kmalloc } from "../mm/kmalloc";
 import { Inode, inodePut } from "./inode";
 
@@ -37,7 +38,7 @@ export function openInode(inode: Inode, flags: u32): usize {
   const address = kmalloc(offsetof<File>());
   if (address == 0) {
     inodePut(inode);
-    return usize(-Errno.ENOMEM);
+    return errorPointer(Errno.ENOMEM);
   }
   const file = changetype<File>(address);
   file.references = 1;

@@ -1,0 +1,195 @@
+/**
+ * /proc: what the kernel tells about itself, as text made when a file is opened. Inodes are made at each look-up: `data`
+ * is a pid or 0, `extra` the ProcKind, and the number is made of both, so that it is the same every time.
+ *
+ *     /proc/vmstat        every counter of kernel/mm/vmstat.ts, a line `name value` each
+ *     /proc/meminfo       MemTotal, MemFree in kB, and both in frames
+ *     /proc/PID/status    Name, State, Pid, PPid, VmRSS; /proc/self is the caller's
+ *
+ * Imports inodes, tasks, the counters. Source: Linux, proc(5).
+ */
+import { Errno } from "../abi/errno";
+import { DT_DIR, DT_REG, S_IFDIR, S_IFREG } from "../abi/fcntl";
+import { cstr } from "../abi/intrinsics";
+import { errorPointer, isError } from "../lib/errptr";
+import { bufferByte, formatText, TextBuffer } from "../lib/format";
+import { parseDecimal, spanEquals, stringLength } from "../lib/string";
+import { frameToVirt, PAGE_BYTES, PAGE_SHIFT, virtToFrame } from "../mm/layout";
+import { FrameKind } from "../mm/page";
+import { allocFrame, freeFrame, freeFrames, totalFrames } from "../mm/pagealloc";
+import { copyToUser } from "../mm/uaccess";
+import { mmRss } from "../mm/vma";
+import { VMSTAT_COUNT, vmstatName, vmstatValue } from "../mm/vmstat";
+import { currentTask, findTask, nextTask, Task, TaskState } from "../task/task";
+import { File } from "./file";
+import { createInode, DirectoryCursor, FILE_OPERATIONS_BYTES, FileOperations, Inode, inodeGet, inodePut } from "./inode";
+import { createNode, dotEntry, rootDirectory } from "./ramfs";
+
+const enum ProcKind {
+  Root = 0,
+  VmStat = 1,
+  MemInfo = 2,
+  TaskDirectory = 3,
+  TaskStatus = 4,
+}
+
+/** Numbers of /proc's inodes begin here: above any that ramfs gives. */
+const NUMBER_BASE: u32 = 0x10000000;
+/** Directory position of pid 0; below it are ".", "..", and the fixed files by their ProcKind. */
+const FIRST_TASK_POSITION: u32 = 16;
+/** Directory position of the file with ProcKind k is k + this. */
+const KIND_POSITION: u32 = 1;
+
+const directoryOperations: FileOperations = changetype<FileOperations>(memory.data(FILE_OPERATIONS_BYTES));
+const fileOperations: FileOperations = changetype<FileOperations>(memory.data(FILE_OPERATIONS_BYTES));
+/** Digits of the pid that nextEntry names. */
+const pidName: usize = memory.data(16);
+const text: TextBuffer = changetype<TextBuffer>(memory.data(8));
+
+/** Puts /proc into the tree. Once, at boot. */
+export function procInit(): void {
+  directoryOperations.lookup = procLookup;
+  directoryOperations.nextEntry = procNextEntry;
+  fileOperations.open = procOpen;
+  fileOperations.read = procRead;
+  fileOperations.release = procRelease;
+  const node = createNode(rootDirectory(), cstr("proc"), 4, S_IFDIR | 0o555, directoryOperations);
+  if (isError(node)) return;
+  const inode = changetype<Inode>(node);
+  inode.parent = inodeGet(rootDirectory());
+  inode.extra = ProcKind.Root;
+  inodePut(inode);
+}
+
+function numberOf(kind: ProcKind, pid: u32): u32 {
+  return NUMBER_BASE + (pid << 4) + (kind as u32);
+}
+
+function makeInode(directory: Inode, kind: ProcKind, pid: u32): usize {
+  const isDirectory = kind == ProcKind.TaskDirectory;
+  const mode = isDirectory ? S_IFDIR | 0o555 : S_IFREG | 0o444;
+  const inode = createInode(mode, isDirectory ? directoryOperations : fileOperations);
+  if (inode === null) return errorPointer(Errno.ENOMEM);
+  inode.number = numberOf(kind, pid);
+  inode.data = pid;
+  inode.extra = kind;
+  if (isDirectory) inode.parent = inodeGet(directory);
+  return changetype<usize>(inode);
+}
+
+function procLookup(directory: Inode, name: usize, bytes: u32): usize {
+  if (directory.extra == ProcKind.TaskDirectory) {
+    const isStatus = spanEquals(name, bytes, cstr("status"));
+    return isStatus ? makeInode(directory, ProcKind.TaskStatus, directory.data) : errorPointer(Errno.ENOENT);
+  }
+  if (spanEquals(name, bytes, cstr("vmstat"))) return makeInode(directory, ProcKind.VmStat, 0);
+  if (spanEquals(name, bytes, cstr("meminfo"))) return makeInode(directory, ProcKind.MemInfo, 0);
+  const isSelf = spanEquals(name, bytes, cstr("self"));
+  const pid = isSelf ? i32(currentTask().pid) : parseDecimal(name, bytes);
+  if (pid <= 0 || findTask(u32(pid)) === null) return errorPointer(Errno.ENOENT);
+  return makeInode(directory, ProcKind.TaskDirectory, u32(pid));
+}
+
+function setEntry(cursor: DirectoryCursor, name: usize, number: u32, type: u32): bool {
+  cursor.name = name;
+  cursor.nameBytes = stringLength(name);
+  cursor.inodeNumber = number;
+  cursor.type = type;
+  cursor.position++;
+  return true;
+}
+
+function procNextEntry(directory: Inode, cursor: DirectoryCursor): bool {
+  if (dotEntry(directory, cursor)) return true;
+  if (directory.extra == ProcKind.TaskDirectory) {
+    if (cursor.position > 2) return false;
+    return setEntry(cursor, cstr("status"), numberOf(ProcKind.TaskStatus, directory.data), DT_REG);
+  }
+  switch (cursor.position) {
+    case ProcKind.VmStat + KIND_POSITION:
+      return setEntry(cursor, cstr("vmstat"), numberOf(ProcKind.VmStat, 0), DT_REG);
+    case ProcKind.MemInfo + KIND_POSITION:
+      return setEntry(cursor, cstr("meminfo"), numberOf(ProcKind.MemInfo, 0), DT_REG);
+  }
+  const from = max<u32>(cursor.position, FIRST_TASK_POSITION) - FIRST_TASK_POSITION;
+  const task = nextTask(from);
+  if (task === null) return false;
+  text.next = pidName;
+  text.end = pidName + 15;
+  formatText(bufferByte, changetype<usize>(text), cstr("%u"), task.pid, 0, 0, 0);
+  store<u8>(text.next, 0);
+  cursor.position = FIRST_TASK_POSITION + task.pid;
+  return setEntry(cursor, pidName, numberOf(ProcKind.TaskDirectory, task.pid), DT_DIR);
+}
+
+function print(format: usize, a: u32, b: u32): void {
+  formatText(bufferByte, changetype<usize>(text), format, a, b, 0, 0);
+}
+
+function printVmStat(): void {
+  for (let i: u32 = 0; i < VMSTAT_COUNT; i++) print(cstr("%s %u\n"), vmstatName(i), vmstatValue(i));
+}
+
+function printMemInfo(): void {
+  const total = totalFrames();
+  const free = freeFrames();
+  print(cstr("MemTotal: %8u kB\nMemFree:  %8u kB\n"), total << (PAGE_SHIFT - 10), free << (PAGE_SHIFT - 10));
+  print(cstr("FramesTotal: %u\nFramesFree: %u\n"), total, free);
+}
+
+function printStatus(task: Task): void {
+  print(cstr("Name:\t%s\nState:\t%s\n"), task.nameAddress, stateName(task.state));
+  const parent = task.parent;
+  print(cstr("Pid:\t%u\nPPid:\t%u\n"), task.pid, parent === null ? 0 : parent.pid);
+  const mm = task.mm;
+  print(cstr("VmRSS:\t%u kB\n"), mm === null ? 0 : mmRss(mm) << (PAGE_SHIFT - 10), 0);
+}
+
+function stateName(state: TaskState): usize {
+  switch (state) {
+    case TaskState.Zombie:
+      return cstr("Z (zombie)");
+    case TaskState.Sleeping:
+      return cstr("S (sleeping)");
+    default:
+      return cstr("R (running)");
+  }
+}
+
+/** Makes the text. */
+function procOpen(file: File): i32 {
+  if (file.writable) return -Errno.EACCES;
+  const inode = file.inode;
+  const task = inode.extra == ProcKind.TaskStatus ? findTask(inode.data) : currentTask();
+  if (task === null) return -Errno.ESRCH;
+  const frame = allocFrame(FrameKind.Kernel);
+  if (frame == 0) return -Errno.ENOMEM;
+  file.data = frameToVirt(frame);
+  text.next = file.data;
+  text.end = file.data + PAGE_BYTES;
+  switch (inode.extra) {
+    case ProcKind.VmStat:
+      printVmStat();
+      break;
+    case ProcKind.MemInfo:
+      printMemInfo();
+      break;
+    case ProcKind.TaskStatus:
+      printStatus(task);
+      break;
+  }
+  file.extra = text.next - file.data;
+  return 0;
+}
+
+function procRead(file: File, buffer: usize, bytes: u32): i32 {
+  if (bytes == 0 || file.position >= file.extra) return 0;
+  const wanted = min<u32>(bytes, file.extra - file.position);
+  const done = wanted - copyToUser(buffer, file.data + file.position, wanted);
+  file.position += done;
+  return done == 0 ? -Errno.EFAULT : i32(done);
+}
+
+function procRelease(file: File): void {
+  freeFrame(virtToFrame(file.data));
+}

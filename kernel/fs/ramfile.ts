@@ -1,0 +1,190 @@
+/**
+ * Contents of the regular files of ramfs. A file from the initrd is read where the boot loader put it (`data` is its
+ * address) until it is first written; then, as a file made here from the start, it is a list of frames (`extra` is the
+ * address of a frame of MAX_PAGES addresses, 0 where there is a hole). Files are at most 4 MB unless they came larger.
+ * Imports inodes, frames, user access. Source: our own.
+ */
+import { Errno } from "../abi/errno";
+import { O_APPEND, S_IFREG } from "../abi/fcntl";
+import { frameToVirt, PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT, virtToFrame } from "../mm/layout";
+import { FrameKind } from "../mm/page";
+import { allocZeroedFrame, freeFrame } from "../mm/pagealloc";
+import { copyFromUser, copyToUser } from "../mm/uaccess";
+import { File } from "./file";
+import { FILE_OPERATIONS_BYTES, FileOperations, Inode } from "./inode";
+import { createNode } from "./ramfs";
+
+/** Pages of a file that is a list of frames. */
+const MAX_PAGES: u32 = 1024;
+const MAX_BYTES: u32 = MAX_PAGES * PAGE_BYTES;
+
+/** A page of zeros: what a hole reads as. Never written. */
+export const zeroPage: usize = memory.data(4096, 16);
+
+const fileOperations: FileOperations = changetype<FileOperations>(memory.data(FILE_OPERATIONS_BYTES));
+
+/** Makes the operations ready. Once, at boot. */
+export function ramfileInit(): void {
+  fileOperations.read = ramfileRead;
+  fileOperations.write = ramfileWrite;
+  fileOperations.destroy = freeContents;
+}
+
+/** Makes an empty regular file. The inode with a reference for the caller, or an error pointer. */
+export function createFile(directory: Inode, name: usize, bytes: u32, mode: u32): usize {
+  return createNode(directory, name, bytes, S_IFREG | (mode & 0o777), fileOperations);
+}
+
+/** Gives an empty file its first contents, which stay where they are and are not freed with it. */
+export function fileFromMemory(inode: Inode, address: usize, bytes: u32): void {
+  inode.data = address;
+  inode.size = bytes;
+}
+
+/** Address of byte `offset` of a file, which must be below its size; from there `contentSpan` bytes lie in a row. */
+function contentAddress(inode: Inode, offset: u32): usize {
+  if (inode.data != 0) return inode.data + offset;
+  const page = inode.extra == 0 ? 0 : load<usize>(inode.extra + (offset >> PAGE_SHIFT) * sizeof<usize>());
+  return (page == 0 ? zeroPage : page) + (offset & PAGE_OFFSET);
+}
+
+function contentSpan(inode: Inode, offset: u32): u32 {
+  const left = inode.size - offset;
+  return inode.data != 0 ? left : min<u32>(left, PAGE_BYTES - (offset & PAGE_OFFSET));
+}
+
+/** Whether this is a regular file of ramfs: what contentRead can read. */
+export function isRamFile(inode: Inode): bool {
+  return inode.operations === fileOperations;
+}
+
+/** Copies from a file to kernel memory. Bytes copied: fewer than asked for only at the end of the file. */
+export function contentRead(inode: Inode, offset: u32, destination: usize, bytes: u32): u32 {
+  let done: u32 = 0;
+  while (done < bytes && offset + done < inode.size) {
+    const span = min<u32>(bytes - done, contentSpan(inode, offset + done));
+    memory.copy(destination + done, contentAddress(inode, offset + done), span);
+    done += span;
+  }
+  return done;
+}
+
+/** Copies from a file to user memory. Bytes copied: fewer than asked for at the end of the file or at a bad address. */
+export function contentToUser(inode: Inode, offset: u32, destination: usize, bytes: u32): u32 {
+  let done: u32 = 0;
+  while (done < bytes && offset + done < inode.size) {
+    const span = min<u32>(bytes - done, contentSpan(inode, offset + done));
+    const left = copyToUser(destination + done, contentAddress(inode, offset + done), span);
+    done += span - left;
+    if (left != 0) break;
+  }
+  return done;
+}
+
+function ramfileRead(file: File, buffer: usize, bytes: u32): i32 {
+  const inode = file.inode;
+  if (bytes == 0 || file.position >= inode.size) return 0;
+  const wanted = min<u32>(bytes, inode.size - file.position);
+  const done = contentToUser(inode, file.position, buffer, wanted);
+  file.position += done;
+  return done == 0 ? -Errno.EFAULT : i32(done);
+}
+
+/** The page with index `page` of a file that is a list of frames, made if it is a hole; 0 if there is no memory. */
+function pageForWrite(inode: Inode, page: u32): usize {
+  if (inode.extra == 0) {
+    const frame = allocZeroedFrame(FrameKind.Kernel);
+    if (frame == 0) return 0;
+    inode.extra = frameToVirt(frame);
+  }
+  const entry = inode.extra + page * sizeof<usize>();
+  if (load<usize>(entry) == 0) {
+    const frame = allocZeroedFrame(FrameKind.Kernel);
+    if (frame == 0) return 0;
+    store<usize>(entry, frameToVirt(frame));
+  }
+  return load<usize>(entry);
+}
+
+/** Frees the pages with index `from` and above, and the list too if that is all of them. */
+function freePagesFrom(inode: Inode, from: u32): void {
+  if (inode.extra == 0) return;
+  for (let page = from; page < MAX_PAGES; page++) {
+    const entry = inode.extra + page * sizeof<usize>();
+    const address = load<usize>(entry);
+    if (address == 0) continue;
+    freeFrame(virtToFrame(address));
+    store<usize>(entry, 0);
+  }
+  if (from == 0) {
+    freeFrame(virtToFrame(inode.extra));
+    inode.extra = 0;
+  }
+}
+
+function freeContents(inode: Inode): void {
+  freePagesFrom(inode, 0);
+}
+
+/** Turns the first `bytes` of a file from the initrd into frames. 0, -EFBIG or -ENOMEM, and then nothing has changed. */
+function makeWritable(inode: Inode, bytes: u32): i32 {
+  if (inode.data == 0) return 0;
+  if (bytes > MAX_BYTES) return -Errno.EFBIG;
+  for (let offset: u32 = 0; offset < bytes; offset += PAGE_BYTES) {
+    const page = pageForWrite(inode, offset >> PAGE_SHIFT);
+    if (page == 0) {
+      freePagesFrom(inode, 0);
+      return -Errno.ENOMEM;
+    }
+    memory.copy(page, inode.data + offset, min<u32>(PAGE_BYTES, bytes - offset));
+  }
+  inode.data = 0;
+  return 0;
+}
+
+function ramfileWrite(file: File, buffer: usize, bytes: u32): i32 {
+  const inode = file.inode;
+  if ((file.flags & O_APPEND) != 0) file.position = inode.size;
+  if (bytes == 0) return 0;
+  if (file.position >= MAX_BYTES) return -Errno.EFBIG;
+  const wanted = min<u32>(bytes, MAX_BYTES - file.position);
+  const result = makeWritable(inode, inode.size);
+  if (result < 0) return result;
+  let done: u32 = 0;
+  let error: i32 = 0;
+  while (done < wanted) {
+    const offset = file.position;
+    const span = min<u32>(wanted - done, PAGE_BYTES - (offset & PAGE_OFFSET));
+    const page = pageForWrite(inode, offset >> PAGE_SHIFT);
+    if (page == 0) {
+      error = -Errno.ENOSPC;
+      break;
+    }
+    const left = copyFromUser(page + (offset & PAGE_OFFSET), buffer + done, span);
+    done += span - left;
+    file.position = offset + span - left;
+    if (file.position > inode.size) inode.size = file.position;
+    if (left != 0) {
+      error = -Errno.EFAULT;
+      break;
+    }
+  }
+  return done == 0 ? error : i32(done);
+}
+
+/** Sets the size of a regular file: what is cut off is freed, what is added reads as zeros. 0 or -errno. */
+export function truncateFile(inode: Inode, bytes: u32): i32 {
+  if (bytes > MAX_BYTES) return -Errno.EFBIG;
+  const result = makeWritable(inode, min<u32>(bytes, inode.size));
+  if (result < 0) return result;
+  if (bytes < inode.size) {
+    freePagesFrom(inode, (bytes + PAGE_OFFSET) >> PAGE_SHIFT);
+    const tail = bytes & PAGE_OFFSET;
+    if (tail != 0) {
+      const page = inode.extra == 0 ? 0 : load<usize>(inode.extra + (bytes >> PAGE_SHIFT) * sizeof<usize>());
+      if (page != 0) memory.fill(page + tail, 0, PAGE_BYTES - tail);
+    }
+  }
+  inode.size = bytes;
+  return 0;
+}
