@@ -105,10 +105,19 @@ export class Board {
   }
 
   /** The next cycle at which a device can raise or drop INTR by itself; Infinity when none ever will. */
-  nextEvent(): number {
+  private nextEvent(): number {
     const timer = this.pic.admits(PIT_IRQ) ? this.pit.edgeAt : Infinity;
-    const serial = this.pic.admits(UART_IRQ) && this.uart.listens ? this.uart.eventAt : Infinity;
-    return Math.min(timer, serial);
+    return Math.min(timer, this.nextSerialEvent());
+  }
+
+  private nextSerialEvent(): number {
+    return this.inputCanWake ? this.uart.eventAt : Infinity;
+  }
+
+  /** The next cycle at which a device can raise INTR by itself while INTR is low; Infinity when none ever will. */
+  nextWake(): number {
+    const timer = this.pic.admits(PIT_IRQ) ? this.pit.nextRise() : Infinity;
+    return Math.min(timer, this.nextSerialEvent());
   }
 
   /** Whether console input could interrupt the CPU as things stand. */

@@ -5,13 +5,13 @@
  */
 
 /** Nominal clock: cycles in a second of guest time. Nothing else in the machine says how long a cycle is. */
-export const CYCLES_PER_SECOND = 100_000_000;
+export const NOMINAL_HZ = 100_000_000;
 /** The 8254's input clock in Hz. */
 export const PIT_HZ = 1_193_182;
 
-// PIT_HZ / CYCLES_PER_SECOND in lowest terms.
+// PIT_HZ / NOMINAL_HZ in lowest terms.
 const PIT_TICKS = PIT_HZ / 2;
-const PIT_CYCLES = CYCLES_PER_SECOND / 2;
+const PIT_CYCLES = NOMINAL_HZ / 2;
 
 /** PIT ticks that have completed at cycle `cycles`. */
 export function pitTickAt(cycles: number): number {
@@ -27,8 +27,8 @@ export function cycleOfPitTick(tick: number): number {
 
 /** Cycles that the serial line takes for `bits` bit times at `divisor` (1 is 115,200 baud), rounded up. */
 export function serialCycles(bits: number, divisor: number): number {
-  // bits * divisor * 16 / 1.8432 MHz seconds of CYCLES_PER_SECOND each: 15625 / 18 cycles a bit at divisor 1.
-  return Math.ceil((bits * divisor * (CYCLES_PER_SECOND / 6400)) / 18);
+  // bits * divisor * 16 / 1.8432 MHz seconds of NOMINAL_HZ each: 15625 / 18 cycles a bit at divisor 1.
+  return Math.ceil((bits * divisor * (NOMINAL_HZ / 6400)) / 18);
 }
 
 /** What devices see of the CPU: its counters, exact at the start of the instruction that touches the device. */

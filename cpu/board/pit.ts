@@ -58,6 +58,12 @@ export class Pit implements PortDevice {
     this.edgeAt = edge === Infinity ? Infinity : cycleOfPitTick(edge);
   }
 
+  /** Cycle by which counter 0's output has next risen (or a new count begun); Infinity when it will not by itself. */
+  nextRise(): number {
+    const tick = this.channels[0].nextRise(pitTickAt(this.clock.cycles));
+    return tick === Infinity ? Infinity : cycleOfPitTick(tick);
+  }
+
   readPort(port: number): number {
     const tick = pitTickAt(this.clock.cycles);
     if (port === PORT_B) {

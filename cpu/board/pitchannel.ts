@@ -163,6 +163,12 @@ export class PitChannel {
     return this.loadedAt + (elapsed < first ? first : last);
   }
 
+  /** The tick of the next edge, or of the one after it when the next one is a fall. Stops short at a new count. */
+  nextRise(tick: number): number {
+    const edge = this.nextEdge(tick);
+    return this.output(tick) === 0 || edge >= this.nextAt ? edge : this.nextEdge(edge);
+  }
+
   private nextPeriodicEdge(tick: number, elapsed: number): number {
     const low = this.mode === Mode.RateGenerator ? this.period - 1 : this.highTicks;
     if (low === 0 || low === this.period) return Infinity; // a count of 1 never changes OUT
