@@ -21,6 +21,8 @@ const COVERED: Record<string, string> = {
   "npm run check": "tests/docs/check",
   "npm run bench": "tests/bench",
   "npx tine boot": "tests/cli/terminal",
+  'qemu-system-i386 -m 512 -kernel dist/kernel.elf -initrd dist/initrd.tar -append "fork=share init=/bin/forkdemo" -device isa-debug-exit,iobase=0xf4,iosize=4 -serial stdio -display none':
+    "tests/system/qemu",
 };
 
 /** A `$ command` with what the document says that it prints. */
