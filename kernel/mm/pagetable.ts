@@ -1,0 +1,148 @@
+/**
+ * One page table, whoever uses it: making, copying, emptying and freeing it, and the entries of one pte. Here the counts of
+ * I5 (`present`), the references to frames and their rmap entries (I4) are kept, one line from the pte that they belong to;
+ * who may do what to a table that several directories see is ptshare.ts's affair.
+ *
+ * `copyTable` is the work that fork=copy does at fork and fork=share does at the first write: it is Linux 2.4's
+ * copy_page_range for one table, with the rmap entry of Linux 2.5. Its loop is the most executed of the kernel.
+ * May import paging, vmalist, page, pagealloc, rmap, shmem.
+ */
+import {
+  ENTRIES,
+  Entry,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FRAME,
+  PTE_MAPPED,
+  PTE_NONE,
+  PTE_PRESENT,
+  PTE_USER,
+  PTE_WRITE,
+} from "../arch/i386/paging";
+import { PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT } from "./layout";
+import { FrameKind, Frames, memMap, PAGE_STRUCT_SHIFT, Page, TablePage } from "./page";
+import { allocZeroedFrame, frameToVirt, freeFrame } from "./pagealloc";
+import { chainReserve, chainUnreserve, pageAddRmap, pageRemoveRmap, Rmap } from "./rmap";
+import { putPage } from "./shmem";
+import { VM_ACCESS, VM_SHARED, VM_WRITE, Vma } from "./vmalist";
+import { vmstat } from "./vmstat";
+
+/** Bytes of a table. */
+const TABLE_BYTES: usize = ENTRIES * 4;
+
+/** An empty table for a slot; its frame, or 0 if there is none. `users` is for the caller to set. */
+export function allocTable(slot: u32): u32 {
+  const frame = allocZeroedFrame(FrameKind.Table);
+  if (frame == 0) return 0;
+  const table = changetype<TablePage>(Frames.page(frame));
+  table.count = 0;
+  table.users = 0;
+  table.present = 0;
+  table.swapped = 0;
+  table.slot = slot;
+  table.locked = 0;
+  return frame;
+}
+
+/** The access bits of a pte for a mapping; W is added by who knows that a write may go through. */
+export function protectionBits(vma: Vma): u32 {
+  return (vma.flags & VM_ACCESS) == 0 ? PTE_NONE | PTE_USER : PTE_PRESENT | PTE_USER;
+}
+
+/**
+ * Maps a frame at an empty pte of a mapping and counts it: present, reference, rmap entry. If the page is mapped elsewhere, a
+ * chain block must be reserved. `writable`: sets W, which for a private page means that nobody else has it.
+ */
+export function setPte(pte: usize, page: Page, vma: Vma, writable: bool): void {
+  const bits = protectionBits(vma) | PTE_ACCESSED | (writable ? PTE_WRITE : 0);
+  Entry.store(pte, (Frames.number(page) << PAGE_SHIFT) | bits);
+  page.count++;
+  pageAddRmap(page, pte);
+  const table = changetype<TablePage>(Frames.ofAddress(pte));
+  table.present++;
+}
+
+/**
+ * A copy of the table at `from`, for its slot and the mappings from `first` on (the first that reaches into the slot): its
+ * frame, or 0 if memory is short, and then nothing has changed. W goes from the ptes of private mappings in both tables; each
+ * page gets a reference and an rmap entry more. All it needs is taken before the first pte is read.
+ */
+export function copyTable(from: usize, first: Vma | null): u32 {
+  const old = changetype<TablePage>(Frames.ofAddress(from));
+  const reserve = old.present;
+  if (!chainReserve(reserve)) return 0;
+  const frame = allocTable(old.slot);
+  if (frame != 0) {
+    const to = frameToVirt(frame);
+    const slotStart = old.slot << SLOT_SHIFT;
+    // The last slot's end is KERNEL_BASE at most: no wrap.
+    const slotEnd = slotStart + SLOT_BYTES;
+    let copied: u32 = 0;
+    for (let vma = first; vma !== null && vma.start < slotEnd; vma = vma.next) {
+      const start = max<u32>(vma.start, slotStart);
+      const end = min<u32>(vma.end, slotEnd);
+      const keep: u32 = (vma.flags & VM_SHARED) != 0 ? 0xffffffff : ~PTE_WRITE;
+      copied += copyPtes(from + ((start - slotStart) >> 10), from + ((end - slotStart) >> 10), to - from, keep);
+    }
+    const table = changetype<TablePage>(Frames.page(frame));
+    table.present = copied;
+    vmstat.rmapAdded += copied;
+  }
+  chainUnreserve(reserve);
+  return frame;
+}
+
+/** Copies the ptes from address `first` up to `end` to where `distance` leads, with the bits in `keep`. How many. */
+function copyPtes(first: usize, end: usize, distance: usize, keep: u32): u32 {
+  const map = memMap;
+  let copied: u32 = 0;
+  for (let pte = first; pte < end; pte += 4) {
+    const entry = Entry.load(pte);
+    if ((entry & PTE_MAPPED) == 0) continue;
+    Entry.store(pte, entry & keep);
+    Entry.store(pte + distance, entry & keep);
+    const page = changetype<Page>(map + ((entry & PTE_FRAME) >> (PAGE_SHIFT - PAGE_STRUCT_SHIFT)));
+    page.count++;
+    Rmap.add(page, pte + distance);
+    copied++;
+  }
+  return copied;
+}
+
+/**
+ * Empties the ptes from address `first` up to `end`, all of one table: each page loses the rmap entry and the reference. Frames
+ * are freed before the TLB is flushed: the caller flushes before anything can be allocated.
+ */
+export function zapPtes(first: usize, end: usize): void {
+  const table = changetype<TablePage>(Frames.ofAddress(first));
+  let left = table.present;
+  for (let pte = first; pte < end && left != 0; pte += 4) {
+    const entry = Entry.load(pte);
+    if ((entry & PTE_MAPPED) == 0) continue;
+    Entry.store(pte, 0);
+    const page = Frames.ofEntry(entry);
+    pageRemoveRmap(page, pte);
+    putPage(page);
+    left--;
+  }
+  table.present = left;
+}
+
+/** Empties and frees a table that no directory points at any more. */
+export function freeTable(table: usize): void {
+  zapPtes(table, table + TABLE_BYTES);
+  freeFrame(Frames.number(Frames.ofAddress(table)));
+}
+
+/**
+ * Gives the ptes from address `first` up to `end` a mapping's new protection. A private page stays without W until a write
+ * asks for it, since others may have it too.
+ */
+export function protectPtes(first: usize, end: usize, vma: Vma): void {
+  const shared = (vma.flags & VM_SHARED) != 0;
+  const bits = protectionBits(vma) | (shared && (vma.flags & VM_WRITE) != 0 ? PTE_WRITE : 0);
+  for (let pte = first; pte < end; pte += 4) {
+    const entry = Entry.load(pte);
+    if ((entry & PTE_MAPPED) != 0) Entry.store(pte, (entry & (PTE_FRAME | PTE_ACCESSED | PTE_DIRTY)) | bits);
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * Shared page tables: the only file that knows that a table may have several users.
+ *
+ * A table's `users` counts the page directories whose slot points at it. It is 1 from `installTable`, goes up in `shareTable`
+ * (fork) and down in `releaseTable` (exit, exec, munmap) and `unshareTable` (a sharer wants to differ). What must hold whenever
+ * the kernel returns to user mode or sleeps:
+ *
+ *   I1  users is that count, and counts nothing else.
+ *   I2  While users > 1 the pdes are read-only, so that no sharer can write through the table; its ptes keep their own W.
+ *       Only where the slot holds nothing but MAP_SHARED mappings are they writable: writing is what those are for, and
+ *       there every user may also fill the table for all.
+ *   I3  All users have the same mappings over the slot. fork makes it so; whoever edits a mapping first calls
+ *       `unshareRange`. So any user may serve a read fault for all.
+ *   I7  Unsharing takes all its memory first. From there on it cannot fail, and nothing sleeps.
+ *
+ * I4–I6 (rmap, present, TLB) are at the top of memory.ts. W set in the pde of a table with one user says nothing new; W clear in
+ * it is what fork left behind when the other users were gone first, and `makeTableWritable` mends that without copying.
+ * May import paging, pagetable, vmalist, marks. Source: Phillips, "Lazy page table instantiation", lkml, February 2002.
+ */
+import { Mark, type UnshareCause } from "../abi/marks";
+import { Entry, flushTlb, PDE_TABLE, PTE_PRESENT, PTE_WRITE } from "../arch/i386/paging";
+import { mark } from "../lib/mark";
+import { PAGE_SHIFT, SLOT_SHIFT } from "./layout";
+import { Frames, TablePage } from "./page";
+import { allocTable, copyTable, freeTable } from "./pagetable";
+import { findVma, Mm, VM_SHARED, Vma } from "./vmalist";
+import { vmstat } from "./vmstat";
+
+/** UnshareCause lies above the slot in a mark. */
+const CAUSE_SHIFT: u32 = 10;
+
+/** Slot of the pde at an address. */
+function slotOf(mm: Mm, pdeAddress: usize): u32 {
+  return (pdeAddress - mm.directory) >> 2;
+}
+
+function tableOf(pde: u32): TablePage {
+  return changetype<TablePage>(Frames.ofEntry(pde));
+}
+
+/** Puts `frame`, a table that nobody uses yet, into a slot, writable: one user. */
+export function adoptTable(pdeAddress: usize, frame: u32): void {
+  const table = changetype<TablePage>(Frames.page(frame));
+  table.users = 1;
+  Entry.store(pdeAddress, (frame << PAGE_SHIFT) | PDE_TABLE);
+}
+
+/** Gives an empty slot a table of its own. False if there is no memory. */
+export function installTable(mm: Mm, pdeAddress: usize): bool {
+  const frame = allocTable(slotOf(mm, pdeAddress));
+  if (frame == 0) return false;
+  adoptTable(pdeAddress, frame);
+  return true;
+}
+
+/** Whether nothing but MAP_SHARED mappings reach into the slot that ends at `slotEnd`; `first` is the first that does. */
+function onlySharedMappings(first: Vma, slotEnd: usize): bool {
+  for (let vma: Vma | null = first; vma !== null && vma.start < slotEnd; vma = vma.next) {
+    if ((vma.flags & VM_SHARED) == 0) return false;
+  }
+  return true;
+}
+
+/**
+ * fork of one slot: the child's empty pde becomes the same as the parent's, read-only unless the slot holds MAP_SHARED mappings
+ * only. `first` is the first mapping that reaches into the slot. Returns the bits that the parent's pde lost: if any, the parent's
+ * TLB must be flushed before it runs. Touches no pte; cannot fail.
+ */
+export function shareTable(parentPde: usize, childPde: usize, slot: u32, first: Vma): u32 {
+  const pde = Entry.load(parentPde);
+  const shared = onlySharedMappings(first, (slot + 1) << SLOT_SHIFT) ? pde | PTE_WRITE : pde & ~PTE_WRITE;
+  Entry.store(parentPde, shared);
+  Entry.store(childPde, shared);
+  const table = tableOf(pde);
+  table.users++;
+  vmstat.tablesShared++;
+  mark(Mark.Share, slot);
+  return pde & ~shared;
+}
+
+/**
+ * A write wants through a read-only pde. The last user gets its W back: no table is copied and no count changes. With other
+ * users, it gets its own copy. False if there is no memory, and then nothing has changed.
+ */
+export function makeTableWritable(mm: Mm, pdeAddress: usize, cause: UnshareCause): bool {
+  const pde = Entry.load(pdeAddress);
+  if (tableOf(pde).users > 1) return unshareTable(mm, pdeAddress, cause);
+  Entry.store(pdeAddress, pde | PTE_WRITE);
+  flushTlb();
+  vmstat.tablesReclaimed++;
+  return true;
+}
+
+/** Gives `mm` its own copy of a table that it shares. False if there is no memory, and then nothing has changed. */
+function unshareTable(mm: Mm, pdeAddress: usize, cause: UnshareCause): bool {
+  const pde = Entry.load(pdeAddress);
+  const slot = slotOf(mm, pdeAddress);
+  const frame = copyTable(Entry.target(pde), findVma(mm, slot << SLOT_SHIFT));
+  if (frame == 0) return false;
+  adoptTable(pdeAddress, frame);
+  const table = tableOf(pde);
+  table.users--;
+  flushTlb();
+  vmstat.tablesUnshared++;
+  mark(Mark.Unshare, (cause << CAUSE_SHIFT) | slot);
+  return true;
+}
+
+/**
+ * I3: to be called before any edit of the mappings of [start, end). No table that reaches into it is shared afterwards. False
+ * if there is no memory: some are unshared, which nobody can see.
+ */
+export function unshareRange(mm: Mm, start: usize, end: usize, cause: UnshareCause): bool {
+  if (start >= end) return true;
+  const last = (end - 1) >> SLOT_SHIFT;
+  for (let slot = start >> SLOT_SHIFT; slot <= last; slot++) {
+    const pdeAddress = mm.directory + (slot << 2);
+    const pde = Entry.load(pdeAddress);
+    if ((pde & PTE_PRESENT) == 0 || tableOf(pde).users == 1) continue;
+    if (!unshareTable(mm, pdeAddress, cause)) return false;
+  }
+  return true;
+}
+
+/**
+ * The slot at `pdeAddress` holds no mapping any more: gives up its use of the table. Other users keep it as it is, no pte is
+ * touched; with the last it is emptied and freed. The caller flushes before anything can be allocated.
+ */
+export function releaseTable(mm: Mm, pdeAddress: usize): void {
+  const pde = Entry.load(pdeAddress);
+  Entry.store(pdeAddress, 0);
+  const table = tableOf(pde);
+  table.users--;
+  if (table.users == 0) {
+    freeTable(Entry.target(pde));
+    return;
+  }
+  vmstat.tablesReleased++;
+  mark(Mark.Release, slotOf(mm, pdeAddress));
+}

@@ -1,0 +1,134 @@
+/**
+ * Reverse mapping: for each data frame, the ptes that map it (I4: exactly those, one entry for each pte in a *table*,
+ * however many processes share the table). An entry is the pte's kernel virtual address; its table's Page tells the rest:
+ * the slot, and so the user address, and how many directories see it.
+ *
+ * Page.rmap is one of
+ *     0                      mapped by no pte
+ *     pte | 1                mapped by one: the direct case, which takes no memory
+ *     address of the newest entry of a chain of two or more
+ *
+ * A chain is made of 32-byte blocks, aligned so, each one cache line: word 0 the address of the last entry of the next
+ * block or 0, words 1 to 7 entries. Blocks but the first are full, so the newest entry is the last used word of the first
+ * block: adding stores after it, until the address is that of a block's last word. A chain never has one entry: it goes
+ * back to the direct case.
+ *
+ *     Page.rmap ───────────┐            ┌───────────────────────────────┐
+ *                          v            │                               v
+ *     │ next │ e7 │ e8 │ e9 │   │   │   │   │ 0 │ e0 │ e1 │ e2 │ e3 │ e4 │ e5 │ e6 │
+ *        └──────────────────────────────┘
+ *
+ * Blocks come from a slab cache of their own. Whoever adds entries reserves a block for each beforehand (`chainReserve`), so
+ * that adding cannot fail and copying a table is atomic.
+ * May import page, slab, vmstat. Source: Linux 2.5 (mm/rmap.c, struct pte_chain), van Riel; cache-line blocks, Phillips.
+ */
+import { FrameKind, Page } from "./page";
+import { Cache, Slab, slabCacheInit, slabReserve, slabUnreserve } from "./slab";
+import { vmstat } from "./vmstat";
+
+const DIRECT: usize = 1;
+const BLOCK_BYTES: u32 = 32;
+const BLOCK_MASK: usize = 31;
+/** Offset in a block of its first and last entries. */
+const FIRST_ENTRY: usize = 4;
+const LAST_ENTRY: usize = 28;
+
+const chainCache: Cache = changetype<Cache>(memory.data(64, 16));
+
+/** Makes the block cache ready. Once, after pageAllocInit. */
+export function rmapInit(): void {
+  slabCacheInit(chainCache, BLOCK_BYTES, FrameKind.Chain);
+}
+
+/** Reserves a block for each of `entries` entries to come. False if there is no memory for them: nothing is reserved. */
+export function chainReserve(entries: u32): bool {
+  return slabReserve(chainCache, entries);
+}
+
+/** Ends a reservation of `entries`, used or not. */
+export function chainUnreserve(entries: u32): void {
+  slabUnreserve(chainCache, entries);
+}
+
+/** The adding of an entry; inlined into the loop that copies a table. */
+export class Rmap {
+  /** Adds a pte to a page's entries. If the page has any, a block must be reserved. The caller counts. */
+  @inline
+  static add(page: Page, pte: usize): void {
+    const rmap = page.rmap;
+    if (rmap == 0) {
+      page.rmap = pte | DIRECT;
+    } else if ((rmap & DIRECT) != 0) {
+      const block = Slab.take(chainCache);
+      store<usize>(block, 0);
+      store<usize>(block + FIRST_ENTRY, rmap ^ DIRECT);
+      store<usize>(block + FIRST_ENTRY + 4, pte);
+      page.rmap = block + FIRST_ENTRY + 4;
+    } else if ((rmap & BLOCK_MASK) == LAST_ENTRY) {
+      const block = Slab.take(chainCache);
+      store<usize>(block, rmap);
+      store<usize>(block + FIRST_ENTRY, pte);
+      page.rmap = block + FIRST_ENTRY;
+    } else {
+      store<usize>(rmap + 4, pte);
+      page.rmap = rmap + 4;
+    }
+  }
+}
+
+/** Adds `pte` to the entries of `page`. If it has some already, a block must be reserved. */
+export function pageAddRmap(page: Page, pte: usize): void {
+  Rmap.add(page, pte);
+  vmstat.rmapAdded++;
+}
+
+/** Takes `pte`, which must be there, out of the entries of `page`. Allocates nothing; gives back what falls empty. */
+export function pageRemoveRmap(page: Page, pte: usize): void {
+  vmstat.rmapRemoved++;
+  const rmap = page.rmap;
+  if ((rmap & DIRECT) != 0) {
+    assert(rmap == (pte | DIRECT), "a pte is in the rmap of the page that it maps");
+    page.rmap = 0;
+    return;
+  }
+  let entry = rmap;
+  while (load<usize>(entry) != pte) {
+    if ((entry & BLOCK_MASK) == FIRST_ENTRY) {
+      entry = load<usize>(entry - FIRST_ENTRY);
+      assert(entry != 0, "a pte is in the rmap of the page that it maps");
+    } else {
+      entry -= 4;
+    }
+  }
+  store<usize>(entry, load<usize>(rmap));
+  dropNewest(page);
+}
+
+/** Takes the newest entry off a chain. A block that falls empty is freed; a chain left with one entry becomes direct. */
+function dropNewest(page: Page): void {
+  const rmap = page.rmap;
+  const block = rmap & ~BLOCK_MASK;
+  if ((rmap & BLOCK_MASK) == FIRST_ENTRY) {
+    page.rmap = load<usize>(block);
+    Slab.give(chainCache, block);
+    return;
+  }
+  if (rmap == block + FIRST_ENTRY + 4 && load<usize>(block) == 0) {
+    page.rmap = load<usize>(block + FIRST_ENTRY) | DIRECT;
+    Slab.give(chainCache, block);
+    return;
+  }
+  page.rmap = rmap - 4;
+}
+
+/** The place in the rmap of `page` after `cursor`, newest entry first: begin with 0; 0 is the end. */
+export function rmapNext(page: Page, cursor: usize): usize {
+  if (cursor == 0) return page.rmap;
+  if ((cursor & DIRECT) != 0) return 0;
+  return (cursor & BLOCK_MASK) == FIRST_ENTRY ? load<usize>(cursor - FIRST_ENTRY) : cursor - 4;
+}
+
+/** Address of the pte at a cursor of rmapNext. */
+export function rmapEntry(cursor: usize): usize {
+  return (cursor & DIRECT) != 0 ? cursor ^ DIRECT : load<usize>(cursor);
+}

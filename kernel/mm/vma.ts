@@ -1,0 +1,110 @@
+/**
+ * Address spaces: made at exec, doubled at fork, loaded at a switch, destroyed at exit. One Mm belongs to one task. The page directory
+ * is the one frame that fork takes for memory; its kernel half is the same in all.
+ * May import vmalist, memory, pagealloc, kmalloc, paging. Source: Linux 2.4 (kernel/fork.c, dup_mmap; mm/mmap.c, exit_mmap).
+ */
+import { currentDirectory, ENTRIES, Entry, loadDirectory, PTE_PRESENT, USER_SLOTS } from "../arch/i386/paging";
+import { kfree, kmalloc } from "./kmalloc";
+import { SLOT_SHIFT } from "./layout";
+import { copyPageRange, zapAll } from "./memory";
+import { FrameKind, Frames, TablePage } from "./page";
+import { allocFrame, frameToVirt, freeFrame, virtToFrame } from "./pagealloc";
+import { copyVma, freeVma, Mm, Vma } from "./vmalist";
+import { vmstat } from "./vmstat";
+
+export { Mm, Vma } from "./vmalist";
+
+/** The directory that entry.s made: no user half. For the idle task, and while an address space is taken down. */
+let kernelDirectory: usize = 0;
+
+/** Notes the boot directory, which must be in CR3. Once, at boot. */
+export function mmInit(): void {
+  kernelDirectory = currentDirectory();
+}
+
+/** An address space with no mappings. Null if there is no memory. */
+export function mmCreate(): Mm | null {
+  const address = kmalloc(offsetof<Mm>());
+  if (address == 0) return null;
+  const frame = allocFrame(FrameKind.Directory);
+  if (frame == 0) {
+    kfree(address);
+    return null;
+  }
+  const directory = frameToVirt(frame);
+  memory.fill(directory, 0, USER_SLOTS * 4);
+  memory.copy(directory + USER_SLOTS * 4, kernelDirectory + USER_SLOTS * 4, (ENTRIES - USER_SLOTS) * 4);
+  memory.fill(address, 0, offsetof<Mm>());
+  const mm = changetype<Mm>(address);
+  mm.directory = directory;
+  return mm;
+}
+
+/**
+ * fork's copy of the current address space. Null if there is no memory, and then everything has been given back. Everything that
+ * can be missing is taken before the first pde is touched, the tables of fork=copy apart.
+ */
+export function mmDup(parent: Mm): Mm | null {
+  const child = mmCreate();
+  if (child === null) return null;
+  if (!copyMappings(child, parent) || !copyPageRange(child, parent)) {
+    mmDestroy(child);
+    return null;
+  }
+  child.startBrk = parent.startBrk;
+  child.brk = parent.brk;
+  vmstat.forks++;
+  return child;
+}
+
+function copyMappings(child: Mm, parent: Mm): bool {
+  let last: Vma | null = null;
+  for (let vma = parent.vmas; vma !== null; vma = vma.next) {
+    const copy = copyVma(vma);
+    if (copy === null) return false;
+    if (last === null) child.vmas = copy;
+    else last.next = copy;
+    last = copy;
+    child.vmaCount++;
+  }
+  return true;
+}
+
+/** Destroys an address space that no task uses any more. If it is in CR3, the kernel's directory takes its place first. */
+export function mmDestroy(mm: Mm): void {
+  if (currentDirectory() == mm.directory) mmActivateKernel();
+  zapAll(mm);
+  let vma = mm.vmas;
+  while (vma !== null) {
+    const next = vma.next;
+    freeVma(vma);
+    vma = next;
+  }
+  freeFrame(virtToFrame(mm.directory));
+  kfree(changetype<usize>(mm));
+}
+
+/** Loads an address space into CR3. Always reloads: no translation of another can outlive a switch (P44). */
+export function mmActivate(mm: Mm): void {
+  loadDirectory(mm.directory);
+}
+
+/** Loads the directory without a user half. */
+export function mmActivateKernel(): void {
+  loadDirectory(kernelDirectory);
+}
+
+/** Resident set: pages that the address space maps, as a sum over its tables (I5). */
+export function mmRss(mm: Mm): u32 {
+  let pages: u32 = 0;
+  let next: u32 = 0;
+  for (let vma = mm.vmas; vma !== null; vma = vma.next) {
+    const last = (vma.end - 1) >> SLOT_SHIFT;
+    for (let slot = max<u32>(vma.start >> SLOT_SHIFT, next); slot <= last; slot++) {
+      const pde = Entry.load(mm.directory + (slot << 2));
+      if ((pde & PTE_PRESENT) != 0) pages += changetype<TablePage>(Frames.ofEntry(pde)).present;
+    }
+    next = last + 1;
+  }
+  return pages;
+}
