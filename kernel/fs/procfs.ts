@@ -5,6 +5,8 @@
  *     /proc/vmstat        every counter of kernel/mm/vmstat.ts, a line `name value` each
  *     /proc/meminfo       MemTotal, MemFree in kB, and both in frames
  *     /proc/PID/status    Name, State, Pid, PPid, VmRSS; /proc/self is the caller's
+ *     /proc/PID/tables    its page tables: proctables.ts
+ *     /proc/PID/pagemap   its virtual pages, records in binary, read at any position: proctables.ts
  *
  * Imports inodes, tasks, the counters. Source: Linux, proc(5).
  */
@@ -22,7 +24,16 @@ import { mmRss } from "../mm/vma";
 import { VMSTAT_COUNT, vmstatName, vmstatValue } from "../mm/vmstat";
 import { currentTask, findTask, nextTask, Task, TaskState } from "../task/task";
 import { File } from "./file";
-import { createInode, DirectoryCursor, FILE_OPERATIONS_BYTES, FileOperations, Inode, inodeGet, inodePut } from "./inode";
+import {
+  createInode,
+  DirectoryCursor,
+  FILE_OPERATIONS_BYTES,
+  FileOperations,
+  Inode,
+  inodeGet,
+  inodePut,
+} from "./inode";
+import { fillPageMap, PAGE_MAP_RECORD_BYTES, PageMapRecord, printTables } from "./proctables";
 import { createNode, dotEntry, rootDirectory } from "./ramfs";
 
 const enum ProcKind {
@@ -31,8 +42,12 @@ const enum ProcKind {
   MemInfo = 2,
   TaskDirectory = 3,
   TaskStatus = 4,
+  TaskTables = 5,
+  TaskPageMap = 6,
 }
 
+/** Virtual pages that there are. */
+const PAGES: u32 = 1 << 20;
 /** Numbers of /proc's inodes begin here: above any that ramfs gives. */
 const NUMBER_BASE: u32 = 0x10000000;
 /** Directory position of pid 0; below it are ".", "..", and the fixed files by their ProcKind. */
@@ -45,6 +60,7 @@ const fileOperations: FileOperations = changetype<FileOperations>(memory.data(FI
 /** Digits of the pid that nextEntry names. */
 const pidName: usize = memory.data(16);
 const text: TextBuffer = changetype<TextBuffer>(memory.data(8));
+const pageMapRecord: PageMapRecord = changetype<PageMapRecord>(memory.data(32));
 
 /** Puts /proc into the tree. Once, at boot. */
 export function procInit(): void {
@@ -79,8 +95,10 @@ function makeInode(directory: Inode, kind: ProcKind, pid: u32): usize {
 
 function procLookup(directory: Inode, name: usize, bytes: u32): usize {
   if (directory.extra == ProcKind.TaskDirectory) {
-    const isStatus = spanEquals(name, bytes, cstr("status"));
-    return isStatus ? makeInode(directory, ProcKind.TaskStatus, directory.data) : errorPointer(Errno.ENOENT);
+    for (let kind = ProcKind.TaskStatus; kind <= ProcKind.TaskPageMap; kind++) {
+      if (spanEquals(name, bytes, taskFileName(kind))) return makeInode(directory, kind, directory.data);
+    }
+    return errorPointer(Errno.ENOENT);
   }
   if (spanEquals(name, bytes, cstr("vmstat"))) return makeInode(directory, ProcKind.VmStat, 0);
   if (spanEquals(name, bytes, cstr("meminfo"))) return makeInode(directory, ProcKind.MemInfo, 0);
@@ -88,6 +106,18 @@ function procLookup(directory: Inode, name: usize, bytes: u32): usize {
   const pid = isSelf ? i32(currentTask().pid) : parseDecimal(name, bytes);
   if (pid <= 0 || findTask(u32(pid)) === null) return errorPointer(Errno.ENOENT);
   return makeInode(directory, ProcKind.TaskDirectory, u32(pid));
+}
+
+/** Name of a file in a process's directory. */
+function taskFileName(kind: ProcKind): usize {
+  switch (kind) {
+    case ProcKind.TaskStatus:
+      return cstr("status");
+    case ProcKind.TaskTables:
+      return cstr("tables");
+    default:
+      return cstr("pagemap");
+  }
 }
 
 function setEntry(cursor: DirectoryCursor, name: usize, number: u32, type: u32): bool {
@@ -102,8 +132,9 @@ function setEntry(cursor: DirectoryCursor, name: usize, number: u32, type: u32):
 function procNextEntry(directory: Inode, cursor: DirectoryCursor): bool {
   if (dotEntry(directory, cursor)) return true;
   if (directory.extra == ProcKind.TaskDirectory) {
-    if (cursor.position > 2) return false;
-    return setEntry(cursor, cstr("status"), numberOf(ProcKind.TaskStatus, directory.data), DT_REG);
+    const kind: ProcKind = cursor.position - 2 + ProcKind.TaskStatus;
+    if (kind > ProcKind.TaskPageMap) return false;
+    return setEntry(cursor, taskFileName(kind), numberOf(kind, directory.data), DT_REG);
   }
   switch (cursor.position) {
     case ProcKind.VmStat + KIND_POSITION:
@@ -160,8 +191,9 @@ function stateName(state: TaskState): usize {
 function procOpen(file: File): i32 {
   if (file.writable) return -Errno.EACCES;
   const inode = file.inode;
-  const task = inode.extra == ProcKind.TaskStatus ? findTask(inode.data) : currentTask();
+  const task = inode.extra >= usize(ProcKind.TaskStatus) ? findTask(inode.data) : currentTask();
   if (task === null) return -Errno.ESRCH;
+  if (inode.extra == ProcKind.TaskPageMap) return 0;
   const frame = allocFrame(FrameKind.Kernel);
   if (frame == 0) return -Errno.ENOMEM;
   file.data = frameToVirt(frame);
@@ -177,12 +209,18 @@ function procOpen(file: File): i32 {
     case ProcKind.TaskStatus:
       printStatus(task);
       break;
+    case ProcKind.TaskTables: {
+      const mm = task.mm;
+      if (mm !== null) printTables(text, mm);
+      break;
+    }
   }
   file.extra = text.next - file.data;
   return 0;
 }
 
 function procRead(file: File, buffer: usize, bytes: u32): i32 {
+  if (file.inode.extra == ProcKind.TaskPageMap) return readPageMap(file, buffer, bytes);
   if (bytes == 0 || file.position >= file.extra) return 0;
   const wanted = min<u32>(bytes, file.extra - file.position);
   const done = wanted - copyToUser(buffer, file.data + file.position, wanted);
@@ -190,6 +228,21 @@ function procRead(file: File, buffer: usize, bytes: u32): i32 {
   return done == 0 ? -Errno.EFAULT : i32(done);
 }
 
+/** Reads from the record that the position lies in, at most to its end. */
+function readPageMap(file: File, buffer: usize, bytes: u32): i32 {
+  const task = findTask(file.inode.data);
+  const page = file.position / PAGE_MAP_RECORD_BYTES;
+  if (task === null || bytes == 0 || page >= PAGES) return 0;
+  const mm = task.mm;
+  if (mm === null) return 0;
+  fillPageMap(pageMapRecord, mm, page);
+  const offset = file.position % PAGE_MAP_RECORD_BYTES;
+  const wanted = min<u32>(bytes, PAGE_MAP_RECORD_BYTES - offset);
+  const done = wanted - copyToUser(buffer, changetype<usize>(pageMapRecord) + offset, wanted);
+  file.position += done;
+  return done == 0 ? -Errno.EFAULT : i32(done);
+}
+
 function procRelease(file: File): void {
-  freeFrame(virtToFrame(file.data));
+  if (file.data != 0) freeFrame(virtToFrame(file.data));
 }

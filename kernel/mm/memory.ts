@@ -34,7 +34,7 @@ import { allocFrame, clearPage, frameToVirt } from "./pagealloc";
 import { copyTable, setPte, zapPtes } from "./pagetable";
 import { adoptTable, installTable, makeTableWritable, releaseTable, shareTable, unshareRange } from "./ptshare";
 import { chainReserve, chainUnreserve, pageAddRmap, pageRemoveRmap } from "./rmap";
-import { objectPage, putPage, type SharedObject } from "./shmem";
+import { objectPage, putPage, SharedObject } from "./shmem";
 import { findVma, Mm, VM_ACCESS, VM_GROWSDOWN, VM_SHARED, VM_WRITE, Vma } from "./vmalist";
 import { vmstat } from "./vmstat";
 

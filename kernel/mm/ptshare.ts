@@ -17,7 +17,7 @@
  * it is what fork left behind when the other users were gone first, and `makeTableWritable` mends that without copying.
  * May import paging, pagetable, vmalist, marks. Source: Phillips, "Lazy page table instantiation", lkml, February 2002.
  */
-import { Mark, type UnshareCause } from "../abi/marks";
+import { Mark, UnshareCause } from "../abi/marks";
 import { Entry, flushTlb, PDE_TABLE, PTE_PRESENT, PTE_WRITE } from "../arch/i386/paging";
 import { mark } from "../lib/mark";
 import { PAGE_SHIFT, SLOT_SHIFT } from "./layout";

@@ -8,7 +8,7 @@
  * Source: Linux 2.4 (mm/shmem.c), without files and swap.
  */
 import { kfree, kmalloc } from "./kmalloc";
-import { FrameKind, Frames, type Page } from "./page";
+import { FrameKind, Frames, Page } from "./page";
 import { allocZeroedFrame, frameToVirt, freeFrame, virtToFrame } from "./pagealloc";
 
 const INDEX_SHIFT: u32 = 10;

@@ -7,7 +7,7 @@
  * Source: Bonwick, "The Slab Allocator" (USENIX 1994), without constructors and colouring.
  */
 import { PAGE_BYTES } from "./layout";
-import { type FrameKind, Frames, type Page, PageList, SlabPage } from "./page";
+import { FrameKind, Frames, Page, PageList, SlabPage } from "./page";
 import { allocFrame, frameToVirt, freeFrame } from "./pagealloc";
 
 /** The slabs of one object size. Static, made ready by slabCacheInit. The list head comes first, laid out as a Page. */

@@ -10,7 +10,7 @@ import { copyPageRange, zapAll } from "./memory";
 import { FrameKind, Frames, TablePage } from "./page";
 import { allocFrame, frameToVirt, freeFrame, virtToFrame } from "./pagealloc";
 import { copyVma, freeVma, Mm, Vma } from "./vmalist";
-import { vmstat } from "./vmstat";
+import { mappingFramesAllocated, vmstat } from "./vmstat";
 
 export { Mm, Vma } from "./vmalist";
 
@@ -45,6 +45,8 @@ export function mmCreate(): Mm | null {
  * can be missing is taken before the first pde is touched, the tables of fork=copy apart.
  */
 export function mmDup(parent: Mm): Mm | null {
+  const frames = mappingFramesAllocated();
+  const entries = vmstat.rmapAdded;
   const child = mmCreate();
   if (child === null) return null;
   if (!copyMappings(child, parent) || !copyPageRange(child, parent)) {
@@ -54,6 +56,8 @@ export function mmDup(parent: Mm): Mm | null {
   child.startBrk = parent.startBrk;
   child.brk = parent.brk;
   vmstat.forks++;
+  vmstat.forkFrames += mappingFramesAllocated() - frames;
+  vmstat.forkRmapAdded += vmstat.rmapAdded - entries;
   return child;
 }
 

@@ -11,7 +11,7 @@
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../abi/mman";
 import { kfree, kmalloc } from "./kmalloc";
 import { PAGE_SHIFT } from "./layout";
-import { objectGet, objectPut, type SharedObject } from "./shmem";
+import { objectGet, objectPut, SharedObject } from "./shmem";
 
 /** Flags of a Vma: the PROT_ bits as they are, and these. */
 export const VM_READ: u32 = PROT_READ;

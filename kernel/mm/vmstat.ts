@@ -3,7 +3,7 @@
  * May import the intrinsics and page.ts. A counter's name is its place in the struct; `vmstatName` gives the same order.
  */
 import { cstr } from "../abi/intrinsics";
-import { FRAME_KINDS, type FrameKind } from "./page";
+import { FRAME_KINDS, FrameKind } from "./page";
 
 @unmanaged
 export class VmStat {
@@ -33,6 +33,9 @@ export class VmStat {
   pagesFilled: u32 = 0;
   /** Allocations that failed for want of memory. */
   allocationsFailed: u32 = 0;
+  /** What forks took while they ran: frames for directory, tables and reverse map, and rmap entries. */
+  forkFrames: u32 = 0;
+  forkRmapAdded: u32 = 0;
 }
 
 export const vmstat: VmStat = changetype<VmStat>(memory.data(64, 16));
@@ -63,8 +66,15 @@ export function framesOfKind(kind: FrameKind): u32 {
   return load<u32>(framesInUse + ((kind as u32) << 2));
 }
 
+/** Frames ever allocated for mapping: directories, tables, pte_chain blocks. */
+export function mappingFramesAllocated(): u32 {
+  const chain = load<u32>(framesAllocated + (FrameKind.Chain << 2));
+  const directory = load<u32>(framesAllocated + (FrameKind.Directory << 2));
+  return chain + directory + load<u32>(framesAllocated + (FrameKind.Table << 2));
+}
+
 /** Counters of VmStat; frames in use and frames ever allocated by kind follow them. */
-const COUNTERS: u32 = 14;
+const COUNTERS: u32 = 16;
 /** How many names there are: `vmstatName` and `vmstatValue` take 0 … VMSTAT_COUNT - 1. */
 export const VMSTAT_COUNT: u32 = COUNTERS + 2 * FRAME_KINDS;
 
@@ -107,42 +117,46 @@ export function vmstatName(index: u32): usize {
     case 13:
       return cstr("allocations_failed");
     case 14:
-      return cstr("frames_free");
+      return cstr("fork_frames");
     case 15:
-      return cstr("frames_reserved");
+      return cstr("fork_rmap_added");
     case 16:
-      return cstr("frames_stack");
+      return cstr("frames_free");
     case 17:
-      return cstr("frames_kernel");
+      return cstr("frames_reserved");
     case 18:
-      return cstr("frames_slab");
+      return cstr("frames_stack");
     case 19:
-      return cstr("frames_chain");
+      return cstr("frames_kernel");
     case 20:
-      return cstr("frames_directory");
+      return cstr("frames_slab");
     case 21:
-      return cstr("frames_table");
+      return cstr("frames_chain");
     case 22:
-      return cstr("frames_data");
+      return cstr("frames_directory");
     case 23:
-      return cstr("frames_index");
+      return cstr("frames_table");
     case 24:
-      return cstr("allocated_free");
+      return cstr("frames_data");
     case 25:
-      return cstr("allocated_reserved");
+      return cstr("frames_index");
     case 26:
-      return cstr("allocated_stack");
+      return cstr("allocated_free");
     case 27:
-      return cstr("allocated_kernel");
+      return cstr("allocated_reserved");
     case 28:
-      return cstr("allocated_slab");
+      return cstr("allocated_stack");
     case 29:
-      return cstr("allocated_chain");
+      return cstr("allocated_kernel");
     case 30:
-      return cstr("allocated_directory");
+      return cstr("allocated_slab");
     case 31:
-      return cstr("allocated_table");
+      return cstr("allocated_chain");
     case 32:
+      return cstr("allocated_directory");
+    case 33:
+      return cstr("allocated_table");
+    case 34:
       return cstr("allocated_data");
     default:
       return cstr("allocated_index");

@@ -9,7 +9,7 @@
  */
 import { returnToUserAddress } from "./assembly";
 import { USER_CS, USER_DS } from "./gdt";
-import { TRAP_FRAME_BYTES, type TrapFrame } from "./trapframe";
+import { TRAP_FRAME_BYTES, TrapFrame } from "./trapframe";
 
 /** EFLAGS of a program at its start: IF, and bit 1, which is always set. */
 const USER_EFLAGS: u32 = 0x202;
