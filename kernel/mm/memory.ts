@@ -72,7 +72,8 @@ export function copyPageRange(child: Mm, parent: Mm): bool {
   let next: u32 = 0;
   let lost: u32 = 0;
   let done = true;
-  for (let vma = parent.vmas; vma !== null && done; vma = vma.next) {
+  let vma: Vma | null = parent.vmas;
+  while (vma !== null && done) {
     const last = (vma.end - 1) >> SLOT_SHIFT;
     for (let slot = max<u32>(vma.start >> SLOT_SHIFT, next); slot <= last; slot++) {
       const parentPde = parent.directory + (slot << 2);
@@ -87,6 +88,7 @@ export function copyPageRange(child: Mm, parent: Mm): bool {
       }
     }
     next = last + 1;
+    vma = vma.next;
   }
   if (lost != 0) flushTlb();
   return done;
@@ -134,13 +136,15 @@ function slotKeepsMapping(mm: Mm, address: usize): bool {
 /** Gives up every table of an address space that is not in CR3: the end of its user half. */
 export function zapAll(mm: Mm): void {
   let next: u32 = 0;
-  for (let vma = mm.vmas; vma !== null; vma = vma.next) {
+  let vma: Vma | null = mm.vmas;
+  while (vma !== null) {
     const last = (vma.end - 1) >> SLOT_SHIFT;
     for (let slot = max<u32>(vma.start >> SLOT_SHIFT, next); slot <= last; slot++) {
       const pdeAddress = mm.directory + (slot << 2);
       if ((Entry.load(pdeAddress) & PTE_PRESENT) != 0) releaseTable(mm, pdeAddress);
     }
     next = last + 1;
+    vma = vma.next;
   }
 }
 

@@ -63,7 +63,7 @@ function overcommits(bytes: u32, flags: u32): bool {
 /** The lowest room for `bytes` from `from` up, or 0. */
 function findRoom(mm: Mm, from: usize, bytes: u32): usize {
   let start = from;
-  let vma = findVma(mm, start);
+  let vma: Vma | null = findVma(mm, start);
   while (vma !== null && vma.start < start + bytes) {
     start = vma.end;
     vma = vma.next;
@@ -182,8 +182,10 @@ function unshareEdges(mm: Mm, start: usize, end: usize, cause: UnshareCause): bo
 /** Whether a mapping has bytes in the slot that begins at `slot`, outside of [start, end). */
 function edgeKeeps(mm: Mm, slot: usize, start: usize, end: usize): bool {
   const slotEnd = slot + SLOT_BYTES;
-  for (let vma = findVma(mm, slot); vma !== null && vma.start < slotEnd; vma = vma.next) {
+  let vma: Vma | null = findVma(mm, slot);
+  while (vma !== null && vma.start < slotEnd) {
     if ((slot < start && vma.start < start) || (end < slotEnd && vma.end > end)) return true;
+    vma = vma.next;
   }
   return false;
 }
@@ -235,7 +237,8 @@ export function doMprotect(mm: Mm, start: usize, bytes: u32, prot: u32): i32 {
 
 /** Gives the mappings from `first` up to `end`, none of whose tables is shared, a new protection. */
 function protectMappings(mm: Mm, first: Vma, end: usize, prot: u32): void {
-  for (let vma: Vma | null = first; vma !== null && vma.start < end; vma = vma.next) {
+  let vma: Vma | null = first;
+  while (vma !== null && vma.start < end) {
     vma.flags = (vma.flags & ~VM_ACCESS) | prot;
     let address = vma.start;
     while (address < vma.end) {
@@ -247,6 +250,7 @@ function protectMappings(mm: Mm, first: Vma, end: usize, prot: u32): void {
       }
       address = partEnd;
     }
+    vma = vma.next;
   }
 }
 

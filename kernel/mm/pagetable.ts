@@ -78,11 +78,13 @@ export function copyTable(from: usize, first: Vma | null): u32 {
     // The last slot's end is KERNEL_BASE at most: no wrap.
     const slotEnd = slotStart + SLOT_BYTES;
     let copied: u32 = 0;
-    for (let vma = first; vma !== null && vma.start < slotEnd; vma = vma.next) {
+    let vma: Vma | null = first;
+    while (vma !== null && vma.start < slotEnd) {
       const start = max<u32>(vma.start, slotStart);
       const end = min<u32>(vma.end, slotEnd);
       const keep: u32 = (vma.flags & VM_SHARED) != 0 ? 0xffffffff : ~PTE_WRITE;
       copied += copyPtes(from + ((start - slotStart) >> 10), from + ((end - slotStart) >> 10), to - from, keep);
+      vma = vma.next;
     }
     const table = changetype<TablePage>(Frames.page(frame));
     table.present = copied;

@@ -55,8 +55,10 @@ export function installTable(mm: Mm, pdeAddress: usize): bool {
 
 /** Whether nothing but MAP_SHARED mappings reach into the slot that ends at `slotEnd`; `first` is the first that does. */
 function onlySharedMappings(first: Vma, slotEnd: usize): bool {
-  for (let vma: Vma | null = first; vma !== null && vma.start < slotEnd; vma = vma.next) {
+  let vma: Vma | null = first;
+  while (vma !== null && vma.start < slotEnd) {
     if ((vma.flags & VM_SHARED) == 0) return false;
+    vma = vma.next;
   }
   return true;
 }

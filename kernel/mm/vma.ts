@@ -63,13 +63,15 @@ export function mmDup(parent: Mm): Mm | null {
 
 function copyMappings(child: Mm, parent: Mm): bool {
   let last: Vma | null = null;
-  for (let vma = parent.vmas; vma !== null; vma = vma.next) {
+  let vma: Vma | null = parent.vmas;
+  while (vma !== null) {
     const copy = copyVma(vma);
     if (copy === null) return false;
     if (last === null) child.vmas = copy;
     else last.next = copy;
     last = copy;
     child.vmaCount++;
+    vma = vma.next;
   }
   return true;
 }
@@ -78,7 +80,7 @@ function copyMappings(child: Mm, parent: Mm): bool {
 export function mmDestroy(mm: Mm): void {
   if (currentDirectory() == mm.directory) mmActivateKernel();
   zapAll(mm);
-  let vma = mm.vmas;
+  let vma: Vma | null = mm.vmas;
   while (vma !== null) {
     const next = vma.next;
     freeVma(vma);
@@ -102,13 +104,15 @@ export function mmActivateKernel(): void {
 export function mmRss(mm: Mm): u32 {
   let pages: u32 = 0;
   let next: u32 = 0;
-  for (let vma = mm.vmas; vma !== null; vma = vma.next) {
+  let vma: Vma | null = mm.vmas;
+  while (vma !== null) {
     const last = (vma.end - 1) >> SLOT_SHIFT;
     for (let slot = max<u32>(vma.start >> SLOT_SHIFT, next); slot <= last; slot++) {
       const pde = Entry.load(mm.directory + (slot << 2));
       if ((pde & PTE_PRESENT) != 0) pages += changetype<TablePage>(Frames.ofEntry(pde)).present;
     }
     next = last + 1;
+    vma = vma.next;
   }
   return pages;
 }

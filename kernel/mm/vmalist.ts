@@ -58,7 +58,7 @@ export class Mm {
 export function findVma(mm: Mm, address: usize): Vma | null {
   const recent = mm.recent;
   if (recent !== null && recent.start <= address && address < recent.end) return recent;
-  let vma = mm.vmas;
+  let vma: Vma | null = mm.vmas;
   while (vma !== null && vma.end <= address) vma = vma.next;
   if (vma !== null) mm.recent = vma;
   return vma;
@@ -157,7 +157,7 @@ function continues(lower: Vma, upper: Vma): bool {
 
 /** Merges mappings that continue each other, among those that touch [start, end]. */
 export function mergeVmas(mm: Mm, start: usize, end: usize): void {
-  let vma = mm.vmas;
+  let vma: Vma | null = mm.vmas;
   while (vma !== null && vma.end < start) vma = vma.next;
   while (vma !== null && vma.end <= end) {
     const next = vma.next;

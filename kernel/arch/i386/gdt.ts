@@ -50,5 +50,5 @@ export function setKernelStack(stackTop: usize): void {
 
 function openPort(port: u32): void {
   const byte = tss + TSS_IOMAP + (port >> 3);
-  store<u8>(byte, load<u8>(byte) & ~(1 << (port & 7)));
+  store<u8>(byte, u32(load<u8>(byte)) & ~(1 << (port & 7)));
 }
