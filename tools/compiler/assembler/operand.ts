@@ -41,11 +41,6 @@ for (const [number, name] of "es cs ss ds fs gs".split(" ").entries()) REGISTERS
 for (const number of [0, 2, 3, 4]) REGISTERS.set(`cr${number}`, creg(number));
 for (const number of [0, 1, 2, 3, 4, 5, 6, 7]) REGISTERS.set(`dr${number}`, dreg(number));
 
-/** Whether the name is a register's, which no label may have. */
-export function isRegister(name: string): boolean {
-  return REGISTERS.has(name.toLowerCase());
-}
-
 const SIZES: ReadonlyMap<string, number> = new Map([
   ["byte", 1],
   ["word", 2],
@@ -53,6 +48,14 @@ const SIZES: ReadonlyMap<string, number> = new Map([
   ["fword", 6],
   ["qword", 8],
 ]);
+
+const WORDS = new Set(["short", "far", "ptr", "offset", ...SIZES.keys()]);
+
+/** Whether the name means something in operands, so that no label may have it. */
+export function isReserved(name: string): boolean {
+  const lower = name.toLowerCase();
+  return REGISTERS.has(lower) || WORDS.has(lower);
+}
 
 /** Takes the name if it is next, in any case. */
 function acceptName(reader: TokenReader, name: string): boolean {
@@ -149,7 +152,8 @@ function parseMemory(reader: TokenReader, size: number, far: boolean, outerSegme
 
 /** One summand: register, register * n, n * register, or a product of constants and symbols. */
 function parsePart(reader: TokenReader, address: Address, negative: boolean): void {
-  const factorFirst = reader.peek()?.kind === "number" && reader.sees("*", 1) && isRegister(reader.peek(2)?.text ?? "");
+  const factorFirst =
+    reader.peek()?.kind === "number" && reader.sees("*", 1) && REGISTERS.has(reader.peek(2)?.text.toLowerCase() ?? "");
   if (!factorFirst && !reader.seesName(REGISTERS)) {
     address.addTerm(parseTerm(reader), negative);
     return;

@@ -15,7 +15,7 @@ import { AssembleError, SyntaxFault } from "./error";
 import { type Expression, evaluateNumber, parseExpression, type Scope } from "./expression";
 import { parseInstruction } from "./instruction";
 import { TokenReader, tokenize } from "./lexer";
-import { isRegister } from "./operand";
+import { isReserved } from "./operand";
 import { type Fixup, type Label, Section } from "./section";
 
 interface SourceLine {
@@ -118,7 +118,7 @@ export class Source implements Scope {
     const name = reader.name();
     reader.expect(",");
     if (this.constants.has(name)) throw this.error(`'${name}' is defined twice`, number);
-    if (isRegister(name)) throw this.error(`'${name}' is a register`, number);
+    if (isReserved(name)) throw this.error(`'${name}' is reserved`, number);
     this.constants.set(name, parseExpression(reader));
     reader.end();
   }
@@ -143,7 +143,7 @@ export class Source implements Scope {
   }
 
   private label(name: string, line: number): void {
-    if (isRegister(name)) throw new SyntaxFault(`'${name}' is a register`);
+    if (isReserved(name)) throw new SyntaxFault(`'${name}' is reserved`);
     if (this.labels.has(name) || this.constants.has(name)) throw new SyntaxFault(`'${name}' is defined twice`);
     this.labels.set(name, { name, section: this.section, item: this.section.items.length, line });
   }
