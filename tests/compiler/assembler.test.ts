@@ -225,19 +225,19 @@ test("directives", () => {
 
 test("symbols: global and local, with kind and size", () => {
   const object = assemble(
-    `.global first, second, word
+    `.global first, second, datum
     first: nop
     inner: nop
     second: ret
     .data
-    word: .long 1`,
+    datum: .long 1`,
     "test.s",
   );
   assert.equal(object.symbols, [
     { name: "first", section: ".text", offset: 0, global: true, kind: "function", size: 2 },
     { name: "inner", section: ".text", offset: 1, global: false, kind: "none" },
     { name: "second", section: ".text", offset: 2, global: true, kind: "function", size: 1 },
-    { name: "word", section: ".data", offset: 0, global: true, kind: "object", size: 4 },
+    { name: "datum", section: ".data", offset: 0, global: true, kind: "object", size: 4 },
   ]);
 });
 
