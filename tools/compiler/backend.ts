@@ -1,0 +1,83 @@
+/**
+ * The back end: a WebAssembly module to an i386 object file. This file is the pipeline; each step is a file of its name.
+ * Imports the passes, and nothing outside tools/compiler but cpu/encoder (by way of emitencode).
+ */
+
+import { allocate } from "./allocate";
+import { analyse, cleanGraph, splitCriticalEdges } from "./cfg";
+import { expandFunction } from "./emitexpand";
+import { layOut } from "./emitlayout";
+import { ObjectBuilder } from "./emitobject";
+import { type BuildContext, buildFunction } from "./irbuild";
+import { lowerFunction } from "./lower";
+import type { Allocation, MachineFunction } from "./mir";
+import type { ObjectFile } from "./object";
+import { removeDead } from "./optdead";
+import { expandOperations } from "./optexpand";
+import { printAssembly, printIr, printMachine } from "./print";
+import { decodeModule, type Locate, type WasmModule } from "./wasm";
+
+export interface BackendOptions {
+  /** For messages: what is being compiled. */
+  name: string;
+  /** Source place of a byte of the wasm binary. */
+  locate: Locate;
+  /** The wasm import module whose functions are emitted in place. */
+  intrinsicModule?: string;
+  /** Called with each allocation's input and output: for the checker. */
+  onAllocation?(machine: MachineFunction, allocation: Allocation): void;
+  /** Called with the text of each pass of each function: `ir`, `machine`, `assembly`. */
+  dump?(pass: string, text: string): void;
+}
+
+/**
+ * Compile a module.
+ * @throws CompileError at the source line of what cannot be compiled (64-bit and floating-point types, a start function,
+ * managed allocation, an unknown intrinsic).
+ */
+export function compileModule(wasm: Uint8Array, options: BackendOptions): ObjectFile {
+  const { name, locate, dump } = options;
+  const module = decodeModule(wasm, name, locate);
+  const object = new ObjectBuilder(module, name, locate);
+  const intrinsicModule = options.intrinsicModule ?? "intrinsics";
+  const context: BuildContext = { module, name, locate, intrinsicModule, stringAt: stringReader(module) };
+  for (const source of module.functions) {
+    if (source.imported !== null) continue;
+    const fn = buildFunction(source, context);
+    analyse(fn);
+    cleanGraph(fn);
+    expandOperations(fn);
+    cleanGraph(fn);
+    splitCriticalEdges(fn);
+    removeDead(fn);
+    dump?.("ir", printIr(fn));
+    const machine = lowerFunction(fn, object);
+    dump?.("machine", printMachine(machine));
+    const allocation = allocate(machine);
+    options.onAllocation?.(machine, allocation);
+    const code = layOut(expandFunction(machine, allocation, module.table.length), object.makeTable);
+    dump?.("assembly", printAssembly(fn.name, code));
+    object.addFunction(source.name, code);
+  }
+  return object.finish();
+}
+
+/** Reads AssemblyScript strings from the module's data: UTF-16, with the length in bytes in the word before. */
+function stringReader(module: WasmModule): (address: number) => string | undefined {
+  const byteAt = (address: number): number => {
+    for (const segment of module.data) {
+      const at = address - segment.address;
+      if (at >= 0 && at < segment.bytes.length) return segment.bytes[at];
+    }
+    return 0;
+  };
+  const half = (address: number) => byteAt(address) | (byteAt(address + 1) << 8);
+  const STRING_CLASS = 2;
+  return (address) => {
+    const length = half(address - 4) | (half(address - 2) << 16);
+    if (half(address - 8) !== STRING_CLASS || length < 0 || length > 0xffff) return undefined;
+    let text = "";
+    for (let i = 0; i < length; i += 2) text += String.fromCharCode(half(address + i));
+    return text;
+  };
+}

@@ -1,0 +1,540 @@
+/**
+ * WebAssembly code to the intermediate representation. Locals become values as the structured control flow is followed:
+ * a forward label gets a phi for each local that arrives with different values; a loop header gets one for each local that
+ * the loop assigns. Operands on the wasm stack are values, so they need no place and keep their order of evaluation.
+ * Imports wasm, ir, optfold, intrinsics, errors.
+ * Source: WebAssembly core specification 2.0, section 4.4; Braun et al., "Simple and efficient construction of SSA", 2013.
+ */
+
+import { CompileError } from "./errors";
+import { INTRINSICS } from "./intrinsics";
+import { Access, type Block, End, IrFunction, Op, resolve, resolveAll, type Value } from "./ir";
+import { fold } from "./optfold";
+import type { Locate, WasmFunction, WasmInstruction, WasmModule } from "./wasm";
+import { Opcode } from "./wasmopcodes";
+
+/** What building a function needs to know of its module. */
+export interface BuildContext {
+  module: WasmModule;
+  /** For messages where no source line is known. */
+  name: string;
+  locate: Locate;
+  /** Name of the wasm import module whose functions are emitted in place. */
+  intrinsicModule: string;
+  /** The AssemblyScript string at an address, or undefined when there is none. */
+  stringAt(address: number): string | undefined;
+}
+
+/** A structured construct that is open. */
+interface Frame {
+  kind: "block" | "loop" | "if";
+  /** Where a branch to its label goes: the block after it, or the loop's header. */
+  target: Block;
+  results: number;
+  /** Operand stack below it. */
+  height: number;
+  /** Forward labels: the state each predecessor of `target` brings. */
+  incoming: { locals: Value[]; result: Value | null }[];
+  /** Loops: the phi of each local assigned inside. */
+  loopPhis: { local: number; phi: Value }[];
+  /** An `if` before its `else`: the block and locals of the other arm. */
+  otherwise: { block: Block; locals: Value[] } | null;
+}
+
+const LOADS = new Map<number, Access>([
+  [Opcode.Load, Access.Word],
+  [Opcode.Load8S, Access.SignedByte],
+  [Opcode.Load8U, Access.Byte],
+  [Opcode.Load16S, Access.SignedHalf],
+  [Opcode.Load16U, Access.Half],
+  [Opcode.AtomicLoad, Access.Word],
+  [Opcode.AtomicLoad8U, Access.Byte],
+  [Opcode.AtomicLoad16U, Access.Half],
+]);
+const STORES = new Map<number, Access>([
+  [Opcode.Store, Access.Word],
+  [Opcode.Store8, Access.Byte],
+  [Opcode.Store16, Access.Half],
+  [Opcode.AtomicStore, Access.Word],
+  [Opcode.AtomicStore8, Access.Byte],
+  [Opcode.AtomicStore16, Access.Half],
+]);
+
+/**
+ * Build one function.
+ * @throws CompileError for an unknown intrinsic, or `cstr` of what is no literal.
+ */
+export function buildFunction(source: WasmFunction, context: BuildContext): IrFunction {
+  return new Builder(source, context).build();
+}
+
+class Builder {
+  private readonly fn: IrFunction;
+  private current: Block | null;
+  private locals: Value[] = [];
+  private stack: Value[] = [];
+  private readonly frames: Frame[] = [];
+  /** Constructs opened in code that cannot be reached. */
+  private deadDepth = 0;
+  private offset = 0;
+
+  constructor(
+    private readonly source: WasmFunction,
+    private readonly context: BuildContext,
+  ) {
+    const { index, name, type, offset } = source;
+    this.fn = new IrFunction(index, name, type.parameters, type.results === 1, offset);
+    this.current = this.open(this.fn.block());
+  }
+
+  build(): IrFunction {
+    const { source, fn } = this;
+    const assigned = assignedInLoops(source.code);
+    for (let i = 0; i < source.type.parameters; i++) {
+      const parameter = fn.value(Op.Param, [], source.offset);
+      parameter.imm = i;
+      this.locals.push(this.append(parameter));
+    }
+    for (let i = 0; i < source.locals; i++) this.locals.push(fn.constant(0));
+    for (let i = 0; i < source.code.length - 1; i++) this.instruction(source.code[i], assigned.get(i));
+    this.offset = source.code[source.code.length - 1].offset;
+    if (this.current !== null) this.ret();
+    removeTrivialPhis(fn);
+    return fn;
+  }
+
+  private open(block: Block): Block {
+    this.fn.blocks.push(block);
+    return block;
+  }
+
+  private append(value: Value): Value {
+    value.block = this.current;
+    (this.current as Block).body.push(value);
+    return value;
+  }
+
+  /** Make an operation at the current place, or what it folds to. */
+  private make = (op: Op, args: Value[]): Value => {
+    const { fn, offset } = this;
+    return fold(fn, op, args, this.make) ?? this.append(fn.value(op, args, offset));
+  };
+
+  private pop(): Value {
+    return this.stack.pop() as Value;
+  }
+
+  private popMany(count: number): Value[] {
+    return this.stack.splice(this.stack.length - count, count);
+  }
+
+  private end(end: End, control: Value | null): Block {
+    const block = this.current as Block;
+    block.end = end;
+    block.control = control;
+    block.endOffset = this.offset;
+    this.current = null;
+    return block;
+  }
+
+  private ret(): void {
+    this.end(End.Return, this.fn.hasResult ? this.pop() : null);
+  }
+
+  /** Add the edge from a block to a label, with the state that is current. */
+  private edge(from: Block, frame: Frame): void {
+    from.successors.push(frame.target);
+    frame.target.preds.push(from);
+    if (frame.kind === "loop") for (const { local, phi } of frame.loopPhis) phi.args.push(this.locals[local]);
+    else {
+      const result = frame.results === 1 ? this.stack[this.stack.length - 1] : null;
+      frame.incoming.push({ locals: this.locals.slice(), result });
+    }
+  }
+
+  private edgeTo(from: Block, to: Block): void {
+    from.successors.push(to);
+    to.preds.push(from);
+  }
+
+  private jump(frame: Frame | undefined): void {
+    if (frame === undefined) this.ret();
+    else this.edge(this.end(End.Jump, null), frame);
+  }
+
+  /** The frame of a label; undefined is the function's own: a return. */
+  private label(depth: number): Frame | undefined {
+    return this.frames[this.frames.length - 1 - depth];
+  }
+
+  private instruction(instruction: WasmInstruction, assigned: ReadonlySet<number> | undefined): void {
+    const { opcode, a, offset } = instruction;
+    this.offset = offset;
+    if (this.current === null) {
+      this.skipDead(opcode);
+      return;
+    }
+    if (opcode >= Opcode.Add && opcode <= Opcode.Rotr) this.binary(Op.Add + (opcode - Opcode.Add));
+    else if (opcode >= Opcode.Eq && opcode <= Opcode.GeU) this.binary(Op.Eq + (opcode - Opcode.Eq));
+    else if (LOADS.has(opcode)) this.load(instruction);
+    else if (STORES.has(opcode)) this.store(instruction);
+    else if (opcode <= Opcode.Return) this.control(instruction, assigned);
+    else this.other(opcode, a, instruction.b);
+  }
+
+  private binary(op: Op): void {
+    const right = this.pop();
+    this.stack.push(this.make(op, [this.pop(), right]));
+  }
+
+  private effect(op: Op, args: Value[], imm: number): Value {
+    const value = this.fn.value(op, args, this.offset);
+    value.imm = imm;
+    return this.append(value);
+  }
+
+  private load({ opcode, a }: WasmInstruction): void {
+    const value = this.effect(Op.Load, [this.pop()], a);
+    value.access = LOADS.get(opcode) as Access;
+    value.atomic = opcode >= Opcode.AtomicLoad;
+    this.stack.push(value);
+  }
+
+  private store({ opcode, a }: WasmInstruction): void {
+    const data = this.pop();
+    const value = this.effect(Op.Store, [this.pop(), data], a);
+    value.access = STORES.get(opcode) as Access;
+    value.atomic = opcode >= Opcode.AtomicStore;
+    value.hasResult = false;
+  }
+
+  private other(opcode: number, a: number, b: number): void {
+    const { stack, locals, context } = this;
+    switch (opcode) {
+      case Opcode.Call:
+        this.call(context.module.functions[a]);
+        break;
+      case Opcode.CallIndirect: {
+        const index = this.pop();
+        const type = context.module.types[a];
+        if (type.parameters < 0) this.fail("a parameter or result is not a 32-bit integer");
+        const value = this.effect(Op.CallIndirect, [index, ...this.popMany(type.parameters)], b);
+        value.hasResult = type.results === 1;
+        if (value.hasResult) stack.push(value);
+        break;
+      }
+      case Opcode.Drop:
+        stack.pop();
+        break;
+      case Opcode.Select:
+      case Opcode.TypedSelect: {
+        const condition = this.pop();
+        const no = this.pop();
+        stack.push(this.make(Op.Select, [condition, this.pop(), no]));
+        break;
+      }
+      case Opcode.LocalGet:
+        stack.push(locals[a]);
+        break;
+      case Opcode.LocalSet:
+        locals[a] = this.pop();
+        break;
+      case Opcode.LocalTee:
+        locals[a] = stack[stack.length - 1];
+        break;
+      case Opcode.GlobalGet: {
+        const global = context.module.globals[a];
+        stack.push(global.mutable ? this.effect(Op.GlobalGet, [], a) : this.fn.constant(global.initial));
+        break;
+      }
+      case Opcode.GlobalSet:
+        this.effect(Op.GlobalSet, [this.pop()], a).hasResult = false;
+        break;
+      case Opcode.I32Const:
+        stack.push(this.fn.constant(a));
+        break;
+      case Opcode.Eqz:
+        stack.push(this.make(Op.Eq, [this.pop(), this.fn.constant(0)]));
+        break;
+      case Opcode.Clz:
+        stack.push(this.make(Op.Clz, [this.pop()]));
+        break;
+      case Opcode.Ctz:
+        stack.push(this.make(Op.Ctz, [this.pop()]));
+        break;
+      case Opcode.Popcnt:
+        stack.push(this.popcount(this.pop()));
+        break;
+      case Opcode.Extend8S:
+        stack.push(this.make(Op.Extend8, [this.pop()]));
+        break;
+      case Opcode.Extend16S:
+        stack.push(this.make(Op.Extend16, [this.pop()]));
+        break;
+      case Opcode.MemoryCopy:
+      case Opcode.MemoryFill: {
+        const op = opcode === Opcode.MemoryCopy ? Op.MemoryCopy : Op.MemoryFill;
+        this.effect(op, this.popMany(3), 0).hasResult = false;
+        break;
+      }
+      case Opcode.AtomicFence:
+        this.effect(Op.Barrier, [], 0).hasResult = false;
+        break;
+    }
+  }
+
+  /** Bits set, by adding neighbours (the machine has no such instruction). */
+  private popcount(value: Value): Value {
+    const { make } = this;
+    const constant = (n: number) => this.fn.constant(n);
+    const halves = (v: Value, shift: number, mask: number) =>
+      make(Op.Add, [
+        make(Op.And, [v, constant(mask)]),
+        make(Op.And, [make(Op.ShrU, [v, constant(shift)]), constant(mask)]),
+      ]);
+    const bytes = halves(halves(halves(value, 1, 0x55555555), 2, 0x33333333), 4, 0x0f0f0f0f);
+    return make(Op.ShrU, [make(Op.Mul, [bytes, constant(0x01010101)]), constant(24)]);
+  }
+
+  private fail(message: string): never {
+    throw new CompileError(message, this.context.locate(this.offset) ?? { file: this.context.name, line: 0 });
+  }
+
+  private call(callee: WasmFunction): void {
+    const args = this.popMany(callee.type.parameters);
+    let value: Value;
+    if (callee.imported?.module !== this.context.intrinsicModule) value = this.effect(Op.Call, args, callee.index);
+    else if (callee.imported.field === "cstr") value = this.cstring(args[0]);
+    else {
+      const { field } = callee.imported;
+      const known = INTRINSICS.get(field);
+      if (known === undefined) this.fail(`there is no intrinsic ${field}`);
+      if (known.parameters !== callee.type.parameters || known.hasResult !== (callee.type.results === 1)) {
+        this.fail(`intrinsic ${field} is declared with other parameters or another result`);
+      }
+      value = this.effect(Op.Intrinsic, args, 0);
+      value.name = field;
+    }
+    value.hasResult = callee.type.results === 1;
+    if (value.hasResult) this.stack.push(value);
+  }
+
+  /** The optimiser may have pulled `cstr` out of the arms of a conditional: put it back. */
+  private cstring(literal: Value): Value {
+    if (literal.op === Op.Select) {
+      const [condition, yes, no] = literal.args;
+      return this.make(Op.Select, [condition, this.cstring(yes), this.cstring(no)]);
+    }
+    if (literal.op === Op.Phi && literal.block === this.current && literal.args.every((v) => v.op === Op.Const)) {
+      const phi = this.fn.phi(literal.block as Block, this.offset);
+      phi.args = literal.args.map((value, i) => {
+        const string = this.literal(value);
+        string.block = (literal.block as Block).preds[i];
+        string.block.body.push(string);
+        return string;
+      });
+      return phi;
+    }
+    return this.append(this.literal(literal));
+  }
+
+  private literal(value: Value): Value {
+    const text = value.op === Op.Const ? this.context.stringAt(value.imm >>> 0) : undefined;
+    if (text === undefined) this.fail("the argument of cstr must be a string literal");
+    const string = this.fn.value(Op.CString, [], this.offset);
+    string.name = text;
+    return string;
+  }
+
+  private push(kind: Frame["kind"], target: Block, results: number): Frame {
+    const frame: Frame = {
+      ...{ kind, target, results, height: this.stack.length },
+      ...{ incoming: [], loopPhis: [], otherwise: null },
+    };
+    this.frames.push(frame);
+    return frame;
+  }
+
+  private control(instruction: WasmInstruction, assigned: ReadonlySet<number> | undefined): void {
+    const { opcode, a } = instruction;
+    switch (opcode) {
+      case Opcode.Unreachable:
+        this.end(End.Trap, null);
+        break;
+      case Opcode.Block:
+        this.push("block", this.fn.block(), a);
+        break;
+      case Opcode.Loop:
+        this.loop(a, assigned as ReadonlySet<number>);
+        break;
+      case Opcode.If: {
+        const frame = this.push("if", this.fn.block(), a);
+        frame.height--;
+        const block = this.end(End.Branch, this.pop());
+        const yes = this.fn.block();
+        const no = this.fn.block();
+        this.edgeTo(block, yes);
+        this.edgeTo(block, no);
+        frame.otherwise = { block: no, locals: this.locals.slice() };
+        this.current = this.open(yes);
+        break;
+      }
+      case Opcode.Else: {
+        const frame = this.frames[this.frames.length - 1];
+        this.jump(frame);
+        this.otherwise(frame);
+        break;
+      }
+      case Opcode.End:
+        this.close();
+        break;
+      case Opcode.Br:
+        this.jump(this.label(a));
+        break;
+      case Opcode.BrIf:
+        this.branchIf(this.label(a));
+        break;
+      case Opcode.BrTable:
+        this.branchTable(instruction.labels as readonly number[]);
+        break;
+      case Opcode.Return:
+        this.ret();
+        break;
+    }
+  }
+
+  private loop(results: number, assigned: ReadonlySet<number>): void {
+    const frame = this.push("loop", this.fn.block(), results);
+    this.edgeTo(this.end(End.Jump, null), frame.target);
+    this.current = this.open(frame.target);
+    for (const local of assigned) {
+      const phi = this.fn.phi(frame.target, this.offset);
+      phi.args.push(this.locals[local]);
+      this.locals[local] = phi;
+      frame.loopPhis.push({ local, phi });
+    }
+  }
+
+  private otherwise(frame: Frame): void {
+    const { block, locals } = frame.otherwise as { block: Block; locals: Value[] };
+    frame.otherwise = null;
+    this.stack.length = frame.height;
+    this.locals = locals;
+    this.current = this.open(block);
+  }
+
+  private branchIf(frame: Frame | undefined): void {
+    const condition = this.pop();
+    const rest = this.fn.block();
+    const block = this.end(End.Branch, condition);
+    if (frame === undefined) {
+      const leave = this.fn.block();
+      this.edgeTo(block, leave);
+      this.current = this.open(leave);
+      this.end(End.Return, this.fn.hasResult ? this.stack[this.stack.length - 1] : null);
+    } else this.edge(block, frame);
+    this.edgeTo(block, rest);
+    this.current = this.open(rest);
+  }
+
+  private branchTable(labels: readonly number[]): void {
+    const block = this.end(End.Switch, this.pop());
+    const positions = new Map<Frame | undefined, number>();
+    for (const depth of labels) {
+      const frame = this.label(depth);
+      let position = positions.get(frame);
+      if (position === undefined) {
+        position = block.successors.length;
+        positions.set(frame, position);
+        if (frame === undefined) {
+          const leave = this.fn.block();
+          this.edgeTo(block, leave);
+          this.current = this.open(leave);
+          this.end(End.Return, this.fn.hasResult ? this.stack[this.stack.length - 1] : null);
+        } else this.edge(block, frame);
+      }
+      block.cases.push(position);
+    }
+  }
+
+  /** `end` of a construct: what comes after its label. */
+  private close(): void {
+    const frame = this.frames[this.frames.length - 1];
+    if (frame.kind === "loop") {
+      this.frames.pop();
+      return;
+    }
+    if (this.current !== null) this.jump(frame);
+    if (frame.otherwise !== null) {
+      this.otherwise(frame);
+      this.jump(frame);
+    }
+    this.frames.pop();
+    this.stack.length = frame.height;
+    if (frame.incoming.length > 0) this.merge(frame);
+  }
+
+  private merge(frame: Frame): void {
+    const { target, incoming } = frame;
+    this.current = this.open(target);
+    const join = (values: Value[]) => {
+      const first = resolve(values[0]);
+      if (values.every((value) => resolve(value) === first)) return first;
+      const phi = this.fn.phi(target, this.offset);
+      phi.args = values;
+      return phi;
+    };
+    this.locals = incoming[0].locals.map((_, i) => join(incoming.map(({ locals }) => locals[i])));
+    if (frame.results === 1) this.stack.push(join(incoming.map(({ result }) => result as Value)));
+  }
+
+  /** Code after a branch: only its nesting matters. */
+  private skipDead(opcode: number): void {
+    if (opcode === Opcode.Block || opcode === Opcode.Loop || opcode === Opcode.If) this.deadDepth++;
+    else if (opcode === Opcode.End && this.deadDepth > 0) this.deadDepth--;
+    else if (opcode === Opcode.End) this.close();
+    else if (opcode === Opcode.Else && this.deadDepth === 0) this.otherwise(this.frames[this.frames.length - 1]);
+  }
+}
+
+/** For the index of each `loop` instruction, the locals that are assigned inside. */
+function assignedInLoops(code: readonly WasmInstruction[]): Map<number, Set<number>> {
+  const result = new Map<number, Set<number>>();
+  const open: (Set<number> | null)[] = [];
+  for (let i = 0; i < code.length; i++) {
+    const { opcode, a } = code[i];
+    if (opcode === Opcode.Loop) {
+      const set = new Set<number>();
+      result.set(i, set);
+      open.push(set);
+    } else if (opcode === Opcode.Block || opcode === Opcode.If) open.push(null);
+    else if (opcode === Opcode.End) open.pop();
+    else if (opcode === Opcode.LocalSet || opcode === Opcode.LocalTee) for (const set of open) set?.add(a);
+  }
+  return result;
+}
+
+/** Replace phis whose arguments are all one value (or the phi itself) by that value, until there are none. */
+export function removeTrivialPhis(fn: IrFunction): void {
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const block of fn.blocks) {
+      for (const phi of block.phis) {
+        let only: Value | null = null;
+        let trivial = true;
+        for (const argument of phi.args) {
+          const value = resolve(argument);
+          if (value === phi || value === only) continue;
+          if (only !== null) trivial = false;
+          only = value;
+        }
+        if (trivial && only !== null) {
+          phi.replacement = only;
+          changed = true;
+        }
+      }
+      if (changed) block.phis = block.phis.filter((phi) => phi.replacement === null);
+    }
+  }
+  resolveAll(fn);
+}
