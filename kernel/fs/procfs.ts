@@ -228,19 +228,23 @@ function procRead(file: File, buffer: usize, bytes: u32): i32 {
   return done == 0 ? -Errno.EFAULT : i32(done);
 }
 
-/** Reads from the record that the position lies in, at most to its end. */
+/** Reads records from the position on; the position may lie inside one. */
 function readPageMap(file: File, buffer: usize, bytes: u32): i32 {
   const task = findTask(file.inode.data);
-  const page = file.position / PAGE_MAP_RECORD_BYTES;
-  if (task === null || bytes == 0 || page >= PAGES) return 0;
+  if (task === null) return 0;
   const mm = task.mm;
   if (mm === null) return 0;
-  fillPageMap(pageMapRecord, mm, page);
-  const offset = file.position % PAGE_MAP_RECORD_BYTES;
-  const wanted = min<u32>(bytes, PAGE_MAP_RECORD_BYTES - offset);
-  const done = wanted - copyToUser(buffer, changetype<usize>(pageMapRecord) + offset, wanted);
-  file.position += done;
-  return done == 0 ? -Errno.EFAULT : i32(done);
+  let done: u32 = 0;
+  while (done < bytes && file.position / PAGE_MAP_RECORD_BYTES < PAGES) {
+    fillPageMap(pageMapRecord, mm, file.position / PAGE_MAP_RECORD_BYTES);
+    const offset = file.position % PAGE_MAP_RECORD_BYTES;
+    const wanted = min<u32>(bytes - done, PAGE_MAP_RECORD_BYTES - offset);
+    const missing = copyToUser(buffer + done, changetype<usize>(pageMapRecord) + offset, wanted);
+    done += wanted - missing;
+    file.position += wanted - missing;
+    if (missing != 0) return done == 0 ? -Errno.EFAULT : i32(done);
+  }
+  return i32(done);
 }
 
 function procRelease(file: File): void {

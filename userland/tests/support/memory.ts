@@ -45,14 +45,14 @@ export function writePages(index: u32, pages: u32): void {
   for (let i = index; i < index + pages; i++) store<u32>(pageAt(i), wordOf(i));
 }
 
-/** First word of a page. */
+/** First word of a page, read whether or not the result is used. */
 export function readPage(index: u32): u32 {
-  return load<u32>(pageAt(index));
+  return atomic.load<u32>(pageAt(index));
 }
 
-/** Changes the first word of a page. */
+/** Changes the first word of a page, each time that it is called. */
 export function writePage(index: u32, value: u32): void {
-  store<u32>(pageAt(index), value);
+  atomic.store<u32>(pageAt(index), value);
 }
 
 /** Whether all of `pages` pages from page `index` on are as writePages left them; says which is not. */

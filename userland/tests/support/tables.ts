@@ -63,6 +63,8 @@ export const PTE_GLOBAL: u32 = 0x100;
 
 const TEXT_BYTES: i32 = 16384;
 const text: usize = memory.data(16384);
+const SLOT_RECORD_BYTES: i32 = 32768;
+const slotRecords: usize = memory.data(32768, 4);
 const path: usize = memory.data(64);
 const digits: usize = memory.data(16);
 const ownTable: TableInfo = changetype<TableInfo>(memory.data(24, 4));
@@ -157,4 +159,18 @@ export function pageHere(address: usize): PageMap {
 /** A virtual page of another process; it holds until the next call. */
 export function pageOf(pid: i32, address: usize): PageMap {
   return readPageMap(pid, address, otherPage);
+}
+
+/** Reads the records of all pages of the slot that begins at `start`, in this process, for slotPage(). */
+export function slotHere(start: usize): void {
+  const fd = open(procPath(0, cstr("/pagemap")), O_RDONLY);
+  assert(fd >= 0, "the page map of a process can be opened");
+  lseek(fd, (start >> 12) * PAGE_MAP_BYTES, SEEK_SET);
+  assert(read(fd, slotRecords, SLOT_RECORD_BYTES) == SLOT_RECORD_BYTES, "the records of a slot can be read at once");
+  close(fd);
+}
+
+/** Record `index` (0 to 1023) of what slotHere() read. */
+export function slotPage(index: u32): PageMap {
+  return changetype<PageMap>(slotRecords + index * PAGE_MAP_BYTES);
 }
