@@ -76,6 +76,15 @@ export class Oracle {
     let formatter = this.formatters.get(syntax);
     if (formatter === undefined) {
       formatter = new Formatter(syntax);
+      formatter.hexPrefix = "0x";
+      formatter.hexSuffix = "";
+      formatter.uppercaseHex = false;
+      formatter.spaceAfterOperandSeparator = true;
+      formatter.branchLeadingZeros = false;
+      formatter.addLeadingZeroToHexNumbers = false;
+      formatter.smallHexNumbersInDecimal = true;
+      formatter.gasSpaceAfterMemoryOperandComma = false;
+      formatter.showBranchSize = false;
       this.formatters.set(syntax, formatter);
     }
     return formatter.format(this.instruction);
