@@ -9,7 +9,7 @@ import { Errno } from "../abi/errno";
 import { O_NONBLOCK } from "../abi/fcntl";
 import { cstr } from "../abi/intrinsics";
 import { Signal } from "../abi/signals";
-import { Termios, TERMIOS_BYTES, TERMIOS_CC, Winsize } from "../abi/structs";
+import { TERMIOS_BYTES, TERMIOS_CC, Termios, Winsize } from "../abi/structs";
 import {
   B38400,
   ControlCharacter,

@@ -2,13 +2,14 @@
  * Character devices and their nodes in /dev: null and zero are here, the console is kernel/drivers/tty.ts. Imports
  * ramfs. Source: Linux (Documentation/admin-guide/devices.txt for the numbers).
  */
+
+import { Errno } from "../abi/errno";
 import { S_IFCHR } from "../abi/fcntl";
 import { cstr } from "../abi/intrinsics";
 import { isError } from "../lib/errptr";
 import { stringLength } from "../lib/string";
 import { PAGE_BYTES } from "../mm/layout";
 import { copyToUser } from "../mm/uaccess";
-import { Errno } from "../abi/errno";
 import { File } from "./file";
 import { FILE_OPERATIONS_BYTES, FileOperations, Inode, inodePut } from "./inode";
 import { zeroPage } from "./ramfile";
@@ -18,6 +19,9 @@ import { directoryIn } from "./ustar";
 const NULL_DEVICE: u32 = 0x103;
 const ZERO_DEVICE: u32 = 0x105;
 
+/** Most bytes that one call reports. */
+const MAX_COUNT: u32 = 0x7fffffff;
+
 const nullOperations: FileOperations = changetype<FileOperations>(memory.data(FILE_OPERATIONS_BYTES));
 const zeroOperations: FileOperations = changetype<FileOperations>(memory.data(FILE_OPERATIONS_BYTES));
 
@@ -26,11 +30,11 @@ function nullRead(_file: File, _buffer: usize, _bytes: u32): i32 {
 }
 
 function discardWrite(_file: File, _buffer: usize, bytes: u32): i32 {
-  return i32(min<u32>(bytes, i32.MAX_VALUE));
+  return i32(min<u32>(bytes, MAX_COUNT));
 }
 
 function zeroRead(_file: File, buffer: usize, bytes: u32): i32 {
-  const wanted = min<u32>(bytes, i32.MAX_VALUE);
+  const wanted = min<u32>(bytes, MAX_COUNT);
   let done: u32 = 0;
   while (done < wanted) {
     const span = min<u32>(PAGE_BYTES, wanted - done);

@@ -9,6 +9,14 @@ import { errorPointer } from "../lib/errptr";
 import { kfree, kmalloc } from "../mm/kmalloc";
 import { Inode, inodePut } from "./inode";
 
+/** Whether these flags of open ask to read, and to write. */
+export function wantsRead(flags: u32): bool {
+  return (flags & O_ACCMODE) != O_WRONLY;
+}
+export function wantsWrite(flags: u32): bool {
+  return (flags & O_ACCMODE) != O_RDONLY;
+}
+
 @unmanaged
 export class File {
   references: u32 = 0;
@@ -23,11 +31,11 @@ export class File {
   extra: u32 = 0;
 
   get readable(): bool {
-    return (this.flags & O_ACCMODE) != O_WRONLY;
+    return wantsRead(this.flags);
   }
 
   get writable(): bool {
-    return (this.flags & O_ACCMODE) != O_RDONLY;
+    return wantsWrite(this.flags);
   }
 }
 

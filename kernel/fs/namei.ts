@@ -4,9 +4,9 @@
  * Source: Linux 2.4 (fs/namei.c).
  */
 import { Errno } from "../abi/errno";
+import { cstr } from "../abi/intrinsics";
 import { errorPointer, isError } from "../lib/errptr";
 import { spanEquals } from "../lib/string";
-import { cstr } from "../abi/intrinsics";
 import { currentTask } from "../task/task";
 import { DirectoryCursor, Inode, inodeGet, inodePut } from "./inode";
 import { rootDirectory } from "./ramfs";

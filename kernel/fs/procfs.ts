@@ -4,6 +4,7 @@
  *
  *     /proc/vmstat        every counter of kernel/mm/vmstat.ts, a line `name value` each
  *     /proc/meminfo       MemTotal, MemFree in kB, and both in frames
+ *     /proc/cmdline       the command line as it was understood, defaults included
  *     /proc/PID/status    Name, State, Pid, PPid, VmRSS; /proc/self is the caller's
  *     /proc/PID/tables    its page tables: proctables.ts
  *     /proc/PID/pagemap   its virtual pages, records in binary, read at any position: proctables.ts
@@ -13,6 +14,7 @@
 import { Errno } from "../abi/errno";
 import { DT_DIR, DT_REG, S_IFDIR, S_IFREG } from "../abi/fcntl";
 import { cstr } from "../abi/intrinsics";
+import { printSettings } from "../lib/cmdline";
 import { errorPointer, isError } from "../lib/errptr";
 import { bufferByte, formatText, TextBuffer } from "../lib/format";
 import { parseDecimal, spanEquals, stringLength } from "../lib/string";
@@ -40,20 +42,20 @@ const enum ProcKind {
   Root = 0,
   VmStat = 1,
   MemInfo = 2,
-  TaskDirectory = 3,
-  TaskStatus = 4,
-  TaskTables = 5,
-  TaskPageMap = 6,
+  CommandLine = 3,
+  TaskDirectory = 4,
+  TaskStatus = 5,
+  TaskTables = 6,
+  TaskPageMap = 7,
 }
 
 /** Virtual pages that there are. */
 const PAGES: u32 = 1 << 20;
 /** Numbers of /proc's inodes begin here: above any that ramfs gives. */
 const NUMBER_BASE: u32 = 0x10000000;
-/** Directory position of pid 0; below it are ".", "..", and the fixed files by their ProcKind. */
+/** Positions in a directory: after "." and ".." the fixed files by kind, and in the root pid n at this + n. */
+const FIRST_KIND_POSITION: u32 = 2;
 const FIRST_TASK_POSITION: u32 = 16;
-/** Directory position of the file with ProcKind k is k + this. */
-const KIND_POSITION: u32 = 1;
 
 const directoryOperations: FileOperations = changetype<FileOperations>(memory.data(FILE_OPERATIONS_BYTES));
 const fileOperations: FileOperations = changetype<FileOperations>(memory.data(FILE_OPERATIONS_BYTES));
@@ -93,24 +95,15 @@ function makeInode(directory: Inode, kind: ProcKind, pid: u32): usize {
   return changetype<usize>(inode);
 }
 
-function procLookup(directory: Inode, name: usize, bytes: u32): usize {
-  if (directory.extra == ProcKind.TaskDirectory) {
-    for (let kind = ProcKind.TaskStatus; kind <= ProcKind.TaskPageMap; kind++) {
-      if (spanEquals(name, bytes, taskFileName(kind))) return makeInode(directory, kind, directory.data);
-    }
-    return errorPointer(Errno.ENOENT);
-  }
-  if (spanEquals(name, bytes, cstr("vmstat"))) return makeInode(directory, ProcKind.VmStat, 0);
-  if (spanEquals(name, bytes, cstr("meminfo"))) return makeInode(directory, ProcKind.MemInfo, 0);
-  const isSelf = spanEquals(name, bytes, cstr("self"));
-  const pid = isSelf ? i32(currentTask().pid) : parseDecimal(name, bytes);
-  if (pid <= 0 || findTask(u32(pid)) === null) return errorPointer(Errno.ENOENT);
-  return makeInode(directory, ProcKind.TaskDirectory, u32(pid));
-}
-
-/** Name of a file in a process's directory. */
-function taskFileName(kind: ProcKind): usize {
+/** Name of a file of this kind; every fixed name but those of directories. */
+function kindName(kind: ProcKind): usize {
   switch (kind) {
+    case ProcKind.VmStat:
+      return cstr("vmstat");
+    case ProcKind.MemInfo:
+      return cstr("meminfo");
+    case ProcKind.CommandLine:
+      return cstr("cmdline");
     case ProcKind.TaskStatus:
       return cstr("status");
     case ProcKind.TaskTables:
@@ -118,6 +111,26 @@ function taskFileName(kind: ProcKind): usize {
     default:
       return cstr("pagemap");
   }
+}
+
+/** The kinds of the fixed files in a directory: from the first to the last. */
+function firstKind(directory: Inode): ProcKind {
+  return directory.extra == ProcKind.TaskDirectory ? ProcKind.TaskStatus : ProcKind.VmStat;
+}
+function lastKind(directory: Inode): ProcKind {
+  return directory.extra == ProcKind.TaskDirectory ? ProcKind.TaskPageMap : ProcKind.CommandLine;
+}
+
+function procLookup(directory: Inode, name: usize, bytes: u32): usize {
+  const last = lastKind(directory);
+  for (let kind = firstKind(directory); kind <= last; kind++) {
+    if (spanEquals(name, bytes, kindName(kind))) return makeInode(directory, kind, directory.data);
+  }
+  if (directory.extra == ProcKind.TaskDirectory) return errorPointer(Errno.ENOENT);
+  const isSelf = spanEquals(name, bytes, cstr("self"));
+  const pid = isSelf ? i32(currentTask().pid) : parseDecimal(name, bytes);
+  if (pid <= 0 || findTask(u32(pid)) === null) return errorPointer(Errno.ENOENT);
+  return makeInode(directory, ProcKind.TaskDirectory, u32(pid));
 }
 
 function setEntry(cursor: DirectoryCursor, name: usize, number: u32, type: u32): bool {
@@ -131,17 +144,9 @@ function setEntry(cursor: DirectoryCursor, name: usize, number: u32, type: u32):
 
 function procNextEntry(directory: Inode, cursor: DirectoryCursor): bool {
   if (dotEntry(directory, cursor)) return true;
-  if (directory.extra == ProcKind.TaskDirectory) {
-    const kind: ProcKind = cursor.position - 2 + ProcKind.TaskStatus;
-    if (kind > ProcKind.TaskPageMap) return false;
-    return setEntry(cursor, taskFileName(kind), numberOf(kind, directory.data), DT_REG);
-  }
-  switch (cursor.position) {
-    case ProcKind.VmStat + KIND_POSITION:
-      return setEntry(cursor, cstr("vmstat"), numberOf(ProcKind.VmStat, 0), DT_REG);
-    case ProcKind.MemInfo + KIND_POSITION:
-      return setEntry(cursor, cstr("meminfo"), numberOf(ProcKind.MemInfo, 0), DT_REG);
-  }
+  const kind: ProcKind = cursor.position - FIRST_KIND_POSITION + firstKind(directory);
+  if (kind <= lastKind(directory)) return setEntry(cursor, kindName(kind), numberOf(kind, directory.data), DT_REG);
+  if (directory.extra == ProcKind.TaskDirectory) return false;
   const from = max<u32>(cursor.position, FIRST_TASK_POSITION) - FIRST_TASK_POSITION;
   const task = nextTask(from);
   if (task === null) return false;
@@ -205,6 +210,9 @@ function procOpen(file: File): i32 {
       break;
     case ProcKind.MemInfo:
       printMemInfo();
+      break;
+    case ProcKind.CommandLine:
+      printSettings(text);
       break;
     case ProcKind.TaskStatus:
       printStatus(task);

@@ -58,6 +58,11 @@ export function isRamFile(inode: Inode): bool {
   return inode.operations === fileOperations;
 }
 
+/** Kernel address of the contents of a file that lie in a row and never move or change: those of the initrd. Else 0. */
+export function stableContents(inode: Inode): usize {
+  return inode.data;
+}
+
 /** Copies from a file to kernel memory. Bytes copied: fewer than asked for only at the end of the file. */
 export function contentRead(inode: Inode, offset: u32, destination: usize, bytes: u32): u32 {
   let done: u32 = 0;

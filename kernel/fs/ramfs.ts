@@ -68,10 +68,13 @@ export function isRamfsDirectory(inode: Inode): bool {
 /** Address of the link (a word) that holds the address of the entry `name`, or 0. */
 function findLink(directory: Inode, name: usize, bytes: u32): usize {
   let link = changetype<usize>(directory) + offsetof<Inode>("data");
-  for (;;) {
+  while (true) {
     const entry = load<usize>(link);
     if (entry == 0) return 0;
-    if (changetype<DirectoryEntry>(entry).nameBytes == bytes && sameBytes(entry + offsetof<DirectoryEntry>(), name, bytes))
+    if (
+      changetype<DirectoryEntry>(entry).nameBytes == bytes &&
+      sameBytes(entry + offsetof<DirectoryEntry>(), name, bytes)
+    )
       return link;
     link = entry + offsetof<DirectoryEntry>("next");
   }

@@ -134,7 +134,8 @@ export function unpackArchive(archive: usize, bytes: u32): void {
       printk(cstr("initrd: cut short in the file at byte %u\n"), offset);
       return;
     }
-    if (!unpackEntry(block, block + BLOCK_BYTES, size)) printk(cstr("initrd: cannot make the file at byte %u\n"), offset);
+    if (!unpackEntry(block, block + BLOCK_BYTES, size))
+      printk(cstr("initrd: cannot make the file at byte %u\n"), offset);
     const padded = (size + BLOCK_BYTES - 1) & ~(BLOCK_BYTES - 1);
     if (padded > left) return;
     offset += BLOCK_BYTES + padded;

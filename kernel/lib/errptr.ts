@@ -11,5 +11,5 @@ export function errorPointer(errno: Errno): usize {
 
 /** Whether `value` is an error rather than the address of an object. */
 export function isError(value: usize): bool {
-  return value > u32.MAX_VALUE - MAX_ERRNO;
+  return value > 0xffffffff - MAX_ERRNO;
 }

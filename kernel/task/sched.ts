@@ -6,8 +6,8 @@
  */
 import { cli, stiHlt } from "../abi/intrinsics";
 import { Mark } from "../abi/marks";
-import { setKernelStack } from "../arch/i386/gdt";
 import { switchContext } from "../arch/i386/assembly";
+import { setKernelStack } from "../arch/i386/gdt";
 import { mark } from "../lib/mark";
 import { mmActivate, mmActivateKernel } from "../mm/vma";
 import { queueAppend, queueRemove, queueTakeFirst, TaskQueue } from "./queue";

@@ -63,10 +63,14 @@ export function forceSignal(task: Task, signal: u32): void {
 /** Sends to every process of a group but pid 1. Returns how many there are; signal 0 only counts. */
 export function signalGroup(group: u32, signal: u32): u32 {
   let count: u32 = 0;
-  for (let task = nextTask(INIT_PID + 1); task !== null; task = nextTask(task.pid + 1)) {
-    if (task.processGroup != group) continue;
-    count++;
-    if (signal != 0) sendSignal(task, signal);
+  let task = nextTask(INIT_PID + 1);
+  while (task !== null) {
+    const pid = task.pid;
+    if (task.processGroup == group) {
+      count++;
+      if (signal != 0) sendSignal(task, signal);
+    }
+    task = nextTask(pid + 1);
   }
   return count;
 }

@@ -8,13 +8,14 @@
  * The parent frees a zombie's block in wait4, so no task frees the stack it runs on.
  * Source: Linux 2.4 (include/linux/sched.h, kernel/pid.c).
  */
+
+import { cstr } from "../abi/intrinsics";
 import { FILE_TABLE_BYTES, FileTable } from "../fs/fdtable";
 import { Inode } from "../fs/inode";
+import { panic } from "../lib/panic";
 import { frameToVirt } from "../mm/layout";
 import { FrameKind } from "../mm/page";
 import { allocPages, freeFrames, freePages } from "../mm/pagealloc";
-import { cstr } from "../abi/intrinsics";
-import { panic } from "../lib/panic";
 import { Mm } from "../mm/vma";
 import { TaskQueue } from "./queue";
 

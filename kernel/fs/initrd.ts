@@ -1,0 +1,16 @@
+/**
+ * The initial contents of the file system: every boot module is an archive. Imports the boot loader's structures, ustar.
+ */
+import { multibootInfo, multibootModule, multibootModuleCount } from "../arch/i386/multiboot";
+import { physToVirt } from "../mm/layout";
+import { unpackArchive } from "./ustar";
+
+/** Unpacks each module into the tree. `info`: physical address of the loader's information. Once, at boot. */
+export function initrdInit(info: u32): void {
+  const boot = multibootInfo(info);
+  const count = multibootModuleCount(boot);
+  for (let i: u32 = 0; i < count; i++) {
+    const module = multibootModule(boot, i);
+    unpackArchive(physToVirt(module.start), module.end - module.start);
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The kernel's command line: blank-separated words `key=value`; after a word `--` come init's arguments. The first word is
+ * skipped if it has no `=` and is not `--`: boot loaders put the kernel's file name there. A word that is not understood is
+ * reported and ignored. Imports strings and printk.
+ *
+ *     fork=copy|share   what fork does with page tables          init=PATH     the first program
+ *     poison=on|off     fill and check freed frames              failalloc=N   the Nth allocation after boot fails
+ */
+import { cstr } from "../abi/intrinsics";
+import { ForkMode } from "../mm/memory";
+import { bufferByte, formatText, TextBuffer } from "./format";
+import { printk } from "./printk";
+import { parseDecimal, spanEquals } from "./string";
+
+/** What fork does unless the command line says otherwise. */
+const DEFAULT_FORK_MODE: ForkMode = ForkMode.Share;
+
+const BLANK: u32 = 0x20;
+const EQUALS: u32 = 0x3d;
+/** Longest path of init, NUL included. */
+const INIT_PATH_BYTES: u32 = 256;
+
+/** What the command line came to. */
+@unmanaged
+export class BootOptions {
+  forkMode: ForkMode = ForkMode.Copy;
+  poison: bool = false;
+  /** 0: no allocation fails on purpose. */
+  failAllocation: u32 = 0;
+  /** Kernel address of init's path. */
+  initPath: usize = 0;
+  /** Where init's arguments begin in the line; the address of a NUL if there are none. */
+  initArguments: usize = 0;
+}
+
+export const bootOptions: BootOptions = changetype<BootOptions>(memory.data(20));
+const initPath: usize = memory.data(256);
+
+function setFork(value: usize, bytes: u32): bool {
+  if (spanEquals(value, bytes, cstr("copy"))) bootOptions.forkMode = ForkMode.Copy;
+  else if (spanEquals(value, bytes, cstr("share"))) bootOptions.forkMode = ForkMode.Share;
+  else return false;
+  return true;
+}
+
+function setInit(value: usize, bytes: u32): bool {
+  if (bytes == 0 || bytes >= INIT_PATH_BYTES) return false;
+  memory.copy(initPath, value, bytes);
+  store<u8>(initPath + bytes, 0);
+  return true;
+}
+
+function setPoison(value: usize, bytes: u32): bool {
+  bootOptions.poison = spanEquals(value, bytes, cstr("on"));
+  return bootOptions.poison || spanEquals(value, bytes, cstr("off"));
+}
+
+function setFailAllocation(value: usize, bytes: u32): bool {
+  const number = parseDecimal(value, bytes);
+  if (number >= 0) bootOptions.failAllocation = u32(number);
+  return number >= 0;
+}
+
+/** The keys. Whether the word was understood. */
+function applySetting(key: usize, keyBytes: u32, value: usize, bytes: u32): bool {
+  if (spanEquals(key, keyBytes, cstr("fork"))) return setFork(value, bytes);
+  if (spanEquals(key, keyBytes, cstr("init"))) return setInit(value, bytes);
+  if (spanEquals(key, keyBytes, cstr("poison"))) return setPoison(value, bytes);
+  if (spanEquals(key, keyBytes, cstr("failalloc"))) return setFailAllocation(value, bytes);
+  return false;
+}
+
+/** First byte of the next word at or after `text`. */
+export function skipBlanks(text: usize): usize {
+  let p = text;
+  while (load<u8>(p) == BLANK) p++;
+  return p;
+}
+
+/** First byte after the word at `text`. */
+export function wordEnd(text: usize): usize {
+  let p = text;
+  while (load<u8>(p) != 0 && load<u8>(p) != BLANK) p++;
+  return p;
+}
+
+function findEquals(word: usize, end: usize): usize {
+  let p = word;
+  while (p < end && load<u8>(p) != EQUALS) p++;
+  return p;
+}
+
+/** Fills bootOptions from a NUL-terminated kernel string, which stays where it is. */
+export function parseCommandLine(line: usize): void {
+  bootOptions.forkMode = DEFAULT_FORK_MODE;
+  bootOptions.initPath = initPath;
+  setInit(cstr("/bin/init"), 9);
+  let word = skipBlanks(line);
+  const first = word;
+  while (load<u8>(word) != 0) {
+    const end = wordEnd(word);
+    const bytes = end - word;
+    if (spanEquals(word, bytes, cstr("--"))) {
+      bootOptions.initArguments = skipBlanks(end);
+      return;
+    }
+    const equals = findEquals(word, end);
+    if (equals == end) {
+      if (word != first) reportWord(word, end);
+    } else if (!applySetting(word, equals - word, equals + 1, end - equals - 1)) reportWord(word, end);
+    word = skipBlanks(end);
+  }
+  bootOptions.initArguments = word;
+}
+
+function reportWord(word: usize, end: usize): void {
+  printk(cstr("command line: ignored: "));
+  for (let p = word; p < end; p++) printk(cstr("%c"), load<u8>(p));
+  printk(cstr("\n"));
+}
+
+/** Writes the settings as a command line, defaults included: /proc/cmdline. */
+export function printSettings(text: TextBuffer): void {
+  const fork = bootOptions.forkMode == ForkMode.Share ? cstr("share") : cstr("copy");
+  const poison = bootOptions.poison ? cstr("on") : cstr("off");
+  const format = cstr("fork=%s init=%s poison=%s failalloc=%u");
+  formatText(bufferByte, changetype<usize>(text), format, fork, initPath, poison, bootOptions.failAllocation);
+  if (load<u8>(bootOptions.initArguments) != 0) {
+    formatText(bufferByte, changetype<usize>(text), cstr(" -- %s"), bootOptions.initArguments, 0, 0, 0);
+  }
+  formatText(bufferByte, changetype<usize>(text), cstr("\n"), 0, 0, 0, 0);
+}

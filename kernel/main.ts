@@ -1,0 +1,59 @@
+/**
+ * The kernel's boot order, as a table of contents. entry.s calls kernelMain on the boot stack, with paging on and interrupts
+ * off; what runs here becomes the idle task. May import everything in kernel/.
+ */
+import { cstr } from "./abi/intrinsics";
+import { bootStackTop } from "./arch/i386/assembly";
+import { gdtInit } from "./arch/i386/gdt";
+import { idtInit } from "./arch/i386/idt";
+import { MULTIBOOT_MAGIC, multibootCommandLine, multibootInfo } from "./arch/i386/multiboot";
+import { picInit } from "./drivers/pic";
+import { pitInit } from "./drivers/pit";
+import { ttyInit } from "./drivers/tty";
+import { uartInit } from "./drivers/uart";
+import { devicesInit } from "./fs/devices";
+import { initrdInit } from "./fs/initrd";
+import { pipeInit } from "./fs/pipe";
+import { procInit } from "./fs/procfs";
+import { ramfsInit } from "./fs/ramfs";
+import { bootOptions, parseCommandLine } from "./lib/cmdline";
+import { panic } from "./lib/panic";
+import { printk } from "./lib/printk";
+import { memoryInit } from "./mm/bootmem";
+import { setForkMode } from "./mm/memory";
+import { failAllocation, freeFrames, setPoison } from "./mm/pagealloc";
+import { syscallInit } from "./sys/syscall";
+import { startInit } from "./task/init";
+import { idleLoop } from "./task/sched";
+import { tasksInit } from "./task/task";
+
+export { trapDispatch } from "./arch/i386/trap";
+
+/** Boots. `magic`: the loader's; `info`: physical address of what it tells. Never returns. */
+export function kernelMain(magic: u32, info: u32): void {
+  uartInit();
+  if (magic != MULTIBOOT_MAGIC) panic(cstr("not started by a multiboot loader"));
+  gdtInit(bootStackTop());
+  idtInit();
+  picInit();
+
+  memoryInit(info);
+  parseCommandLine(multibootCommandLine(multibootInfo(info)));
+  setForkMode(bootOptions.forkMode);
+  setPoison(bootOptions.poison);
+  tasksInit();
+  syscallInit();
+
+  ramfsInit();
+  initrdInit(info);
+  procInit();
+  devicesInit();
+  pipeInit();
+  ttyInit();
+  pitInit();
+
+  printk(cstr("tine: %u kB free\n"), freeFrames() << 2);
+  startInit(bootOptions);
+  failAllocation(bootOptions.failAllocation);
+  idleLoop();
+}

@@ -1,0 +1,137 @@
+/**
+ * System calls about processes. Each takes its arguments from the trap frame: EBX ECX EDX ESI EDI. Result or -errno.
+ * Source: POSIX.1-2001; Linux 2.4 (kernel/fork.c, exit.c, sys.c; arch/i386/kernel/process.c).
+ */
+import { Errno } from "../abi/errno";
+import { CLONE_SIGNAL_MASK } from "../abi/fcntl";
+import { Signal } from "../abi/signals";
+import { exitedStatus } from "../abi/wait";
+import { TrapFrame } from "../arch/i386/trapframe";
+import { zeroPage } from "../fs/ramfile";
+import { isError } from "../lib/errptr";
+import { kfree } from "../mm/kmalloc";
+import { executeProgram } from "../task/exec";
+import { argumentAdd, argumentsAddVector, argumentsBegin, argumentsEnd, ExecArguments } from "../task/execargs";
+import { exitTask, waitForChild } from "../task/exit";
+import { forkTask } from "../task/fork";
+import { schedule } from "../task/sched";
+import { currentTask, findTask, Task } from "../task/task";
+import { giveStruct, pathFromUser } from "./user";
+
+/** Bytes of struct rusage: wait4 gives zeros. */
+const RUSAGE_BYTES: u32 = 72;
+
+/** Strings of the exec in progress: nothing sleeps until they are on the new stack. */
+const execArguments: ExecArguments = changetype<ExecArguments>(memory.data(20));
+
+/** exit, exit_group: a process has one thread. */
+export function sysExit(frame: TrapFrame): i32 {
+  exitTask(exitedStatus(frame.ebx));
+  return 0;
+}
+
+/** fork; vfork too: a child with memory of its own that shares nothing meets all that vfork promises. */
+export function sysFork(frame: TrapFrame): i32 {
+  return forkTask(frame);
+}
+
+/** clone, only where it means fork: no flag, no stack of its own, and SIGCHLD (or nothing) at exit. Else -EINVAL. */
+export function sysClone(frame: TrapFrame): i32 {
+  const signal = frame.ebx & CLONE_SIGNAL_MASK;
+  if ((frame.ebx & ~CLONE_SIGNAL_MASK) != 0 || (signal != 0 && signal != Signal.SIGCHLD)) return -Errno.EINVAL;
+  if (frame.ecx != 0 && frame.ecx != frame.esp) return -Errno.EINVAL;
+  return forkTask(frame);
+}
+
+/** waitpid(pid, status, options). */
+export function sysWaitpid(frame: TrapFrame): i32 {
+  return waitForChild(frame.ebx as i32, frame.ecx, frame.edx);
+}
+
+/** wait4(pid, status, options, rusage). */
+export function sysWait4(frame: TrapFrame): i32 {
+  const usage = frame.esi;
+  if (usage != 0 && giveStruct(usage, zeroPage, RUSAGE_BYTES) < 0) return -Errno.EFAULT;
+  return waitForChild(frame.ebx as i32, frame.ecx, frame.edx);
+}
+
+/** Fills the list from user memory: the path, argv, envp. 0 or -errno. */
+function collectArguments(frame: TrapFrame, list: ExecArguments): i32 {
+  const path = pathFromUser(frame.ebx);
+  if (isError(path)) return i32(path);
+  const added = argumentAdd(list, path);
+  kfree(path);
+  if (added < 0) return added;
+  const argc = argumentsAddVector(list, frame.ecx);
+  if (argc < 0) return argc;
+  const envc = argumentsAddVector(list, frame.edx);
+  if (envc < 0) return envc;
+  list.argc = u32(argc);
+  list.envc = u32(envc);
+  return 0;
+}
+
+/** execve(path, argv, envp). If it succeeds, the frame starts the new program. */
+export function sysExecve(frame: TrapFrame): i32 {
+  let result = argumentsBegin(execArguments);
+  if (result < 0) return result;
+  result = collectArguments(frame, execArguments);
+  if (result == 0) result = executeProgram(execArguments);
+  argumentsEnd(execArguments);
+  return result;
+}
+
+/** getpid; gettid and set_tid_address too: the only thread has the process's number. */
+export function sysGetpid(_frame: TrapFrame): i32 {
+  return currentTask().pid as i32;
+}
+
+export function sysGetppid(_frame: TrapFrame): i32 {
+  const parent = currentTask().parent;
+  return parent === null ? 0 : i32(parent.pid);
+}
+
+/** getuid and its kin: everything runs as user 0. */
+export function sysGetuid(_frame: TrapFrame): i32 {
+  return 0;
+}
+
+export function sysGetpgrp(_frame: TrapFrame): i32 {
+  return currentTask().processGroup as i32;
+}
+
+/** The task that `pid` means: 0 is the caller. Null if there is none. */
+function taskOrSelf(pid: u32): Task | null {
+  return pid == 0 ? currentTask() : findTask(pid);
+}
+
+/** getpgid(pid). */
+export function sysGetpgid(frame: TrapFrame): i32 {
+  const task = taskOrSelf(frame.ebx);
+  return task === null ? -Errno.ESRCH : i32(task.processGroup);
+}
+
+/** setpgid(pid, group): of the caller or a child of its, within the session. */
+export function sysSetpgid(frame: TrapFrame): i32 {
+  const caller = currentTask();
+  const task = taskOrSelf(frame.ebx);
+  if (task === null || (task !== caller && task.parent !== caller)) return -Errno.ESRCH;
+  if (i32(frame.ecx) < 0) return -Errno.EINVAL;
+  if (task.session != caller.session) return -Errno.EPERM;
+  task.processGroup = frame.ecx == 0 ? task.pid : frame.ecx;
+  return 0;
+}
+
+/** setsid: a new session and group, of which the caller is the only member. Not for the leader of a group. */
+export function sysSetsid(_frame: TrapFrame): i32 {
+  const task = currentTask();
+  if (task.processGroup == task.pid) return -Errno.EPERM;
+  task.session = task.pid;
+  task.processGroup = task.pid;
+  return task.pid as i32;
+}
+
+export function sysSchedYield(_frame: TrapFrame): i32 {
+  schedule();
+  return 0;
+}

@@ -1,0 +1,114 @@
+/**
+ * The end of a task, and waiting for it. exit and wait allocate nothing, so they work when there is no memory left.
+ * Source: Linux 2.4 (kernel/exit.c); POSIX.1-2001 wait.
+ */
+import { Errno } from "../abi/errno";
+import { cli, cstr, hlt, outb } from "../abi/intrinsics";
+import { EXIT_PORT, Mark } from "../abi/marks";
+import { Signal } from "../abi/signals";
+import { WNOHANG, wifSignaled, wTermSig } from "../abi/wait";
+import { uartDrain } from "../drivers/uart";
+import { descriptorsClose } from "../fs/fdtable";
+import { inodePut } from "../fs/inode";
+import { mark } from "../lib/mark";
+import { panic } from "../lib/panic";
+import { printk } from "../lib/printk";
+import { copyToUser } from "../mm/uaccess";
+import { mmActivateKernel, mmDestroy } from "../mm/vma";
+import { schedule, sleepOn, wakeAll } from "./sched";
+import { INIT_PID, signalBit, signalPending } from "./signal";
+import { adoptChild, currentTask, disownChild, findTask, freeTask, Task, TaskState } from "./task";
+
+/** Values of the exit port: pid 1 ended well, or it did not. */
+const EXIT_SUCCESS: u32 = 0;
+const EXIT_FAILURE: u32 = 2;
+
+/** Ends the run with pid 1's status word. Everything written to the console is out first. */
+export function endRun(status: u32): void {
+  uartDrain();
+  if (wifSignaled(status)) printk(cstr("init was killed by signal %u\n"), wTermSig(status));
+  mark(Mark.ProgramStatus, status);
+  outb(EXIT_PORT, status == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+  for (;;) {
+    cli();
+    hlt();
+  }
+}
+
+/** Whether children of this task are not to be waited for: they go to pid 1 when they end. */
+function ignoresChildren(task: Task): bool {
+  return (task.ignoredSignals & signalBit(Signal.SIGCHLD)) != 0;
+}
+
+/** Gives a child of the current task, or the task itself, to pid 1. */
+function giveToInit(task: Task): void {
+  const init = findTask(INIT_PID)!;
+  disownChild(task);
+  adoptChild(init, task);
+  if (task.state == TaskState.Zombie) wakeAll(init.childWait);
+}
+
+/** Ends the current task with this status word (abi/wait.ts). Does not return. */
+export function exitTask(status: u32): void {
+  const task = currentTask();
+  if (task.pid == INIT_PID) endRun(status);
+  descriptorsClose(task.files);
+  inodePut(task.directory!);
+  task.directory = null;
+  const mm = task.mm!;
+  task.mm = null;
+  mmActivateKernel();
+  mmDestroy(mm);
+  for (let child = task.firstChild; child !== null; child = task.firstChild) giveToInit(child);
+  task.state = TaskState.Zombie;
+  task.exitStatus = status;
+  if (ignoresChildren(task.parent!)) giveToInit(task);
+  wakeAll(task.parent!.childWait);
+  mark(Mark.TaskExit, task.pid);
+  schedule();
+  panic(cstr("a dead task was scheduled"));
+}
+
+/** Whether wait's `which` means this child: its pid; -1 any; 0 the caller's group; below -1 the group -which. */
+function isMeant(child: Task, which: i32): bool {
+  if (which > 0) return child.pid == u32(which);
+  if (which == -1) return true;
+  const group = which == 0 ? currentTask().processGroup : u32(-which);
+  return child.processGroup == group;
+}
+
+/** Reads the status of a zombie child of the current task and forgets it. Its pid, or -EFAULT, and then it stays. */
+function reap(child: Task, statusAddress: usize): i32 {
+  if (statusAddress != 0) {
+    const source = changetype<usize>(child) + offsetof<Task>("exitStatus");
+    if (copyToUser(statusAddress, source, 4) != 0) return -Errno.EFAULT;
+  }
+  const pid = child.pid;
+  disownChild(child);
+  freeTask(child);
+  return i32(pid);
+}
+
+/**
+ * Waits for a child meant by `which` to end, writes its status word to the user address (0: nowhere), and forgets it.
+ * Its pid; 0 with WNOHANG if none has ended; -ECHILD, -EINTR, -EFAULT.
+ */
+export function waitForChild(which: i32, statusAddress: usize, options: u32): i32 {
+  const task = currentTask();
+  while (true) {
+    let any = false;
+    let child = task.firstChild;
+    while (child !== null) {
+      const next = child.nextSibling;
+      if (isMeant(child, which)) {
+        if (child.state == TaskState.Zombie) return reap(child, statusAddress);
+        any = true;
+      }
+      child = next;
+    }
+    if (!any) return -Errno.ECHILD;
+    if ((options & WNOHANG) != 0) return 0;
+    if (signalPending(task)) return -Errno.EINTR;
+    sleepOn(task.childWait);
+  }
+}
