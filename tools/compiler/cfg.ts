@@ -4,7 +4,7 @@
  * Source: Cooper, Harvey and Kennedy, "A simple, fast dominance algorithm", 2001.
  */
 
-import { type Block, End, type IrFunction, Op, resolveAll, type Value } from "./ir";
+import { type Block, End, type IrFunction, Op, resolve, resolveAll, type Value } from "./ir";
 
 /** Put the reachable blocks in reverse postorder, drop the others, and compute dominators, loop depth and cold blocks. */
 export function analyse(fn: IrFunction): void {
@@ -135,8 +135,8 @@ export function cleanGraph(fn: IrFunction): void {
     for (const block of fn.blocks) if (block.order >= 0) changed = bypass(fn, block) || changed;
     for (const block of fn.blocks) if (block.order >= 0) while (join(block)) changed = true;
     fn.blocks = fn.blocks.filter((block) => block.order >= 0);
+    removeTrivialPhis(fn);
   }
-  resolveAll(fn);
   analyse(fn);
 }
 
@@ -255,4 +255,29 @@ export function splitCriticalEdges(fn: IrFunction): void {
     }
   }
   analyse(fn);
+}
+
+/** Replace phis whose arguments are all one value (or the phi itself) by that value, until there are none. */
+export function removeTrivialPhis(fn: IrFunction): void {
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const block of fn.blocks) {
+      for (const phi of block.phis) {
+        let only: Value | null = null;
+        let trivial = true;
+        for (const argument of phi.args) {
+          const value = resolve(argument);
+          if (value === phi || value === only) continue;
+          if (only !== null) trivial = false;
+          only = value;
+        }
+        if (trivial && only !== null) {
+          phi.replacement = only;
+          changed = true;
+        }
+      }
+      if (changed) block.phis = block.phis.filter((phi) => phi.replacement === null);
+    }
+  }
+  resolveAll(fn);
 }

@@ -6,9 +6,10 @@
  * Source: WebAssembly core specification 2.0, section 4.4; Braun et al., "Simple and efficient construction of SSA", 2013.
  */
 
+import { removeTrivialPhis } from "./cfg";
 import { CompileError } from "./errors";
 import { INTRINSICS } from "./intrinsics";
-import { Access, type Block, End, IrFunction, Op, resolve, resolveAll, type Value } from "./ir";
+import { Access, type Block, End, IrFunction, Op, resolve, type Value } from "./ir";
 import { fold } from "./optfold";
 import type { Locate, WasmFunction, WasmInstruction, WasmModule } from "./wasm";
 import { Opcode } from "./wasmopcodes";
@@ -512,29 +513,4 @@ function assignedInLoops(code: readonly WasmInstruction[]): Map<number, Set<numb
     else if (opcode === Opcode.LocalSet || opcode === Opcode.LocalTee) for (const set of open) set?.add(a);
   }
   return result;
-}
-
-/** Replace phis whose arguments are all one value (or the phi itself) by that value, until there are none. */
-export function removeTrivialPhis(fn: IrFunction): void {
-  for (let changed = true; changed; ) {
-    changed = false;
-    for (const block of fn.blocks) {
-      for (const phi of block.phis) {
-        let only: Value | null = null;
-        let trivial = true;
-        for (const argument of phi.args) {
-          const value = resolve(argument);
-          if (value === phi || value === only) continue;
-          if (only !== null) trivial = false;
-          only = value;
-        }
-        if (trivial && only !== null) {
-          phi.replacement = only;
-          changed = true;
-        }
-      }
-      if (changed) block.phis = block.phis.filter((phi) => phi.replacement === null);
-    }
-  }
-  resolveAll(fn);
 }
