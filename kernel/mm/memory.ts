@@ -130,7 +130,7 @@ export function zapPageRange(mm: Mm, start: usize, end: usize): void {
 function slotKeepsMapping(mm: Mm, address: usize): bool {
   const slotStart = address & ~(SLOT_BYTES - 1);
   const vma = findVma(mm, slotStart);
-  return vma !== null && vma.start - slotStart < SLOT_BYTES;
+  return vma !== null && vma.start < slotStart + SLOT_BYTES;
 }
 
 /** Gives up every table of an address space that is not in CR3: the end of its user half. */

@@ -25,7 +25,7 @@ export function newContext(stackTop: usize): usize {
   const returnAddress = stackTop - TRAP_FRAME_BYTES - 4;
   store<usize>(returnAddress, returnToUserAddress());
   const esp = returnAddress - SAVED_REGISTERS_BYTES;
-  memory.fill(esp, 0, SAVED_REGISTERS_BYTES);
+  for (let register: usize = esp; register < returnAddress; register += 4) store<u32>(register, 0);
   return esp;
 }
 

@@ -23,7 +23,7 @@ export function trapDispatch(frame: TrapFrame): void {
   const vector = frame.vector;
   if (vector == Vector.Syscall) syscallDispatch(frame);
   else if (vector == Vector.PageFault) pageFault(frame);
-  else if (vector >= Vector.Irq) irqDispatch(vector - Vector.Irq);
+  else if (vector >= (Vector.Irq as u32)) irqDispatch(vector - (Vector.Irq as u32));
   else exception(frame);
   if (frame.fromUser) prepareUserReturn();
 }
