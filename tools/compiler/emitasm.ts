@@ -23,7 +23,8 @@ export interface AsmMemory {
   scale: number;
   displacement: number;
   symbol: string | null;
-  size: 1 | 2 | 4;
+  /** Bytes accessed; 0 where the instruction itself says how many. */
+  size: 0 | 1 | 2 | 4;
 }
 
 export interface AsmInstruction {
@@ -66,6 +67,6 @@ export function imm(value: number, symbol: string | null = null): AsmOperand {
   return { kind: "imm", value, symbol };
 }
 
-export function mem(base: number, displacement: number, size: 1 | 2 | 4 = 4): AsmMemory {
+export function mem(base: number, displacement: number, size: 0 | 1 | 2 | 4 = 4): AsmMemory {
   return { kind: "mem", base, index: -1, scale: 0, displacement, symbol: null, size };
 }

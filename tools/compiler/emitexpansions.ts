@@ -161,9 +161,9 @@ function writeControl(number: number): Expansion {
 }
 
 /** An instruction on the memory that a register points at. */
-function atPointer(mnemonic: string): Expansion {
+function atPointer(mnemonic: string, size: 1 | 6): Expansion {
   return (to, [pointer]) => {
-    to.emit(mnemonic, mem(registerOf(pointer), 0, 1));
+    to.emit(mnemonic, mem(registerOf(pointer), 0, 0));
   };
 }
 
