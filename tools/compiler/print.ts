@@ -66,7 +66,7 @@ export function printMachine(machine: MachineFunction): string {
 }
 
 const BYTE_NAMES = ["al", "cl", "dl", "bl"];
-const SIZE_NAMES: Readonly<Record<number, string>> = { 1: "byte", 2: "word", 4: "dword" };
+const SIZE_NAMES: Readonly<Record<number, string>> = { 1: "byte", 2: "word", 4: "dword", 6: "fword" };
 
 function asmRegister(number: number, size: number): string {
   if (size === 1) return BYTE_NAMES[number];
