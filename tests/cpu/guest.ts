@@ -3,9 +3,9 @@
  * Programs run at their physical address in flat protected mode, as a multiboot loader starts them.
  */
 import {
+  creg,
   type EncodeOptions,
   Encoder,
-  Gpr,
   imm,
   type MemoryParts,
   mem,
@@ -19,11 +19,19 @@ export const [EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI] = Array.from({ length: 8 }
 export const [AL, CL, DL, BL] = Array.from({ length: 4 }, (_, number) => reg(number, 1));
 export const [AX, , DX] = Array.from({ length: 3 }, (_, number) => reg(number, 2));
 
-/** Selectors of the tables that Program.tables() makes. */
+/** CR0 to CR4. */
+export const CR = Array.from({ length: 5 }, (_, number) => creg(number));
+
+/** Selectors of the tables that Program.tables() makes: flat segments of ring 0 and 3, and the TSS. */
 export const CODE = 0x08;
 export const DATA = 0x10;
+export const USER_CODE = 0x1b;
+export const USER_DATA = 0x23;
+const TSS = 0x28;
 
 const ORIGIN = 0x100000;
+const KERNEL_STACK = 0x90000;
+const USER_STACK = 0x80000;
 
 /** The address of a label as an immediate. */
 export interface LabelValue {
@@ -129,37 +137,58 @@ export class Program {
   }
 
   /**
-   * Data: GDT (flat code 0x08, flat data 0x10), IDT with a present ring-0 interrupt gate for each vector named, and their
-   * pseudo-descriptors `gdtr` and `idtr`. Put where nothing runs into it.
+   * Data: GDT (selectors above), a TSS whose ring-0 stack is the program's own, IDT with a present interrupt gate, open to
+   * ring 3, for each vector named, and the pseudo-descriptors `gdtr` and `idtr`. Put where nothing runs into it.
    */
   tables(gates: Readonly<Record<number, string>>): this {
     this.align(8).label("gdt").word(0).word(0);
-    this.word(0x0000ffff).word(0x00cf9a00).word(0x0000ffff).word(0x00cf9200);
+    for (const access of [0x9a, 0x92, 0xfa, 0xf2]) this.word(0x0000ffff).word(0x00cf0000 | (access << 8));
+    this.split("tss", (view, position, address) => {
+      view.setUint16(position, 103, true);
+      view.setUint16(position + 2, address & 0xffff, true);
+      view.setUint32(position + 4, 0x8900 | ((address >>> 16) & 0xff) | (address & 0xff000000), true);
+    });
     this.label("idt");
     for (let vector = 0; vector < 256; vector++) {
       const label = gates[vector];
-      if (label !== undefined) {
-        const position = this.code.length;
-        this.fixups.push((view, resolve) => {
-          const address = resolve(label);
-          view.setUint16(position, address & 0xffff, true);
-          view.setUint16(position + 6, address >>> 16, true);
+      if (label === undefined) this.word(0).word(0);
+      else
+        this.split(label, (view, position, address) => {
+          view.setUint32(position, (CODE << 16) | (address & 0xffff), true);
+          view.setUint32(position + 4, (address & 0xffff0000) | 0xee00, true);
         });
-      }
-      this.word(CODE << 16).word(label === undefined ? 0 : 0x8e00);
     }
-    this.label("gdtr").bytes(23, 0).word({ label: "gdt" });
-    return this.align(4).label("idtr").bytes(0xff, 7).word({ label: "idt" });
+    this.label("gdtr").bytes(47, 0).word({ label: "gdt" });
+    this.align(4).label("idtr").bytes(0xff, 7).word({ label: "idt" });
+    this.align(4).label("tss").word(0).word(KERNEL_STACK).word(DATA);
+    for (let word = 3; word < 26; word++) this.word(word === 25 ? 104 << 16 : 0); // the I/O map lies beyond the limit
+    return this;
   }
 
-  /** Code: loads the tables, flat segments and a stack below the program. */
+  /** A descriptor of 8 bytes in which a label's address is written by `put`. */
+  private split(label: string, put: (view: DataView, position: number, address: number) => void): this {
+    const position = this.code.length;
+    this.fixups.push((view, resolve) => put(view, position, resolve(label)));
+    return this.word(0).word(0);
+  }
+
+  /** Code: loads the tables, flat segments and a stack. */
   enter(): this {
     this.op("mov", EAX, { label: "gdtr" }).op("lgdt", at(EAX, 0, 6));
     this.op("mov", EAX, { label: "idtr" }).op("lidt", at(EAX, 0, 6));
-    this.op("mov", ESP, ORIGIN - 16);
+    this.op("mov", ESP, KERNEL_STACK);
     this.op("push", CODE).op("push", { label: "entered" }).op("retf").label("entered");
     this.op("mov", EAX, DATA);
     for (const number of [0, 2, 3, 4, 5]) this.op("mov", { kind: "sreg", number }, EAX);
+    return this.op("mov", EAX, TSS).op("ltr", AX);
+  }
+
+  /** Code: goes on in ring 3, with a stack of its own and these flags. */
+  enterUser(eflags: number): this {
+    this.op("push", USER_DATA).op("push", USER_STACK).op("push", eflags);
+    this.op("push", USER_CODE).op("push", { label: "user" }).op("iretd").label("user");
+    this.op("mov", EAX, USER_DATA);
+    for (const number of [0, 3, 4, 5]) this.op("mov", { kind: "sreg", number }, EAX);
     return this;
   }
 
@@ -204,5 +233,3 @@ export class Program {
     return elfImage([{ physical: ORIGIN, data, bytes: data.length + this.zeros }], ORIGIN + 16);
   }
 }
-
-export { Gpr };

@@ -144,9 +144,13 @@ test("the slave comes through input 2, and both need an EOI", () => {
   assert.is(readInService(pic, SLAVE), 0x40);
   pic.setLine(9, 1);
   assert.is(pic.output(), 0, "the master's input 2 is in service");
+  pic.setLine(10, 1);
   pic.writePort(SLAVE, 1, 0x20);
   pic.writePort(MASTER, 1, 0x20);
   assert.is(take(pic), 0x29);
+  pic.writePort(SLAVE, 1, 0x20);
+  pic.writePort(MASTER, 1, 0x20);
+  assert.is(take(pic), 0x2a, "what the slave has still to ask for is a new edge");
 });
 
 test("special fully nested mode lets the slave's higher inputs nest", () => {
@@ -222,14 +226,137 @@ test("poll: the next read acknowledges", () => {
   assert.is(pic.readPort(MASTER), 0x86);
   assert.is(pic.output(), 0);
   assert.is(readInService(pic), 0x40);
+  pic.setLine(0, 1);
+  pic.writePort(MASTER, 1, 0x0c);
+  assert.is(pic.readPort(MASTER), 0x80);
 });
 
-test("without ICW4 and cascade the chip is ready after ICW2", () => {
+test("without cascade: ready after ICW2, or after ICW4 if that was asked for", () => {
+  const single = new Pic();
+  for (const [a0, value] of [
+    [0, 0x13],
+    [1, 0x60],
+    [1, 0x03], // ICW4: automatic EOI
+  ])
+    single.writePort(MASTER + a0, 1, value);
+  single.setLine(1, 1);
+  assert.is(take(single), 0x61);
+  assert.is(readInService(single), 0);
   const pic = new Pic();
   pic.writePort(MASTER, 1, 0x12);
   pic.writePort(MASTER + 1, 1, 0x58);
   pic.setLine(0, 1);
   assert.is(take(pic), 0x58);
+});
+
+test("ICW1 puts everything back: mask, modes, priorities, service, what is read", () => {
+  const pic = ready(0x11, 0x13);
+  for (const [port, value] of [
+    [MASTER, 0x80], // rotate in automatic EOI
+    [MASTER, 0xc2], // 2 is the lowest
+    [MASTER, 0x6b], // special mask, read in-service
+  ]) {
+    pic.writePort(port, 1, value);
+    pic.writePort(port | 0x80, 1, value);
+  }
+  pic.writePort(SLAVE, 1, 0x0c); // poll
+  pic.setLine(3, 1);
+  pic.setLine(3, 0);
+  pic.writePort(MASTER, 1, 0x11); // once without ICW4's automatic EOI, to leave something in service
+  for (const value of [0x20, 0x04, 0x01]) pic.writePort(MASTER + 1, 1, value);
+  pic.setLine(5, 1);
+  take(pic);
+  pic.setLine(5, 0);
+  pic.writePort(MASTER + 1, 1, 0xaa);
+  pic.writePort(MASTER, 1, 0x6f); // special mask, read in-service, poll
+  pic.writePort(MASTER, 1, 0x80);
+  pic.writePort(MASTER, 1, 0xc2);
+  initialise(pic);
+  assert.equal(pic.save(), ready().save());
+  // Ready, ICW1, ICW4, base 0x20, no requests, nothing in service or masked, lines low, 7 the lowest, no modes.
+  assert.equal(pic.save().master, [4, 0x11, 1, 0x20, 0, 0, 0, 0, 7, 0, 0, 0, 0]);
+});
+
+test("in level mode ICW1 keeps what is high", () => {
+  const pic = new Pic();
+  pic.setLine(3, 1);
+  initialise(pic, 0x19);
+  assert.is(take(pic), 0x23);
+});
+
+test("cascaded without ICW4: ready after ICW3", () => {
+  const pic = ready(0x10);
+  pic.setLine(15, 1);
+  assert.is(take(pic), 0x2f);
+});
+
+test("every input has its vector; IRQ 7 is real when its line is high", () => {
+  for (let irq = 0; irq < 16; irq++) {
+    if (irq === 2) continue;
+    const pic = ready();
+    assert.ok(pic.admits(irq), `${irq}`);
+    pic.setLine(irq, 1);
+    assert.is(take(pic), 0x20 + irq);
+    assert.is(readInService(pic, irq < 8 ? MASTER : SLAVE), 1 << (irq & 7));
+    assert.not(pic.admits(irq));
+  }
+});
+
+test("a slave's input is admitted only if both chips let it through", () => {
+  const pic = ready();
+  pic.writePort(MASTER + 1, 1, 0x04);
+  assert.not(pic.admits(8));
+  pic.writePort(MASTER + 1, 1, 0);
+  pic.writePort(SLAVE + 1, 1, 0x01);
+  assert.not(pic.admits(8));
+  assert.ok(pic.admits(9));
+});
+
+test("OCW3 without its enable bits changes neither special mask nor what is read", () => {
+  const pic = ready();
+  pic.setLine(3, 1);
+  take(pic);
+  pic.setLine(6, 1);
+  pic.writePort(MASTER + 1, 1, 0x08);
+  pic.writePort(MASTER, 1, 0x6b);
+  for (const value of [0x08, 0x29]) {
+    pic.writePort(MASTER, 1, value); // ESMM and RR are off
+    assert.is(pic.readPort(MASTER), 0x08);
+    assert.is(pic.output(), 1);
+  }
+  pic.writePort(MASTER, 1, 0x48); // special mask off
+  assert.is(pic.output(), 0);
+});
+
+test("automatic EOI without rotation keeps the order; OCW2 000 ends rotation", () => {
+  const pic = ready(0x11, 0x03);
+  const order = () => {
+    for (const irq of [1, 4]) {
+      pic.setLine(irq, 0);
+      pic.setLine(irq, 1);
+    }
+    return [take(pic), take(pic)];
+  };
+  assert.equal(order(), [0x21, 0x24]);
+  assert.equal(order(), [0x21, 0x24]);
+  pic.writePort(MASTER, 1, 0x80);
+  pic.setLine(1, 0);
+  pic.setLine(1, 1);
+  take(pic);
+  pic.writePort(MASTER, 1, 0x00);
+  assert.equal(order(), [0x24, 0x21], "1 is the lowest, and stays so");
+  assert.equal(order(), [0x24, 0x21]);
+});
+
+test("OCW2 with the no-operation code does nothing", () => {
+  const pic = ready();
+  pic.setLine(3, 1);
+  take(pic);
+  const before = pic.save();
+  pic.writePort(MASTER, 1, 0x43);
+  assert.equal(pic.save(), before);
+  pic.writePort(SLAVE, 1, 0x20); // an EOI with nothing in service
+  assert.equal(pic.save(), before);
 });
 
 test("save and restore", () => {

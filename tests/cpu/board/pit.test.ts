@@ -210,6 +210,22 @@ test("read-back: status then count; null count until the count is loaded", () =>
   assert.is(b.at(9).readBack(0).status, 0xb0);
 });
 
+test("read-back latches only the channels and the things asked for; the control port reads all ones", () => {
+  const b = new Bench().program(0, 2, 300).program(2, 2, 400).at(5);
+  b.pit.writePort(0x43, 1, 0xe2); // status of channel 0
+  b.at(105);
+  assert.is(b.pit.readPort(0x40), 0xb4);
+  assert.is(b.pit.readPort(0x40) | (b.pit.readPort(0x40) << 8), 196, "the count was not latched");
+  b.pit.writePort(0x43, 1, 0xda); // counts of channels 0 and 2
+  b.at(155);
+  assert.is(b.pit.readPort(0x40) | (b.pit.readPort(0x40) << 8), 196);
+  assert.is(b.count(0), 146);
+  b.pit.writePort(0x61, 1, 1);
+  b.at(200);
+  assert.is(b.pit.readPort(0x42) | (b.pit.readPort(0x42) << 8), 400);
+  assert.is(b.pit.readPort(0x43), 0xff);
+});
+
 test("channel 2 counts while its gate is up; port 0x61 shows its output", () => {
   const b = new Bench().program(2, 0, 100);
   assert.is(b.at(50).count(2), 100);
@@ -255,6 +271,95 @@ test("the memory refresh bit of port 0x61 toggles", () => {
   const bits = new Set<number>();
   for (let tick = 0; tick < 40; tick++) bits.add(b.at(tick).pit.readPort(0x61) & 0x10);
   assert.is(bits.size, 2);
+});
+
+test("mode 4: high, low for one tick when the count has run out; a new count starts again", () => {
+  const b = new Bench().program(0, 4, 10);
+  assert.is(b.at(10).level, 1);
+  assert.is(b.at(11).level, 0);
+  assert.is(b.at(12).level, 1);
+  assert.is(b.pit.edgeAt, Infinity);
+  b.pit.writePort(0x40, 1, 5);
+  b.pit.writePort(0x40, 1, 0);
+  assert.equal(b.risesUntil(100), [19]);
+});
+
+test("modes 1 and 5 on channel 0 never start: its gate does not rise", () => {
+  for (const mode of [1, 5]) {
+    const b = new Bench().program(0, mode, 10);
+    assert.is(b.pit.edgeAt, Infinity);
+    assert.is(b.at(100).level, 1);
+  }
+});
+
+test("modes 6 and 7 are 2 and 3", () => {
+  assert.is(new Bench().program(0, 6, 10).readBack(0).status & 0x0e, 0x04);
+  assert.is(new Bench().program(0, 7, 10).readBack(0).status & 0x0e, 0x06);
+  assert.equal(new Bench().program(0, 6, 10).risesUntil(25), [11, 21]);
+});
+
+test("a control word forgets half a count, latches, the old count and a stopped gate", () => {
+  const b = new Bench().program(2, 2, 100).at(5);
+  b.pit.writePort(0x42, 1, 0x99); // half of a count
+  b.pit.readPort(0x42); // half of a read
+  b.pit.writePort(0x43, 1, 0xc8); // count and status latched
+  b.program(2, 0, 0x102).at(6);
+  assert.is(b.pit.readPort(0x42), 0x02, "low byte of the new count, not a status");
+  assert.is(b.pit.readPort(0x42), 0x01);
+  b.pit.writePort(0x61, 1, 1);
+  assert.is(b.at(7).count(2), 0x101);
+  const c = new Bench().program(0, 2, 100).at(50);
+  c.pit.writePort(0x40, 1, 30); // would take over at 101
+  c.pit.writePort(0x40, 1, 0);
+  assert.is(c.program(0, 2, 1000).pit.edgeAt, cycleOfPitTick(1050));
+  assert.equal(c.risesUntil(1100), [1051]);
+});
+
+test("the count is what it was until the next tick loads it, and binary or BCD past zero", () => {
+  const b = new Bench().program(0, 0, 3).at(6);
+  assert.is(b.count(0), 0xfffe);
+  b.pit.writePort(0x43, 1, 0x31); // BCD
+  b.pit.writePort(0x40, 1, 3);
+  b.pit.writePort(0x40, 1, 0);
+  assert.is(b.at(11).count(0), 0x9999);
+});
+
+test("mode 0: a gate that is low when the count comes holds it back", () => {
+  const b = new Bench();
+  b.program(2, 0, 100).at(40);
+  b.pit.writePort(0x61, 1, 1);
+  assert.is(b.at(41).count(2), 99);
+  b.pit.writePort(0x61, 1, 0);
+  b.pit.writePort(0x61, 1, 1);
+  assert.is(b.at(42).count(2), 98, "down and up within a tick costs nothing");
+});
+
+test("mode 2: a new count while the gate is low begins when it rises", () => {
+  const b = new Bench();
+  b.pit.writePort(0x61, 1, 1);
+  b.program(2, 2, 10).at(5);
+  b.pit.writePort(0x61, 1, 0);
+  b.pit.writePort(0x42, 1, 20);
+  b.pit.writePort(0x42, 1, 0);
+  b.at(30);
+  b.pit.writePort(0x61, 1, 1);
+  assert.is(b.at(31).count(2), 20);
+});
+
+test("nextRise passes over a fall, stops short at a new count, and changes nothing", () => {
+  const b = new Bench().program(0, 2, 100).at(10);
+  assert.is(b.pit.nextRise(), cycleOfPitTick(101));
+  assert.is(b.at(100).pit.nextRise(), cycleOfPitTick(101));
+  const c = new Bench().program(0, 3, 100).at(10);
+  assert.is(c.pit.nextRise(), cycleOfPitTick(101));
+  assert.is(c.at(60).pit.nextRise(), cycleOfPitTick(101));
+  c.at(110).pit.writePort(0x40, 1, 40);
+  c.pit.writePort(0x40, 1, 0);
+  assert.is(c.pit.nextRise(), cycleOfPitTick(151), "the fall at which the new count begins");
+  assert.equal(c.risesUntil(260), [171, 211, 251]);
+  assert.is(new Bench().program(0, 0, 100).pit.nextRise(), cycleOfPitTick(101));
+  assert.is(new Bench().program(0, 0, 100).at(200).pit.nextRise(), Infinity);
+  assert.is(new Bench().program(0, 4, 100).pit.nextRise(), cycleOfPitTick(102));
 });
 
 test("save and restore go on to the tick", () => {

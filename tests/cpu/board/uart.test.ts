@@ -224,8 +224,79 @@ test("loopback: what is sent is received, and nothing leaves", () => {
   assert.is(b.level, 0, "the interrupt line is disconnected");
 });
 
-test("a terminal is connected", () => {
-  assert.is(new Bench().read(MSR), 0xb0);
+test("a terminal is connected, whatever the port's own outputs are", () => {
+  const b = new Bench();
+  assert.is(b.read(MSR), 0xb0);
+  b.write(MCR, 0x04);
+  assert.is(b.read(MSR), 0xb0);
+  b.write(MCR, 0x10);
+  assert.is(b.read(MSR), 0x0b, "in loopback the lines fall; ring was never on");
+  b.write(MCR, 0x14);
+  assert.is(b.read(MSR), 0x40);
+  b.write(MCR, 0x10);
+  assert.is(b.read(MSR), 0x04, "the end of a ring");
+});
+
+test("a cause that is not enabled neither shows nor interrupts", () => {
+  const b = new Bench().write(MCR, 0x1f);
+  b.write(DATA, 1).write(DATA, 2).write(MCR, 0x0b); // overrun, data, modem changes, transmitter empty
+  assert.is(b.read(IIR), 0x01);
+  assert.is(b.level, 0);
+  for (const [enable, cause] of [
+    [8, 0],
+    [2, 2],
+    [1, 4],
+    [4, 6],
+  ]) {
+    b.write(IER, enable);
+    assert.is(b.level, 1);
+    assert.is(b.read(IIR), cause);
+    b.write(IER, 0);
+    assert.is(b.level, 0);
+  }
+});
+
+test("writing the enable register again does not bring back a transmitter interrupt already seen", () => {
+  const b = new Bench().write(IER, 2);
+  assert.is(b.read(IIR), 2);
+  b.write(IER, 3);
+  assert.is(b.level, 0);
+  b.write(IER, 1);
+  assert.is(b.level, 0);
+});
+
+test("a new trigger level keeps what the FIFO holds", () => {
+  const b = new Bench().write(FCR, 0xc1).write(IER, 1);
+  b.uart.receive(bytes("abcd"));
+  b.pass(3 * CHARACTER);
+  assert.is(b.level, 0);
+  b.write(FCR, 0x41);
+  assert.is(b.read(IIR), 0xc4);
+  assert.is(b.drain(), "abcd");
+});
+
+test("more input behind input that is still on its way keeps the line's pace", () => {
+  const b = new Bench().write(FCR, 1);
+  b.uart.receive(bytes("ab"));
+  b.uart.receive(bytes("cd"));
+  assert.is(b.drain(), "a");
+  b.pass(CHARACTER);
+  assert.is(b.drain(), "b");
+  b.pass(2 * CHARACTER);
+  assert.is(b.drain(), "cd");
+});
+
+test("clearing a full FIFO lets the other end go on, a character time later", () => {
+  const b = new Bench().write(FCR, 1).write(IER, 1);
+  b.uart.receive(bytes("0123456789abcdefXYZ"));
+  b.pass(40 * CHARACTER);
+  b.write(FCR, 3);
+  assert.is(b.level, 0);
+  b.pass(CHARACTER - 1);
+  assert.is(b.drain(), "");
+  b.pass(1);
+  assert.is(b.level, 1);
+  assert.is(b.drain(), "X");
 });
 
 test("save and restore in the middle of a paste", () => {

@@ -1,0 +1,78 @@
+/**
+ * The benchmark of the processor: MIPS (guest instructions retired a microsecond of host time; each repetition of a string
+ * instruction counts one) and host nanoseconds for one operation. Each guest runs on a fresh machine several times; the
+ * best time counts. With dist/kernel.elf built, also the kernel's own work: forkdemo under fork=copy, from boot to exit.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import Table from "cli-table3";
+import { Machine } from "../../cpu/index";
+import { guests } from "./guests";
+
+interface Result {
+  name: string;
+  instructions: number;
+  seconds: number;
+  mips: number;
+  /** What one operation is, and how long it took. */
+  operation: string;
+  nanoseconds: number;
+}
+
+const REPEATS = 3;
+
+/** Best of several runs from boot to exit. Throws when a guest ends otherwise. */
+function measure(name: string, operation: string, operations: number, boot: () => Machine, repeats: number): Result {
+  let seconds = Infinity;
+  let instructions = 0;
+  for (let i = 0; i < repeats; i++) {
+    const machine = boot();
+    const start = performance.now();
+    const stop = machine.run({ maxInstructions: 1e11 });
+    seconds = Math.min(seconds, (performance.now() - start) / 1000);
+    instructions = machine.instret;
+    if (stop.reason !== "exit" || stop.value !== 0) throw new Error(`${name}: ended with ${JSON.stringify(stop)}`);
+  }
+  const mips = instructions / seconds / 1e6;
+  return { name, instructions, seconds, mips, operation, nanoseconds: (seconds * 1e9) / operations };
+}
+
+function measureGuests(): Result[] {
+  return guests().map(({ name, operation, operations, program }) => {
+    const elf = program.elf();
+    const boot = () => {
+      const machine = new Machine({ memoryMB: 16 });
+      machine.loadMultiboot(elf);
+      return machine;
+    };
+    return measure(name, operation, operations, boot, REPEATS);
+  });
+}
+
+function measureKernel(): Result[] {
+  if (!existsSync("dist/kernel.elf") || !existsSync("dist/initrd.tar")) return [];
+  const kernel = readFileSync("dist/kernel.elf");
+  const modules = [readFileSync("dist/initrd.tar")];
+  const boot = () => {
+    const machine = new Machine({ memoryMB: 512 });
+    machine.loadMultiboot(kernel, { commandLine: "fork=copy init=/bin/forkdemo", modules });
+    return machine;
+  };
+  return [measure("kernel work", "forkdemo, fork=copy", 1, boot, 1)];
+}
+
+const { values } = parseArgs({ options: { json: { type: "boolean", default: false } } });
+const results = [...measureGuests(), ...measureKernel()];
+if (values.json) console.log(JSON.stringify({ version: 1, results }));
+else {
+  const table = new Table({
+    head: ["guest", "instructions", "seconds", "MIPS", "operation", "ns each"],
+    colAligns: ["left", "right", "right", "right", "left", "right"],
+    style: { head: [], border: [] },
+  });
+  for (const { name, instructions, seconds, mips, operation, nanoseconds } of results) {
+    const figures = [instructions.toLocaleString("en"), seconds.toFixed(3), mips.toFixed(1)];
+    table.push([name, ...figures, operation, nanoseconds.toFixed(nanoseconds < 100 ? 1 : 0)]);
+  }
+  console.log(table.toString());
+}
