@@ -23,6 +23,8 @@ export interface AscInput {
   abort: string;
   /** Bare imports: module name -> absolute path. */
   packages?: Readonly<Record<string, string>>;
+  /** Sources that are not on disk: absolute path -> text. */
+  virtual?: Readonly<Record<string, string>>;
 }
 
 export interface AscOutput {
@@ -129,9 +131,8 @@ export async function runAsc(input: AscInput): Promise<AscOutput> {
 
 function compileWith({ asc, libraryFiles, binaryen }: Toolchain, input: AscInput): AscOutput {
   const files = new Map<string, string | undefined>();
-  const shown = (name: string) => showPath(input.root, name);
   const read = (absolute: string) => {
-    if (!files.has(absolute)) files.set(absolute, readSource(absolute));
+    if (!files.has(absolute)) files.set(absolute, input.virtual?.[absolute] ?? readSource(absolute));
     return files.get(absolute);
   };
 
@@ -144,34 +145,33 @@ function compileWith({ asc, libraryFiles, binaryen }: Toolchain, input: AscInput
   const abortFile = path.resolve(input.root, path.dirname(input.abort));
   for (const entry of input.entries) {
     const text = read(entry);
-    if (text === undefined)
-      throw new CompileError("no such file", { file: shown(relative(input.root, entry)), line: 0 });
+    if (text === undefined) throw new CompileError("no such file", { file: shown(nameOf(input.root, entry)), line: 0 });
     // The alias for abort is found only if its file is part of the program. After the last line, so that no line moves.
-    const name = relative(input.root, entry);
-    const back = path.posix.relative(path.posix.dirname(name), relative(input.root, abortFile));
-    const abortImport = entry === `${abortFile}.ts` ? "" : `\nimport "${back.startsWith(".") ? back : `./${back}`}";`;
+    const name = nameOf(input.root, entry);
+    const abortImport =
+      entry === `${abortFile}.ts` ? "" : `\nimport "${importPath(name, path.posix.dirname(input.abort), input.root)}";`;
     asc.parse(program, redirectImports(text, name, input) + abortImport, name, true);
   }
   for (let name = asc.nextFile(program); name !== null; name = asc.nextFile(program)) {
     const found = name.startsWith("~lib/") ? findLibrary(libraryFiles, name) : findSource(input, name, read);
     asc.parse(program, found?.text ?? null, found?.name ?? `${name}.ts`, false);
   }
-  throwDiagnostics(asc, program, shown);
+  throwDiagnostics(asc, program);
   checkSources(program.sources, shown);
 
   asc.initializeProgram(program);
   const compiled = asc.compile(program);
   const module = binaryen.wrapModule(compiled.ref);
   try {
-    throwDiagnostics(asc, program, shown);
-    if (ALLOCATORS.some((name) => module.getFunction(name) !== 0)) throw allocationError(module.emitText(), shown);
+    throwDiagnostics(asc, program);
+    if (ALLOCATORS.some((name) => module.getFunction(name) !== 0)) throw allocationError(module.emitText());
     const heapBase = binaryen.getGlobalInfo(module.getGlobal("~lib/memory/__heap_base")).init;
     const staticEnd = binaryen.getExpressionInfo(heapBase).value >>> 0;
     module.removeExport(HEAP_BASE_EXPORT);
     const unoptimised = module.getStart() === 0 ? "" : module.emitText();
     asc.optimize(compiled, OPTIMIZE_LEVEL, 0, true, false);
     module.runPasses(EXTRA_PASSES);
-    if (module.getStart() !== 0) throw startError(unoptimised, shown);
+    if (module.getStart() !== 0) throw startError(unoptimised);
     const { binary, sourceMap } = module.emitBinary("wasm.map");
     return { wasm: binary, map: new WasmSourceMap(sourceMap, shown), staticEnd, files };
   } finally {
@@ -194,13 +194,33 @@ function makeOptions(asc: AssemblyScript, input: AscInput): object {
   return options;
 }
 
-function relative(root: string, absolute: string): string {
-  return path.relative(root, absolute).split(path.sep).join("/");
+/** Stands for the root of the file system in the names of sources that lie outside the project's root. */
+const OUTSIDE = "@outside";
+
+/**
+ * A source's name within asc: its path relative to the root. One outside gets a name as if it were inside, so that every
+ * file has one name however it is imported: asc takes two names for two modules.
+ */
+function nameOf(root: string, absolute: string): string {
+  const relative = path.relative(root, absolute).split(path.sep).join("/");
+  return relative.startsWith("../") ? OUTSIDE + absolute.split(path.sep).join("/") : relative;
 }
 
-/** A name relative to the root, for people and debuggers: inside the root as it is, outside absolute. */
-function showPath(root: string, name: string): string {
-  return name.startsWith("../") ? path.resolve(root, name) : name;
+/** The inverse of nameOf. */
+function pathOf(root: string, name: string): string {
+  return name.startsWith(`${OUTSIDE}/`) ? path.resolve(name.slice(OUTSIDE.length)) : path.resolve(root, name);
+}
+
+/** A name as people and debuggers shall see it: relative to the root, outside it absolute. */
+function shown(name: string): string {
+  return name.startsWith(`${OUTSIDE}/`) ? name.slice(OUTSIDE.length) : name;
+}
+
+/** How the source `from` (a name) imports the file `to` (a path without extension, relative to the root). */
+function importPath(from: string, to: string, root: string): string {
+  const target = nameOf(root, path.resolve(root, to));
+  const back = path.posix.relative(`/${path.posix.dirname(from)}`, `/${target}`);
+  return back.startsWith(".") ? back : `./${back}`;
 }
 
 function readSource(absolute: string): string | undefined {
@@ -218,11 +238,8 @@ function redirectImports(text: string, name: string, { root, packages }: AscInpu
   let result = text;
   for (const [bare, file] of Object.entries(packages ?? {})) {
     if (!text.includes(bare)) continue;
-    const target = path.posix.relative(path.posix.dirname(name), relative(root, file)).replace(/\.ts$/, "");
-    result = result.replace(
-      new RegExp(`(\\bfrom\\s*|\\bimport\\s*)(["'])${bare}\\2`, "g"),
-      `$1"${target.startsWith(".") ? target : `./${target}`}"`,
-    );
+    const target = importPath(name, file.replace(/\.ts$/, ""), root);
+    result = result.replace(new RegExp(`(\\bfrom\\s*|\\bimport\\s*)(["'])${bare}\\2`, "g"), `$1"${target}"`);
   }
   return result;
 }
@@ -242,13 +259,13 @@ function findLibrary(files: Readonly<Record<string, string>>, name: string): Fou
 
 function findSource(input: AscInput, name: string, read: (absolute: string) => string | undefined): Found | undefined {
   for (const candidate of [`${name}.ts`, `${name}/index.ts`]) {
-    const text = read(path.resolve(input.root, candidate));
+    const text = read(pathOf(input.root, candidate));
     if (text !== undefined) return { name: candidate, text: redirectImports(text, candidate, input) };
   }
   return undefined;
 }
 
-function throwDiagnostics(asc: AssemblyScript, program: AscProgram, shown: (name: string) => string): void {
+function throwDiagnostics(asc: AssemblyScript, program: AscProgram): void {
   const errors: CompileError[] = [];
   for (let found = asc.nextDiagnostic(program); found; found = asc.nextDiagnostic(program)) {
     if (found.category !== CATEGORY_ERROR) continue;
@@ -258,7 +275,7 @@ function throwDiagnostics(asc: AssemblyScript, program: AscProgram, shown: (name
       continue;
     }
     const { line, column } = placeOf(range.source.text, range.start);
-    const reason = message.replace(/'((?:\.\.\/|~lib\/)[^']*)'/, (_, name: string) => `'${shown(name)}'`);
+    const reason = message.replace(/'(@outside\/[^']*)'/, (_, name: string) => `'${shown(name)}'`);
     errors.push(new CompileError(reason, { file: shown(range.source.normalizedPath), line, column }));
   }
   if (errors.length > 0) throw CompileError.ofMany(errors);
@@ -301,7 +318,7 @@ function readText(text: string): { calls: TextCall[]; places: Map<string, TextCa
 }
 
 /** Where the program needs the allocator of asc's runtime: the first call from the project into what reaches it. */
-function allocationError(text: string, shown: (name: string) => string): CompileError {
+function allocationError(text: string): CompileError {
   const reason =
     "this allocates managed memory, and there is no garbage collector: " +
     "no `new` of a class that is not @unmanaged, no template or concatenated strings, no arrays";
@@ -316,7 +333,7 @@ function allocationError(text: string, shown: (name: string) => string): Compile
 }
 
 /** Which initialiser needs code at start: the first instruction of a `start:` function that stands in the project. */
-function startError(text: string, shown: (name: string) => string): CompileError {
+function startError(text: string): CompileError {
   const reason = "the initialiser of a global is not a constant: nothing would run it; assign it in a function";
   for (const [name, place] of readText(text).places) {
     if (name.startsWith("start:") && !name.startsWith("start:~lib/")) {

@@ -1,0 +1,160 @@
+/**
+ * The build of one image as a pipeline: sources -> asc -> wasm -> back end -> object; assembly -> objects; link; debug
+ * information; ELF. What differs between the kernel and a program is a table. May import all of tools/compiler.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { runAsc } from "./asc";
+import { assemble } from "./assembler";
+import { compileModule } from "./backend";
+import { buildDwarf } from "./dwarf";
+import { writeElf } from "./elf";
+import { CompileError } from "./errors";
+import { LayoutOverflow, type LinkedImage, link } from "./link";
+import type { ObjectFile } from "./object";
+
+/** How an image is put together. Paths are relative to the root. */
+interface Target {
+  /** Sources whose exports the assembly calls, besides the program's own. */
+  entries: readonly string[];
+  /** Folder of the `.s` files (with those below it), and the one that comes first in .text. */
+  assembly: string;
+  firstAssembly: string;
+  abort: string;
+  textBase: number;
+  /** First guess for the size of text and read-only data, in bytes; doubled as needed. */
+  textRoom: number;
+  /** First guess for the objects' .data, which lies in front of asc's static data. */
+  dataRoom: number;
+  physicalOffset: number;
+  kernelSymbols: boolean;
+}
+
+const KERNEL: Target = {
+  entries: ["kernel/main.ts"],
+  assembly: "kernel",
+  firstAssembly: "kernel/arch/i386/entry.s",
+  abort: "kernel/lib/panic/abortPanic",
+  textBase: 0xc0100000,
+  textRoom: 0x80000,
+  dataRoom: 0x1000,
+  physicalOffset: 0xc0000000,
+  kernelSymbols: true,
+};
+
+const PROGRAM: Target = {
+  entries: ["userland/lib/start.ts"],
+  assembly: "userland/lib",
+  firstAssembly: "userland/lib/crt0.s",
+  abort: "userland/lib/abort/abortProgram",
+  textBase: 0x08048000,
+  textRoom: 0x38000,
+  dataRoom: 0x400,
+  physicalOffset: 0,
+  kernelSymbols: false,
+};
+
+/** Module name of the guest library, for programs outside the tree. */
+const LIBRARY = { tine: "userland/lib/index.ts" };
+const ENTRY_SYMBOL = "_start";
+
+export interface CompileOptions {
+  /** The repository or package that holds kernel/ and userland/; by default the one that this code is part of. */
+  root?: string;
+}
+
+/** An image with what it was made from: absolute path -> contents, undefined for a file that was looked for in vain. */
+export interface BuiltImage {
+  elf: Uint8Array;
+  files: Map<string, string | undefined>;
+}
+
+/** Builds the kernel. Throws CompileError. */
+export function buildKernel(options: CompileOptions = {}): Promise<BuiltImage> {
+  return build(KERNEL, undefined, options);
+}
+
+/** Builds a program from one source, which may be anywhere and may import "tine". Throws CompileError. */
+export function buildProgram(file: string, options: CompileOptions = {}): Promise<BuiltImage> {
+  return build(PROGRAM, path.resolve(file), options);
+}
+
+async function build(target: Target, program: string | undefined, options: CompileOptions): Promise<BuiltImage> {
+  const root = options.root ?? findRoot();
+  const entries = target.entries.map((file) => path.resolve(root, file));
+  if (program) entries.unshift(program);
+  const files = new Map<string, string | undefined>();
+  const assembled = assembleAll(root, target, files);
+  let { textRoom, dataRoom } = target;
+  for (;;) {
+    const dataBase = target.textBase + textRoom;
+    const staticBase = dataBase + dataRoom;
+    const packages = resolvePackages(root);
+    const compiled = await runAsc({ root, entries, memoryBase: staticBase, abort: target.abort, packages });
+    for (const [file, text] of compiled.files) files.set(file, text);
+    const name = program ? shortName(root, program) : target.entries[0];
+    const code = compileModule(compiled.wasm, { name, locate: (offset) => compiled.map.locate(offset) });
+    try {
+      const image = link({
+        objects: [...assembled, code],
+        textBase: target.textBase,
+        dataBase,
+        staticBase,
+        staticEnd: compiled.staticEnd,
+        entry: ENTRY_SYMBOL,
+        kernelSymbols: target.kernelSymbols,
+      });
+      return { elf: finish(image, root, target), files };
+    } catch (error) {
+      if (!(error instanceof LayoutOverflow)) throw error;
+      while (textRoom < error.textBytes) textRoom *= 2;
+      while (dataRoom < error.dataBytes) dataRoom *= 2;
+    }
+  }
+}
+
+function finish(image: LinkedImage, root: string, { physicalOffset }: Target): Uint8Array {
+  return writeElf(image, { physicalOffset, debug: buildDwarf(image.units, root) });
+}
+
+function resolvePackages(root: string): Record<string, string> {
+  return Object.fromEntries(Object.entries(LIBRARY).map(([name, file]) => [name, path.resolve(root, file)]));
+}
+
+function shortName(root: string, file: string): string {
+  const relative = path.relative(root, file).split(path.sep).join("/");
+  return relative.startsWith("../") ? file : relative;
+}
+
+/** The target's assembly files as objects, the first one first and the others by name. */
+function assembleAll(root: string, target: Target, files: Map<string, string | undefined>): ObjectFile[] {
+  const names = findAssembly(root, target.assembly).filter((name) => name !== target.firstAssembly);
+  return [target.firstAssembly, ...names].map((name) => {
+    const file = path.resolve(root, name);
+    if (!existsSync(file)) throw new CompileError("no such file", { file: name, line: 0 });
+    const text = readFileSync(file, "utf8");
+    files.set(file, text);
+    return assemble(text, name);
+  });
+}
+
+function findAssembly(root: string, folder: string): string[] {
+  const entries = readdirSync(path.resolve(root, folder), { recursive: true }) as string[];
+  return entries
+    .filter((name) => name.endsWith(".s"))
+    .map((name) => `${folder}/${name.split(path.sep).join("/")}`)
+    .sort();
+}
+
+/** The folder of this package: the nearest one upward from this module whose package.json has the name. */
+export function findRoot(): string {
+  let folder = path.dirname(fileURLToPath(import.meta.url));
+  for (;;) {
+    const manifest = path.join(folder, "package.json");
+    if (existsSync(manifest) && JSON.parse(readFileSync(manifest, "utf8")).name === "tine386") return folder;
+    const parent = path.dirname(folder);
+    if (parent === folder) throw new Error("not inside the package tine386");
+    folder = parent;
+  }
+}
