@@ -1,0 +1,38 @@
+/** Runs the clone's own `tine` in a child process, as a user would. May import Node only. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface Ended {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** `tine` with arguments and, if given, input; ends within two minutes. */
+export function tine(
+  args: readonly string[],
+  options: { cwd?: string; input?: string; env?: Record<string, string> } = {},
+): Ended {
+  const { cwd, input = "", env = {} } = options;
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(process.cwd(), "tools/cli/tine.mjs"), ...args], {
+    ...(cwd === undefined ? {} : { cwd }),
+    input,
+    encoding: "utf8",
+    timeout: 120_000,
+    env: { ...process.env, NO_COLOR: "1", ...env },
+  });
+  return { status, stdout, stderr };
+}
+
+/** Calls `body` with a folder that holds the given files; removes it afterwards. */
+export function withFiles<T>(files: Record<string, string | Uint8Array>, body: (folder: string) => T): T {
+  const folder = mkdtempSync(join(tmpdir(), "tine-cli-"));
+  try {
+    for (const [name, contents] of Object.entries(files)) writeFileSync(join(folder, name), contents);
+    return body(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

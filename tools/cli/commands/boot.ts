@@ -1,0 +1,69 @@
+/**
+ * `tine boot [KERNEL.elf]`: a machine with its console on this terminal. Without an argument, our kernel with a shell.
+ */
+
+import { basename } from "node:path";
+import { Command } from "commander";
+import { builtImages, initrdWith, programsOf, userInitrd } from "../images";
+import { readInput } from "../input";
+import { budgetOption, memoryOption } from "../options";
+import { outcome } from "../outcome";
+import { Session, type SessionSpec } from "../session";
+import { attachInput, consoleText, inputKind } from "../terminal";
+import { PANIC_TRACE } from "./run";
+
+interface BootOptions {
+  mem: number;
+  cmdline: string;
+  initrd?: string;
+  budget: number;
+}
+
+/** What is booted: ours, or the user's image with the user's initrd. */
+async function images(
+  kernelPath: string | undefined,
+  options: BootOptions,
+): Promise<Pick<SessionSpec, "kernel" | "modules" | "programs">> {
+  if (kernelPath !== undefined) {
+    // What another kernel's module holds is not for us to judge.
+    const modules = options.initrd === undefined ? [] : [readInput(options.initrd)];
+    return { kernel: readInput(kernelPath), modules, programs: [] };
+  }
+  const { kernel, files } = await builtImages();
+  const initrd = options.initrd === undefined ? initrdWith(files) : userInitrd(options.initrd);
+  return { kernel, modules: [initrd], programs: programsOf(files) };
+}
+
+/** `tine boot`. */
+export function bootCommand(): Command {
+  return new Command("boot")
+    .description("boot a kernel with its console on this terminal (Ctrl-A x quits); ours with a shell by default")
+    .argument("[kernel]", "any multiboot-1 ELF32")
+    .addOption(memoryOption(64))
+    .option("--cmdline <words>", "the kernel's command line", "")
+    .option("--initrd <file>", "multiboot module: a ustar archive for our kernel")
+    .addOption(budgetOption())
+    .action(async (kernelPath: string | undefined, options: BootOptions) => {
+      const spec: SessionSpec = {
+        ...(await images(kernelPath, options)),
+        kernelName: basename(kernelPath ?? "kernel.elf"),
+        memoryMB: options.mem,
+        commandLine: options.cmdline,
+        maxInstructions: options.budget,
+        input: inputKind(),
+        trace: { count: PANIC_TRACE, when: "panic" },
+      };
+      const session = new Session(spec, { serial: (bytes) => process.stdout.write(consoleText(bytes)) });
+      const input = attachInput(session);
+      try {
+        const result = await session.result;
+        for (const line of result.trace) process.stderr.write(`${line}\n`);
+        const { code, line } = outcome(result);
+        if (line) process.stderr.write(`tine: ${line}\n`);
+        process.exitCode = code;
+      } finally {
+        input.release();
+        await session.close();
+      }
+    });
+}

@@ -1,0 +1,118 @@
+/**
+ * `tine demo [--json]`, the main job: fork under both strategies, side by side, each in a machine and a thread of its own.
+ */
+import Table from "cli-table3";
+import { Command } from "commander";
+import pc from "picocolors";
+import { type DemoRow, type DemoRun, joinDemo } from "../../lab/forkdemo";
+import { CliError, ExitCode } from "../exitcodes";
+import { builtImages, type Images, initrdWith, programsOf } from "../images";
+import { memoryOption } from "../options";
+import { outcome } from "../outcome";
+import { Progress, short } from "../progress";
+import { Session } from "../session";
+
+const MODES = ["copy", "share"] as const;
+type Mode = (typeof MODES)[number];
+/** Version of the JSON that --json prints. */
+const JSON_VERSION = 1;
+
+/** Boots once and runs forkdemo. Throws CliError when the guest fails; its output is shown then. */
+async function demoRun(
+  mode: Mode,
+  memoryMB: number,
+  images: Images,
+  progress: (instret: number) => void,
+): Promise<DemoRun> {
+  let output = "";
+  const session = new Session(
+    {
+      memoryMB,
+      kernel: images.kernel,
+      kernelName: "kernel.elf",
+      commandLine: `fork=${mode} init=/bin/forkdemo`,
+      modules: [initrdWith(images.files)],
+      maxInstructions: Number.POSITIVE_INFINITY,
+      input: "none",
+      trace: { count: 20, when: "panic" },
+      programs: programsOf(images.files),
+    },
+    { serial: (bytes) => (output += Buffer.from(bytes).toString("latin1")), progress },
+  );
+  try {
+    const result = await session.result;
+    const { code, line } = outcome(result);
+    if (code !== ExitCode.Ok) {
+      process.stderr.write(`${output}\n${result.trace.join("\n")}\n`);
+      throw new CliError(
+        `forkdemo failed with fork=${mode}: ${line ?? `status ${code}`}`,
+        code === ExitCode.Panic ? code : ExitCode.Failed,
+      );
+    }
+    return joinDemo(mode, output, result.regions);
+  } finally {
+    await session.close();
+  }
+}
+
+/** One printed row of the table: what is measured, and how to read it from a DemoRow. */
+const FIGURES: readonly (readonly [label: string, value: (row: DemoRow) => number])[] = [
+  ["fork, instructions", (row) => row.fork.instructions],
+  ["fork, cycles", (row) => row.fork.cycles],
+  ["frames allocated by fork", (row) => row.fork.frames],
+  ["rmap entries added by fork", (row) => row.fork.rmapAdds],
+  ["page tables unshared", (row) => row.unshares],
+  ["first write, instructions", (row) => row.firstWrite.instructions],
+  ["exit, instructions", (row) => row.exit.instructions],
+];
+
+/** Thousands separated by thin, breakless commas: figures are compared by eye. */
+const grouped = (value: number): string => value.toLocaleString("en-US");
+
+/** The table: a block a size, copy beside share, and how many times less share costs. */
+function table(rows: readonly DemoRow[], leakedFrames: number): string {
+  const out = new Table({
+    head: ["memory", "", "fork=copy", "fork=share", "copy / share"].map((text) => pc.bold(text)),
+    colAligns: ["right", "left", "right", "right", "right"],
+    style: { head: [], border: [] },
+  });
+  for (const copy of rows.filter(({ mode }) => mode === "copy")) {
+    const share = rows.find(({ mode, megabytes }) => mode === "share" && megabytes === copy.megabytes);
+    if (share === undefined) continue;
+    FIGURES.forEach(([label, value], index) => {
+      const ratio = value(share) > 0 && value(copy) > 0 ? `${(value(copy) / value(share)).toFixed(1)}x` : "";
+      out.push([index === 0 ? `${copy.megabytes} MB` : "", label, grouped(value(copy)), grouped(value(share)), ratio]);
+    });
+  }
+  const leaked = leakedFrames === 0 ? pc.green("0") : pc.red(String(leakedFrames));
+  return `${out.toString()}\nframes leaked: ${leaked}\n`;
+}
+
+/** `tine demo`. */
+export function demoCommand(): Command {
+  return new Command("demo")
+    .description("the main job: fork 4 to 256 MB with copied and with shared page tables, and compare")
+    .addOption(memoryOption(512))
+    .option("--json", "print JSON for programs")
+    .action(async ({ mem, json }: { mem: number; json?: boolean }) => {
+      const images = await builtImages();
+      const progress = new Progress();
+      const counts = new Map<Mode, number>();
+      const runs = await Promise.all(
+        MODES.map((mode) =>
+          demoRun(mode, mem, images, (instret) => {
+            counts.set(mode, instret);
+            progress.update(
+              [...counts].map(([name, count]) => `fork=${name}: ${short(count)} instructions`).join(", "),
+            );
+          }),
+        ),
+      );
+      progress.clear();
+      const rows = runs.flatMap((run) => run.rows);
+      const leakedFrames = runs.reduce((sum, run) => sum + run.leakedFrames, 0);
+      if (json) process.stdout.write(`${JSON.stringify({ version: JSON_VERSION, rows, leakedFrames })}\n`);
+      else process.stdout.write(table(rows, leakedFrames));
+      if (leakedFrames !== 0) throw new CliError(`${leakedFrames} frames leaked`, ExitCode.Failed);
+    });
+}

@@ -1,0 +1,107 @@
+/**
+ * `tine run PROGRAM [ARGS]` and `tine trace PROGRAM [ARGS]`: boot our kernel with one program as a child of init, and end
+ * with its exit status. The trace is the same run with the last N instructions printed on stdout when it is over.
+ */
+import { Command } from "commander";
+import { CliError } from "../exitcodes";
+import { builtImages, initrdWith, programsOf, userProgram } from "../images";
+import { budgetOption, forkOption, lastOption, memoryOption } from "../options";
+import { outcome } from "../outcome";
+import { Session, type SessionResult, type SessionSpec } from "../session";
+import { attachInput, consoleText, inputKind } from "../terminal";
+
+/** Instructions shown, unasked, when the kernel panics. */
+export const PANIC_TRACE = 20;
+
+interface RunOptions {
+  mem: number;
+  fork: string;
+  cmdline: string;
+  budget: number;
+  trace: SessionSpec["trace"];
+}
+
+/** The kernel's command line is split at blanks, so arguments with blanks are quoted, as Linux's are. */
+function quoted(argument: string): string {
+  if (argument.includes('"')) throw new CliError(`an argument with a double quote cannot be passed: ${argument}`);
+  return /[\s]/.test(argument) || argument === "" ? `"${argument}"` : argument;
+}
+
+/** Boots, runs the program with this process's stdin as its console, and returns how it ended. */
+async function runProgram(
+  path: string,
+  args: readonly string[],
+  options: RunOptions,
+  output: (bytes: Uint8Array) => void,
+): Promise<SessionResult> {
+  const [images, program] = [await builtImages(), await userProgram(path)];
+  const words = [`/${program.name}`, ...args].map(quoted);
+  const session = new Session(
+    {
+      memoryMB: options.mem,
+      kernel: images.kernel,
+      kernelName: "kernel.elf",
+      commandLine: `quiet fork=${options.fork} init=/bin/init ${options.cmdline} -- ${words.join(" ")}`,
+      modules: [initrdWith(images.files, [program])],
+      maxInstructions: options.budget,
+      input: inputKind(),
+      trace: options.trace,
+      programs: programsOf([...images.files, program]),
+    },
+    { serial: output },
+  );
+  const input = attachInput(session);
+  try {
+    return await session.result;
+  } finally {
+    input.release();
+    await session.close();
+  }
+}
+
+/** Says on stderr what went wrong; the process ends with the run's code. */
+function finish(result: SessionResult): void {
+  const { code, line } = outcome(result);
+  if (line) process.stderr.write(`tine: ${line}\n`);
+  process.exitCode = code;
+}
+
+function withRunOptions(command: Command): Command {
+  return command
+    .argument("<program>", "a guest program: TypeScript source or an i386 ELF")
+    .argument("[args...]", "its arguments")
+    .passThroughOptions()
+    .addOption(memoryOption(64))
+    .addOption(forkOption())
+    .addOption(budgetOption())
+    .option("--cmdline <words>", "more words for the kernel's command line", "");
+}
+
+/** `tine run`. */
+export function runCommand(): Command {
+  return withRunOptions(new Command("run"))
+    .description("compile a guest program, boot, run it; its exit status becomes ours")
+    .action(async (path: string, args: string[], options: Omit<RunOptions, "trace">) => {
+      const trace = { count: PANIC_TRACE, when: "panic" } as const;
+      const result = await runProgram(path, args, { ...options, trace }, (bytes) =>
+        process.stdout.write(consoleText(bytes)),
+      );
+      for (const line of result.trace) process.stderr.write(`${line}\n`);
+      finish(result);
+    });
+}
+
+/** `tine trace`. */
+export function traceCommand(): Command {
+  return withRunOptions(new Command("trace"))
+    .description("run a guest program and print the last instructions before its machine stopped")
+    .addOption(lastOption(100))
+    .action(async (path: string, args: string[], options: Omit<RunOptions, "trace"> & { last: number }) => {
+      const trace = { count: options.last, when: "always" } as const;
+      const result = await runProgram(path, args, { ...options, trace }, (bytes) =>
+        process.stderr.write(consoleText(bytes)),
+      );
+      for (const line of result.trace) process.stdout.write(`${line}\n`);
+      finish(result);
+    });
+}

@@ -1,0 +1,93 @@
+/**
+ * `tine test [NAME]`: boots the kernel once for every guest test program and strategy, and reports case by case.
+ */
+import { Command } from "commander";
+import pc from "picocolors";
+import { readTap } from "../../lab/tap";
+import { CliError, ExitCode } from "../exitcodes";
+import { builtImages, type Images, initrdWith, programsOf } from "../images";
+import { budgetOption, memoryOption } from "../options";
+import { outcome } from "../outcome";
+import { Progress } from "../progress";
+import { Session } from "../session";
+
+const MODES = ["copy", "share"] as const;
+const FOLDER = "tests/";
+
+interface TestOptions {
+  mem: number;
+  budget: number;
+  fork?: string;
+}
+
+/** Boots one test program; prints its cases; returns how many passed and failed. */
+async function runTests(
+  images: Images,
+  name: string,
+  mode: string,
+  options: TestOptions,
+): Promise<{ passed: number; failed: number }> {
+  let output = "";
+  const session = new Session(
+    {
+      memoryMB: options.mem,
+      kernel: images.kernel,
+      kernelName: "kernel.elf",
+      commandLine: `quiet poison=on fork=${mode} init=/bin/init -- /${FOLDER}${name}`,
+      modules: [initrdWith(images.files)],
+      maxInstructions: options.budget,
+      input: "none",
+      trace: { count: 20, when: "panic" },
+      programs: programsOf(images.files),
+    },
+    { serial: (bytes) => (output += Buffer.from(bytes).toString("latin1")) },
+  );
+  try {
+    const result = await session.result;
+    const cases = readTap(output);
+    const { code, line } = outcome(result);
+    if (code !== 0 && cases.every(({ ok }) => ok)) {
+      cases.push({ name: line ?? `the program ended with status ${code}`, ok: false, notes: result.trace });
+    }
+    for (const { name: caseName, ok, notes } of cases) {
+      process.stdout.write(`${ok ? pc.green("ok") : pc.red("FAILED")} ${name} fork=${mode}: ${caseName}\n`);
+      if (!ok) for (const note of notes) process.stdout.write(`  | ${note}\n`);
+    }
+    const passed = cases.filter(({ ok }) => ok).length;
+    return { passed, failed: cases.length - passed };
+  } finally {
+    await session.close();
+  }
+}
+
+/** `tine test`. */
+export function testCommand(): Command {
+  return new Command("test")
+    .description("run the guest test programs, with copied and with shared page tables")
+    .argument("[name]", "only programs whose name contains this")
+    .addOption(memoryOption(64))
+    .addOption(budgetOption())
+    .option("--fork <mode>", "only one way to fork: copy or share")
+    .action(async (name: string | undefined, options: TestOptions) => {
+      if (options.fork !== undefined && !MODES.some((mode) => mode === options.fork)) {
+        throw new CliError(`--fork wants ${MODES.join(" or ")}, not '${options.fork}'`);
+      }
+      const images = await builtImages();
+      const all = images.files.filter((file) => file.name.startsWith(FOLDER) && file.data.length > 0);
+      const names = all.map((file) => file.name.slice(FOLDER.length)).filter((each) => each.includes(name ?? ""));
+      if (names.length === 0) throw new CliError(`no guest test program is named like '${name}'`);
+      const total = { passed: 0, failed: 0 };
+      const progress = new Progress();
+      for (const each of names) {
+        for (const mode of MODES.filter((one) => options.fork === undefined || one === options.fork)) {
+          progress.update(`${each}, fork=${mode}`);
+          const { passed, failed } = await runTests(images, each, mode, options);
+          progress.clear();
+          total.passed += passed;
+          total.failed += failed;
+        }
+      }
+      process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+      if (total.failed > 0) process.exitCode = ExitCode.Failed;
+    });
+}

@@ -1,0 +1,26 @@
+/**
+ * Exit codes of the command line, and the error that carries one. May import nothing.
+ * `tine run` passes the guest program's own status through when the machine ended well.
+ */
+
+export const enum ExitCode {
+  Ok = 0,
+  /** A guest test, or a check that the command makes itself, failed. */
+  Failed = 1,
+  /** Wrong usage or bad input. */
+  Usage = 2,
+  /** The guest kernel panicked, or the processor stopped in a triple fault. */
+  Panic = 3,
+  /** The instruction budget ran out. */
+  Budget = 4,
+}
+
+/** Something that the user can mend: printed as one line `tine: message`, without a stack trace. */
+export class CliError extends Error {
+  constructor(
+    message: string,
+    readonly code: ExitCode = ExitCode.Usage,
+  ) {
+    super(message);
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * From how a run ended to an exit code and, where something went wrong, one line. May import session.ts and exitcodes.ts.
+ */
+import { ExitCode } from "./exitcodes";
+import type { SessionResult } from "./session";
+
+/** Exit codes of a shell for a command that a signal ended, and for one that the user interrupted. */
+const INTERRUPTED = 130;
+
+/** The exit code of a run and a line for stderr, if there is something to say. Source: design, "Command line". */
+export function outcome(result: SessionResult): { code: number; line?: string } {
+  const { end, programStatus, panicked } = result;
+  const at = `after ${result.instret} instructions`;
+  switch (end.reason) {
+    case "exit":
+      if (panicked || end.value === 1) return { code: ExitCode.Panic, line: `the guest kernel panicked ${at}` };
+      return { code: programStatus ?? (end.value === 0 ? ExitCode.Ok : ExitCode.Failed) };
+    case "tripleFault":
+      return { code: ExitCode.Panic, line: `the processor stopped in a triple fault ${at}` };
+    case "budget":
+      return { code: ExitCode.Budget, line: `out of budget ${at}` };
+    case "stopped":
+      return { code: INTERRUPTED };
+    case "halt":
+      return { code: ExitCode.Panic, line: `the processor halted for good ${at}` };
+    default:
+      return { code: ExitCode.Panic, line: `the machine stopped (${end.reason}) ${at}` };
+  }
+}

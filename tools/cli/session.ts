@@ -1,0 +1,105 @@
+/**
+ * A machine in a worker, seen from the main thread: what starts one, what comes back. The terminal stays alive whatever
+ * the guest does. May import Node and the worker's types.
+ */
+import { Worker } from "node:worker_threads";
+import type { StopReason } from "../../cpu/index";
+import type { RegionCount } from "../lab/regions";
+
+/** What a worker needs to run one machine. All of it is copied to the worker. */
+export interface SessionSpec {
+  memoryMB: number;
+  /** A multiboot-1 ELF32. */
+  kernel: Uint8Array;
+  /** Its name, for messages. */
+  kernelName: string;
+  commandLine: string;
+  /** Multiboot modules: the initrd. */
+  modules: Uint8Array[];
+  /** Instructions after which the run ends with reason "budget". */
+  maxInstructions: number;
+  /** Where console input comes from. `none`: time jumps while the guest sleeps. `terminal`: bytes are given at once. */
+  input: "none" | "pipe" | "terminal";
+  /** How many instructions to show of the end of the run, and whether of any run or only of one that went wrong. */
+  trace: { count: number; when: "always" | "panic" };
+  /** Programs' ELF files by guest path, for symbols in the trace. */
+  programs: { path: string; elf: Uint8Array }[];
+}
+
+/** Why a run ended: the machine's reason, or `stopped` from outside. */
+export type SessionEnd = StopReason | { reason: "stopped" };
+
+/** How a run ended, and what was gathered. */
+export interface SessionResult {
+  end: SessionEnd;
+  instret: number;
+  cycles: number;
+  /** Exit code of the guest's first process, as a shell would give it; absent when it never ended. */
+  programStatus: number | undefined;
+  /** A Mark.Panic was seen. */
+  panicked: boolean;
+  regions: RegionCount[];
+  trace: string[];
+}
+
+/** From the worker. `error` is a documented MachineError's message: bad input. */
+export type FromWorker =
+  | { kind: "serial"; bytes: Uint8Array }
+  | { kind: "progress"; instret: number }
+  | { kind: "end"; result: SessionResult }
+  | { kind: "error"; message: string };
+
+/** To the worker. */
+export type ToWorker = { kind: "input"; bytes: Uint8Array } | { kind: "inputEnd" } | { kind: "stop" };
+
+export interface SessionHandlers {
+  serial(bytes: Uint8Array): void;
+  progress?(instret: number): void;
+}
+
+export class SessionError extends Error {}
+
+/** A running machine. */
+export class Session {
+  private readonly worker: Worker;
+  /** Settles when the machine stopped; rejects with SessionError on bad input. */
+  readonly result: Promise<SessionResult>;
+
+  constructor(spec: SessionSpec, handlers: SessionHandlers) {
+    this.worker = new Worker(new URL("./worker.mjs", import.meta.url), { workerData: spec });
+    this.result = new Promise((resolve, reject) => {
+      this.worker.on("message", (message: FromWorker) => {
+        if (message.kind === "serial") handlers.serial(message.bytes);
+        else if (message.kind === "progress") handlers.progress?.(message.instret);
+        else if (message.kind === "end") resolve(message.result);
+        else reject(new SessionError(message.message));
+      });
+      this.worker.on("error", reject);
+      this.worker.on("exit", () => reject(new SessionError("the machine's thread ended early")));
+    });
+  }
+
+  /** Console input, delivered at the machine's current instruction. */
+  input(bytes: Uint8Array): void {
+    this.post({ kind: "input", bytes });
+  }
+
+  /** No more input will come. */
+  inputEnd(): void {
+    this.post({ kind: "inputEnd" });
+  }
+
+  /** Ends the run between two instructions; `result` settles with reason "stopped". */
+  stop(): void {
+    this.post({ kind: "stop" });
+  }
+
+  /** Frees the thread. */
+  async close(): Promise<void> {
+    await this.worker.terminate();
+  }
+
+  private post(message: ToWorker): void {
+    this.worker.postMessage(message);
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * The thread that holds a machine: runs it in slices, between which it takes input and reports progress. May import cpu/,
+ * kernel/abi, tools/lab, tools/trace and Node.
+ *
+ * Invariants: the guest sees input only between two slices, stamped by the machine, so that a run can be repeated; input
+ * that does not come from a person is handed over line by line, when the guest sleeps, so that such a run needs no stamps.
+ * The trace of a run's end costs the run nothing: it is made by running again, from the same inputs, up to that end.
+ */
+import { once } from "node:events";
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { EventKind, Machine, MachineError, NOMINAL_HZ } from "../../cpu/index";
+import { Mark } from "../../kernel/abi/marks";
+import { type RegionCount, Regions } from "../lab/regions";
+import { LastInstructions } from "../trace/last";
+import { symbolsByProgram } from "../trace/programs";
+import type { FromWorker, SessionEnd, SessionSpec, ToWorker } from "./session";
+
+/** Instructions between two looks at the mailbox: some 20 ms of host time. */
+const SLICE = 1_000_000;
+const END_OF_TRANSMISSION = 4;
+const NEWLINE = 10;
+
+const port = parentPort as MessagePort;
+
+function post(message: FromWorker): void {
+  port.postMessage(message);
+}
+
+/** Console input that the guest has not been given yet, in pieces that end with a line's end. */
+class PendingInput {
+  private readonly lines: Uint8Array[] = [];
+  ended = false;
+
+  add(bytes: Uint8Array): void {
+    let start = 0;
+    for (let end = bytes.indexOf(NEWLINE) + 1; end > 0; end = bytes.indexOf(NEWLINE, start) + 1) {
+      this.lines.push(bytes.subarray(start, end));
+      start = end;
+    }
+    if (start < bytes.length) this.lines.push(bytes.subarray(start));
+  }
+
+  /** The next piece; after the last one an end-of-transmission, as often as asked; undefined while more may come. */
+  next(): Uint8Array | undefined {
+    return this.lines.shift() ?? (this.ended ? Uint8Array.of(END_OF_TRANSMISSION) : undefined);
+  }
+}
+
+/** The exit code that a shell gives for a wait status: the program's own, or 128 and the signal that ended it. */
+function exitCodeOf(waitStatus: number): number {
+  const signal = waitStatus & 0x7f;
+  return signal === 0 ? waitStatus >>> 8 : 128 + signal;
+}
+
+/** A machine as the spec says, at its first instruction. */
+function boot(spec: SessionSpec, onSerial: (bytes: Uint8Array) => void): Machine {
+  const machine = new Machine({ memoryMB: spec.memoryMB, onSerial });
+  machine.loadMultiboot(spec.kernel, { commandLine: spec.commandLine, modules: spec.modules });
+  return machine;
+}
+
+/** The `count` instructions before instruction `until` of a run that took `inputLog`, as lines. */
+function replayEnd(spec: SessionSpec, inputLog: Machine["inputLog"], until: number, count: number): string[] {
+  const machine = boot(spec, () => {});
+  for (const { bytes, atInstret } of inputLog) machine.input(bytes, { atInstret });
+  // It follows from the start which process runs, and records only the end.
+  const resolver = symbolsByProgram(spec.kernel, spec.programs);
+  const trace = new LastInstructions(machine, { count, resolver, record: false });
+  machine.run({ maxInstructions: Math.max(0, until - count) });
+  trace.start();
+  machine.run({ maxInstructions: until - machine.instret });
+  return [...trace.lines()];
+}
+
+/** One machine and what is gathered while it runs. */
+class Run {
+  private readonly machine: Machine;
+  private readonly pending = new PendingInput();
+  private readonly regionCounts: RegionCount[] = [];
+  private programStatus: number | undefined;
+  /** Instructions retired when the kernel said that it panics. */
+  private panickedAt: number | undefined;
+  private serial: number[] = [];
+  private stopped = false;
+
+  constructor(private readonly spec: SessionSpec) {
+    this.machine = boot(spec, (bytes) => this.serial.push(...bytes));
+    const regions = new Regions((region) => this.regionCounts.push(region));
+    this.machine.onEvent(({ kind, a, instret, cycles }) => {
+      if (kind !== EventKind.Mark) return;
+      regions.mark(a, instret, cycles);
+      if (a >>> 24 === Mark.ProgramStatus) this.programStatus = exitCodeOf(a & 0xffff);
+      if (a >>> 24 === Mark.Panic) this.panickedAt ??= instret;
+    });
+  }
+
+  /** Runs to the end. */
+  async run(): Promise<void> {
+    const end = await this.slices();
+    this.flush();
+    const { instret, cycles, inputLog } = this.machine;
+    const { programStatus, panickedAt, regionCounts: regions } = this;
+    const { count, when } = this.spec.trace;
+    const wrong = panickedAt !== undefined || end.reason === "tripleFault";
+    const wanted = count > 0 && (when === "always" || wrong);
+    const trace = wanted ? replayEnd(this.spec, inputLog, panickedAt ?? instret, count) : [];
+    const panicked = panickedAt !== undefined;
+    post({ kind: "end", result: { end, instret, cycles, programStatus, panicked, regions, trace } });
+  }
+
+  private async slices(): Promise<SessionEnd> {
+    for (;;) {
+      this.readMail();
+      if (this.stopped) return { reason: "stopped" };
+      const left = this.spec.maxInstructions - this.machine.instret;
+      const stop = this.machine.run({ maxInstructions: Math.min(SLICE, left), stopWhenIdle: true });
+      this.flush();
+      post({ kind: "progress", instret: this.machine.instret });
+      if (stop.reason === "idle") await this.idle(stop.wakeCycles);
+      else if (stop.reason !== "budget" || this.machine.instret >= this.spec.maxInstructions) return stop;
+    }
+  }
+
+  /** The guest sleeps: give it input, or sleep with it until its next timer or somebody types. */
+  private async idle(wakeCycles: number): Promise<void> {
+    if (this.spec.input === "none") return;
+    const bytes = this.pending.next();
+    if (bytes !== undefined) {
+      this.machine.input(bytes);
+      return;
+    }
+    const milliseconds = ((wakeCycles - this.machine.cycles) / NOMINAL_HZ) * 1000;
+    const timer = new AbortController();
+    const timeout = setTimeout(() => timer.abort(), Math.min(milliseconds, 1000));
+    const mail = await once(port, "message", { signal: timer.signal }).catch(() => undefined);
+    clearTimeout(timeout);
+    if (mail !== undefined) this.take(mail[0] as ToWorker);
+  }
+
+  private readMail(): void {
+    for (let mail = receiveMessageOnPort(port); mail !== undefined; mail = receiveMessageOnPort(port))
+      this.take(mail.message);
+  }
+
+  private take(message: ToWorker): void {
+    if (message.kind === "stop") this.stopped = true;
+    else if (message.kind === "inputEnd") this.pending.ended = true;
+    else if (this.spec.input === "terminal") this.machine.input(message.bytes);
+    else this.pending.add(message.bytes);
+  }
+
+  private flush(): void {
+    if (this.serial.length === 0) return;
+    post({ kind: "serial", bytes: Uint8Array.from(this.serial) });
+    this.serial = [];
+  }
+}
+
+try {
+  await new Run(workerData as SessionSpec).run();
+} catch (error) {
+  if (!(error instanceof MachineError)) throw error;
+  post({ kind: "error", message: error.message });
+}
+port.close();
