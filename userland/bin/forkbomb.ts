@@ -16,6 +16,13 @@ function lieInWait(): void {
   exit(1);
 }
 
+/** Why fork failed. */
+function reasonText(result: i32): usize {
+  if (result == -Errno.EAGAIN) return cstr("EAGAIN");
+  if (result == -Errno.ENOMEM) return cstr("ENOMEM");
+  return cstr("no error");
+}
+
 export function main(): i32 {
   const pids = malloc(LIMIT * 4);
   const result = pids == 0 ? -Errno.ENOMEM : pipe(ends);
@@ -32,8 +39,7 @@ export function main(): i32 {
     store<i32>(pids + count * 4, pid);
     count++;
   }
-  const reason = pid == -Errno.EAGAIN ? cstr("EAGAIN") : pid == -Errno.ENOMEM ? cstr("ENOMEM") : cstr("no error");
-  printf(cstr("forkbomb: %d children, then %s\n"), count, reason);
+  printf(cstr("forkbomb: %d children, then %s\n"), count, reasonText(pid));
   let killed: i32 = 0;
   for (let i = 0; i < count; i++) {
     const child = load<i32>(pids + i * 4);

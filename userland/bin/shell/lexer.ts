@@ -18,7 +18,7 @@ export const enum Token {
   Semicolon = 5,
   And = 6,
   Or = 7,
-  /** `<`, `>`, `>>`, `>&`: redirectionFd says which descriptor. */
+  /** `<`, `>`, `>>`, and `<&` or `>&`: redirectionFd says which descriptor. */
   Input = 8,
   Output = 9,
   Append = 10,
@@ -220,14 +220,14 @@ export function next(): Token {
       text++;
       return Token.Semicolon;
     case 0x3c:
-      text++;
-      return Token.Input;
     case 0x3e:
       if (load<u8>(text + 1) == 0x26) {
         text += 2;
         return Token.Duplicate;
       }
-      return oneOrTwo(Token.Output, Token.Append);
+      if (byte == 0x3e) return oneOrTwo(Token.Output, Token.Append);
+      text++;
+      return Token.Input;
     default:
       return word();
   }
