@@ -9,7 +9,7 @@
  * Invariants: no two rows claim the same opcode and digit; all rows of an opcode have a ModRM byte or none has.
  * Source: Intel SDM volume 2 (instruction reference; appendix A, opcode map); 80386 Programmer's Reference Manual, 1986.
  */
-import { OPERAND_INFO, type Operand, usesModrm } from "./isa/operands";
+import { OPERAND_INFO, type Operand, Size, usesModrm } from "./isa/operands";
 
 export type { Operand } from "./isa/operands";
 
@@ -335,5 +335,5 @@ export function mnemonicOf(row: Row, operandSize: number, addressSize: number): 
 export function operandBytes(operand: Operand, operandSize: number): number {
   const size = OPERAND_INFO[operand].size;
   if (size >= 0) return size;
-  return size === -2 ? 2 + operandSize : size === -3 ? 2 * operandSize : operandSize;
+  return size === Size.Far ? 2 + operandSize : size === Size.Bounds ? 2 * operandSize : operandSize;
 }
