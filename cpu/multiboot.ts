@@ -11,7 +11,6 @@ import { MachineError } from "./errors";
 export const BOOT_MAGIC = 0x2badb002;
 const HEADER_MAGIC = 0x1badb002;
 const HEADER_SEARCH_BYTES = 8192;
-const HEADER_PAGE_ALIGN = 1 << 0;
 const HEADER_ADDRESSES = 1 << 16;
 /** Requirements that a loader may not ignore; 0–2 are alignment, memory size and a video mode, which need no refusal. */
 const HEADER_UNKNOWN_REQUIREMENTS = 0xfff8;
@@ -59,7 +58,6 @@ interface Chunk {
 interface Image {
   chunks: Chunk[];
   entry: number;
-  alignModules: boolean;
 }
 
 function hex(value: number): string {
@@ -86,7 +84,7 @@ function findHeader(view: DataView): number {
 }
 
 /** The image as the header's own address fields describe it: header, load, load end, bss end, entry. */
-function readAddressFields(view: DataView, header: number, image: Uint8Array): Omit<Image, "alignModules"> {
+function readAddressFields(view: DataView, header: number, image: Uint8Array): Image {
   if (header + 32 > image.length) throw new MachineError("truncated: the file ends inside the multiboot header");
   const [headerAddress, loadAddress, loadEnd, bssEnd, entry] = [12, 16, 20, 24, 28].map((field) =>
     view.getUint32(header + field, true),
@@ -114,7 +112,7 @@ function isElf(image: Uint8Array): boolean {
 }
 
 /** The loadable segments of an ELF32 executable, at their physical addresses. */
-function readElf(view: DataView, image: Uint8Array): Omit<Image, "alignModules"> {
+function readElf(view: DataView, image: Uint8Array): Image {
   if (image.length < ELF_HEADER_BYTES) throw new MachineError("truncated: the file ends inside the ELF header");
   if (image[4] !== 1 || image[5] !== 1 || view.getUint16(18, true) !== EM_386)
     throw new MachineError("not an i386 executable: the ELF header names another machine");
@@ -161,8 +159,7 @@ function readImage(image: Uint8Array): Image {
   const kludge = (flags & HEADER_ADDRESSES) !== 0;
   if (!kludge && !isElf(image))
     throw new MachineError("neither an ELF file nor a multiboot header with load addresses");
-  const loaded = kludge ? readAddressFields(view, header, image) : readElf(view, image);
-  return { ...loaded, alignModules: (flags & HEADER_PAGE_ALIGN) !== 0 };
+  return kludge ? readAddressFields(view, header, image) : readElf(view, image);
 }
 
 function checkChunks(chunks: readonly Chunk[], ramBytes: number): void {
@@ -251,7 +248,7 @@ interface PlacedModule extends Required<BootModule> {
   address: number;
 }
 
-/** Puts modules one after the other above the kernel, from a page boundary each. */
+/** Puts modules one after the other above the kernel, each on a page boundary whether the header asks for it or not. */
 function placeModules(options: BootOptions, kernelEnd: number, ramBytes: number): PlacedModule[] {
   let address = Math.max(kernelEnd, HIGH_START);
   return (options.modules ?? []).map((given, i) => {

@@ -17,6 +17,8 @@ export interface ElfSegment {
   data: Uint8Array;
   /** Bytes in memory. */
   bytes: number;
+  /** Type of the program header; PT_LOAD when absent. */
+  type?: number;
 }
 
 /** An ELF32 i386 executable with the segments' data right behind its program headers. */
@@ -35,8 +37,8 @@ export function elfImage(segments: readonly ElfSegment[], entry: number): Uint8A
   view.setUint16(44, segments.length, true);
   let offset = dataAt;
   for (const [i, segment] of segments.entries()) {
-    const { physical, virtual = physical, data, bytes } = segment;
-    const fields = [1, offset, virtual, physical, data.length, bytes, 7, 4];
+    const { physical, virtual = physical, data, bytes, type = 1 } = segment;
+    const fields = [type, offset, virtual, physical, data.length, bytes, 7, 4];
     for (const [n, field] of fields.entries()) view.setUint32(52 + 32 * i + 4 * n, field, true);
     file.set(data, offset);
     offset += data.length;

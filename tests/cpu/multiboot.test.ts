@@ -52,6 +52,47 @@ test("ELF: an entry given as a virtual address is translated", () => {
   assert.is(load(elfImage([high], 0x100020)).entry, 0x100020);
 });
 
+test("ELF: a virtual entry is looked for in its own segment, the edges of which count right", () => {
+  const segments = [
+    { ...kernel, virtual: 0xc0100000 },
+    { physical: 0x110000, virtual: 0xd0000000, data: Uint8Array.of(1), bytes: 0x100 },
+  ];
+  const entryOf = (entry: number) => load(elfImage(segments, entry)).entry;
+  assert.is(entryOf(0xd0000000), 0x110000);
+  assert.is(entryOf(0xd00000ff), 0x1100ff);
+  assert.is(entryOf(0xd0000100), 0xd0000100, "in no segment: as it is");
+  assert.is(entryOf(0xc0102fff), 0x102fff);
+  assert.is(entryOf(0x100000), 0x100000);
+  // A physical address that is another segment's virtual one stays physical.
+  const crossed = [kernel, { physical: 0x110000, virtual: 0x102000 - 0x1fff, data: Uint8Array.of(1), bytes: 0x2000 }];
+  assert.is(load(elfImage(crossed, 0x102000)).entry, 0x102000);
+  assert.is(load(elfImage(crossed, 0x100000)).entry, 0x100000);
+});
+
+test("ELF: what is not PT_LOAD, or empty, is not loaded", () => {
+  const note = { physical: 0x100000, data: new Uint8Array(64), bytes: 64, type: 4 };
+  const empty = { physical: 0x100000, data: new Uint8Array(0), bytes: 0 };
+  const { ram } = load(elfImage([note, kernel, empty], 0x100000));
+  assert.equal(ram.subarray(0x100000, 0x100000 + header.length), header);
+});
+
+test("everything may reach right up to its neighbour and to the end of RAM", () => {
+  const next = { physical: 0x103000, data: Uint8Array.of(5), bytes: RAM - 0x103000 - 4096 };
+  const { ram, view, info } = load(elfImage([kernel, next], 0x100000), { modules: [new Uint8Array(4096).fill(3)] });
+  assert.is(view.getUint32(view.getUint32(info + 24, true), true), RAM - 4096);
+  assert.is(ram[RAM - 1], 3);
+  load(elfImage([{ ...kernel, bytes: RAM - 0x100000 }], 0x100000));
+});
+
+test("address fields: the header may stand behind the load address", () => {
+  const image = kludgeImage(Uint8Array.of(1, 2, 3, 4), { load: 0x200000, header: 0x200040, bss: 0, entry: 0x200060 });
+  const file = new Uint8Array(image.length + 0x40).fill(0x77);
+  file.set(image, 0x40);
+  new DataView(file.buffer).setUint32(0x40 + 20, 0x200064, true); // load end
+  const { ram } = load(file);
+  assert.equal([ram[0x200000], ram[0x20003f], ram[0x200060], ram[0x200063], ram[0x200064]], [0x77, 0x77, 1, 4, 0xee]);
+});
+
 test("address fields: load, load end, bss end and entry", () => {
   const body = new Uint8Array(100).fill(7);
   const { ram, entry } = load(kludgeImage(body, { load: 0x200000, bss: 0x201000, entry: 0x200030 }));
@@ -113,6 +154,10 @@ test("a kernel in conventional memory keeps it: the information goes above", () 
   const low = { physical: 0x8000, data: header, bytes: 0x20000 };
   const { info, ram } = load(elfImage([low, { physical: 0x100000, data: Uint8Array.of(9), bytes: 1 }], 0x8000));
   assert.is(info, 0x101000);
+  const file = elfImage([low], 0x8000);
+  assert.is(load(file, { modules: [new Uint8Array(5000)] }).info, 0x102000, "above the modules");
+  const modules = [new Uint8Array(RAM - 0x100000)];
+  refuses(file, /no room for the boot information/, { modules });
   assert.ok(ram.subarray(0x8000 + header.length, 0x28000).every((byte) => byte === 0));
 });
 
@@ -140,6 +185,9 @@ test("refuses: 64-bit, and other machines", () => {
   const arm = elfImage([kernel], 0x100000);
   arm[18] = 40;
   refuses(arm, /^not an i386 executable/);
+  const big = elfImage([kernel], 0x100000);
+  big[5] = 2;
+  refuses(big, /^not an i386 executable/);
 });
 
 test("refuses: truncated files, wherever the cut is", () => {
