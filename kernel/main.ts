@@ -15,6 +15,7 @@ import { devicesInit } from "./fs/devices";
 import { initrdInit } from "./fs/initrd";
 import { pipeInit } from "./fs/pipe";
 import { procInit } from "./fs/procfs";
+import { ramfileInit } from "./fs/ramfile";
 import { ramfsInit } from "./fs/ramfs";
 import { bootOptions, parseCommandLine } from "./lib/cmdline";
 import { panic } from "./lib/panic";
@@ -45,6 +46,7 @@ export function kernelMain(magic: u32, info: u32): void {
   syscallInit();
 
   ramfsInit();
+  ramfileInit();
   initrdInit(info);
   procInit();
   devicesInit();
