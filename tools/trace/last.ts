@@ -102,10 +102,7 @@ export class LastInstructions {
     const { r } = cpu;
     const eip = r[Word.Eip] >>> 0;
     const previous = (ring.total - 1) % ring.capacity;
-    if (ring.total > 0 && ring.eip[previous] === eip && this.repeats(previous)) {
-      ring.repeats[previous]++;
-      return;
-    }
+    if (ring.total > 0 && ring.eip[previous] === eip && this.repeats(previous)) return;
     const slot = ring.total++ % ring.capacity;
     ring.instret[slot] = cpu.instret;
     ring.eip[slot] = eip;
@@ -114,7 +111,6 @@ export class LastInstructions {
     ring.pid[slot] = this.pid;
     ring.image[slot] = this.image;
     ring.codeSize[slot] = r[Word.Mode] & Mode.Code32 ? 4 : 2;
-    ring.repeats[slot] = 1;
     const at = slot * RECORDED.length;
     for (let i = Register.EAX; i <= Register.EDI; i++) ring.registers[at + i] = r[i];
     ring.registers[at + 8] = readEflags(r);
@@ -160,7 +156,7 @@ export class LastInstructions {
   *lines(): Generator<string> {
     const { r } = this.machine.cpu;
     const now = Int32Array.from(RECORDED, (_, i) => (i < 8 ? r[i] : i === 8 ? readEflags(r) : r[Word.Cr3]));
-    yield* formatLines(this.ring, this.events, now, this.options);
+    yield* formatLines(this.ring, this.events, { registers: now, instret: this.machine.instret }, this.options);
   }
 }
 

@@ -129,8 +129,14 @@ class Samples {
   }
 }
 
-/** The columns of one instruction but for what it changed. */
-function columns(ring: InstructionRing, slot: number, samples: CodeSample[], options: FormatOptions): string[] {
+/** The columns of one instruction but for what it changed. `retired` is what it counted: the repetitions of REP. */
+function columns(
+  ring: InstructionRing,
+  slot: number,
+  retired: number,
+  samples: CodeSample[],
+  options: FormatOptions,
+): string[] {
   const { resolver, syntax = "intel" } = options;
   const eip = ring.eip[slot];
   const pid = ring.pid[slot];
@@ -146,7 +152,7 @@ function columns(ring: InstructionRing, slot: number, samples: CodeSample[], opt
   const shown = result === DecodeResult.Ok ? insn.length : Math.min(ring.codeLength[slot], Math.max(insn.length, 1));
   const bytes = Array.from(ring.code.subarray(at, at + shown), (byte) => hex(byte, 2)).join(" ");
   let text = result === DecodeResult.Ok ? disassemble(insn, eip, syntax, nameAt) : WHY_NOT[result];
-  if (ring.repeats[slot] > 1) text += ` (${ring.repeats[slot]} times)`;
+  if (retired > 1) text += ` (${retired} times)`;
   return [
     String(ring.instret[slot]),
     `r${ring.cpl[slot]}`,
@@ -231,11 +237,17 @@ function whyUndefined(ring: InstructionRing, slot: number): string {
   return `'${disassemble(insn, ring.eip[slot])}' is not implemented, or not allowed here`;
 }
 
-/** All lines, oldest first; `now` are the registers after the last record. */
+/** How the machine stands after the last record: RECORDED registers and count. */
+export interface Now {
+  readonly registers: Int32Array;
+  readonly instret: number;
+}
+
+/** All lines, oldest first. */
 export function* formatLines(
   ring: InstructionRing,
   events: EventRing,
-  now: Int32Array,
+  now: Now,
   options: FormatOptions,
 ): Generator<string> {
   const samples = new Samples(ring);
@@ -255,10 +267,14 @@ export function* formatLines(
   eventsBefore(ring.first);
   for (let ordinal = ring.first; ordinal < ring.total; ordinal++) {
     const slot = ordinal % ring.capacity;
-    const row = columns(ring, slot, samples.of(ring, slot), options);
+    const after = ordinal + 1 < ring.total ? ring.instret[(ordinal + 1) % ring.capacity] : now.instret;
+    const retired = after - ring.instret[slot];
+    const row = columns(ring, slot, retired, samples.of(ring, slot), options);
     rows.push(row);
     const trapped = eventsBefore(ordinal + 1);
-    row.push(changes(registersAt(ring, ordinal, now), registersAt(ring, ordinal + 1, now), trapped));
+    row.push(
+      changes(registersAt(ring, ordinal, now.registers), registersAt(ring, ordinal + 1, now.registers), trapped),
+    );
   }
   yield* aligned(rows);
 }

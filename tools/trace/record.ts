@@ -22,8 +22,6 @@ export class InstructionRing {
   readonly image: Uint32Array;
   /** 2 or 4: size of the code segment. */
   readonly codeSize: Uint8Array;
-  /** Repetitions of a string instruction that one record stands for. */
-  readonly repeats: Uint32Array;
   /** RECORDED.length words a record. */
   readonly registers: Int32Array;
   /** CODE_BYTES a record, of which `codeLength` could be read. */
@@ -38,7 +36,6 @@ export class InstructionRing {
     this.pid = new Int32Array(capacity);
     this.image = new Uint32Array(capacity);
     this.codeSize = new Uint8Array(capacity);
-    this.repeats = new Uint32Array(capacity);
     this.registers = new Int32Array(capacity * RECORDED.length);
     this.code = new Uint8Array(capacity * CODE_BYTES);
     this.codeLength = new Uint8Array(capacity);
