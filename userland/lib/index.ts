@@ -15,6 +15,7 @@ export * from "./file";
 export * from "./malloc";
 export * from "./marks";
 export * from "./print";
+export * from "./resident";
 export * from "./strerror";
 export * from "./string";
 export * from "./syscalls";

@@ -37,6 +37,7 @@ import {
   unlink,
   WNOHANG,
   waitFor,
+  waitGone,
   waitpid,
   waitSuccess,
   wExitStatus,
@@ -46,7 +47,7 @@ import {
   wTermSig,
 } from "../lib/index";
 import { outputOf, programStatus, sameText, vectorOf } from "./support/programs";
-import { childEnd, gateMake, gateOpen, gateWait, hear, pairEnd, startChild, tell, waitGone } from "./support/turns";
+import { childEnd, gateMake, gateOpen, gateWait, hear, pairEnd, startChild, tell } from "./support/turns";
 
 const statusWord: usize = memory.data(4, 4);
 const ends: usize = memory.data(8, 4);

@@ -20,6 +20,7 @@ import {
   testBegin,
   testEnd,
   waitFor,
+  waitGone,
   waitSuccess,
   within,
   write,
@@ -42,7 +43,7 @@ import {
   writePages,
 } from "./support/memory";
 import { pageHere, parseTable, TableInfo, tableHere, tableIs, tableOf, tablesText } from "./support/tables";
-import { childEnd, hear, heard, pairClose, pairEnd, startChild, tell, waitGone } from "./support/turns";
+import { childEnd, hear, heard, pairClose, pairEnd, startChild, tell } from "./support/turns";
 
 const PAGES: u32 = 64;
 const NEW: u32 = 0x5eed0002;

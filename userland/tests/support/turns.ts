@@ -5,7 +5,7 @@
  * A pair: startChild() forks; each side calls tell() to let the other go on and hear() to wait for that. A gate: any
  * number of processes wait in gateWait() until the one that called gateMake() calls gateOpen().
  */
-import { close, Errno, exit, flush, fork, kill, pipe, read, schedYield, waitSuccess, write } from "../../lib/index";
+import { close, exit, flush, fork, pipe, read, waitSuccess, write } from "../../lib/index";
 
 const toParent: usize = memory.data(8, 4);
 const toChild: usize = memory.data(8, 4);
@@ -75,9 +75,4 @@ export function gateWait(): void {
 export function gateOpen(): void {
   close(load<i32>(gate + 4));
   close(load<i32>(gate));
-}
-
-/** Waits until process `pid`, which need not be a child, is gone, zombie and all. */
-export function waitGone(pid: i32): void {
-  while (kill(pid, 0) != -Errno.ESRCH) schedYield();
 }
