@@ -12,6 +12,7 @@ import { buildDwarf } from "./dwarf";
 import { writeElf } from "./elf";
 import { CompileError } from "./errors";
 import { LayoutOverflow, type LinkedImage, link } from "./link";
+import type { Allocation, MachineFunction } from "./mir";
 import type { ObjectFile } from "./object";
 
 /** How an image is put together. Paths are relative to the root. */
@@ -62,6 +63,8 @@ const ENTRY_SYMBOL = "_start";
 export interface CompileOptions {
   /** The repository or package that holds kernel/ and userland/; by default the one that this code is part of. */
   root?: string;
+  /** Sees every register allocation with its input: for the checker. */
+  onAllocation?: (machine: MachineFunction, allocation: Allocation) => void;
 }
 
 /** An image with what it was made from: absolute path -> contents, undefined for a file that was looked for in vain. */
@@ -94,7 +97,8 @@ async function build(target: Target, program: string | undefined, options: Compi
     const compiled = await runAsc({ root, entries, memoryBase: staticBase, abort: target.abort, packages });
     for (const [file, text] of compiled.files) files.set(file, text);
     const name = program ? shortName(root, program) : target.entries[0];
-    const code = compileModule(compiled.wasm, { name, locate: (offset) => compiled.map.locate(offset) });
+    const inspect = options.onAllocation ? { onAllocation: options.onAllocation } : {};
+    const code = compileModule(compiled.wasm, { name, locate: (offset) => compiled.map.locate(offset), ...inspect });
     try {
       const image = link({
         objects: [...assembled, code],
