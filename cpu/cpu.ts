@@ -1,0 +1,349 @@
+/**
+ * The processor: its state, the seam to the board, and what the machine and the tools may ask of it. The work is done by
+ * functions over this class: interpreter.ts runs it, exec/ holds the instructions, memory.ts, paging.ts and segmentation.ts
+ * the way to an operand, interrupts.ts the way into a handler. May import everything in cpu/ but the board and the machine.
+ *
+ * Invariants: between calls of run() the state is that at an instruction boundary; all of it that a guest can see is in
+ * `memory` (registers.ts draws it) and in `tlb`; everything else is a cache that can be rebuilt. `cycles` and `instret` do
+ * not depend on how the code was cut into blocks, nor on how often run() returned.
+ * Source: Intel SDM volume 1, chapter 3; volume 3, chapters 2 to 6.
+ */
+import { BlockCache } from "./blocks";
+import { type CostTable, STANDARD_COSTS, type TlbGeometry } from "./costs";
+import { readEflags, writeEflags } from "./eflags";
+import { MachineError } from "./errors";
+import { run } from "./interpreter";
+import { flushHostTlb, setControlWords, walkTables } from "./paging";
+import { Attention, byteRegister, Cr0, Flag, Layout, type Register, Time, Word } from "./registers";
+import type { Bus, CpuListener, RunExit } from "./seam";
+import { FLAT_CODE, FLAT_DATA, refreshMode } from "./segmentation";
+import { ChargedTlb } from "./tlb";
+
+export { COST_VERSION, type CostTable, STANDARD_COSTS, STANDARD_TLB, type TlbGeometry } from "./costs";
+export { type Bus, CpuEvent, type CpuListener, RunExit } from "./seam";
+
+/** A segment register with its hidden part. */
+export interface SegmentState {
+  selector: number;
+  base: number;
+  /** In bytes, granularity applied: the last valid offset (the last invalid one for expand-down segments). */
+  limit: number;
+  /** Bits 8–15 and 20–23 of the descriptor's second word, in place; 0 for a null segment. */
+  attributes: number;
+}
+
+export interface CpuOptions {
+  /** Bytes of RAM: a multiple of 4096, at most 1.75 GB. */
+  memoryBytes: number;
+  bus: Bus;
+  costs?: CostTable;
+  /** Instead of the cost table's own geometry. */
+  tlb?: TlbGeometry;
+}
+
+/** Raised when the meaning of a saved state changes. */
+export const CPU_STATE_VERSION = 1;
+
+/** A whole processor with its RAM, fit for structured cloning. */
+export interface CpuState {
+  version: number;
+  costVersion: number;
+  words: Int32Array;
+  time: Float64Array;
+  tlb: Int32Array;
+  memoryBytes: number;
+  /** Numbers of the frames that are not all zero, and their contents one after the other. */
+  frames: Uint32Array;
+  contents: Uint8Array;
+}
+
+const PAGE = 4096;
+const WASM_PAGE = 65536;
+const MAX_MEMORY = 0x70000000;
+
+export class Cpu {
+  /** State, host TLB and RAM; registers.ts says where. */
+  readonly memory: WebAssembly.Memory;
+  /** Guest physical memory. After a write from outside to where code may be, call codeChanged(). */
+  readonly ram: Uint8Array;
+  /** The whole memory, as bytes, by DataView (little-endian everywhere), and as aligned words. */
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly words: Int32Array;
+  /** State words (Word), also seen as bytes and 16-bit halves for the general registers. */
+  readonly r: Int32Array;
+  readonly r8: Uint8Array;
+  readonly r16: Uint16Array;
+  /** Time words (Time). */
+  readonly time: Float64Array;
+  readonly hostTlb: Int32Array;
+  readonly memoryBytes: number;
+  readonly bus: Bus;
+  readonly costs: CostTable;
+  readonly tlb: ChargedTlb;
+  readonly blocks: BlockCache;
+  /** Hears of events; null when nobody listens. */
+  listener: CpuListener | null = null;
+  private hook: (() => boolean) | null = null;
+
+  /** Throws MachineError for an impossible size of memory. The state is reset()'s. */
+  constructor(options: CpuOptions) {
+    const { memoryBytes, bus, costs = STANDARD_COSTS, tlb = costs.tlb } = options;
+    if (memoryBytes <= 0 || memoryBytes % PAGE !== 0 || memoryBytes > MAX_MEMORY) {
+      throw new MachineError(`memory of ${memoryBytes} bytes: it must be a multiple of 4096 up to ${MAX_MEMORY}`);
+    }
+    try {
+      this.memory = new WebAssembly.Memory({ initial: Math.ceil((Layout.Ram + memoryBytes) / WASM_PAGE) });
+    } catch {
+      throw new MachineError(`no room for ${memoryBytes} bytes of guest memory`);
+    }
+    const { buffer } = this.memory;
+    this.memoryBytes = memoryBytes;
+    this.ram = new Uint8Array(buffer, Layout.Ram, memoryBytes);
+    this.bytes = new Uint8Array(buffer);
+    this.view = new DataView(buffer);
+    this.words = new Int32Array(buffer);
+    this.r = new Int32Array(buffer, Layout.Words, Layout.WordCount);
+    this.r8 = new Uint8Array(buffer, Layout.Words, 32);
+    this.r16 = new Uint16Array(buffer, Layout.Words, 16);
+    this.time = new Float64Array(buffer, Layout.Time, Layout.TimeCount);
+    this.hostTlb = new Int32Array(buffer, Layout.HostTlb, Layout.HostTlbEntries);
+    this.bytes.fill(0xff, Layout.OnesPage, Layout.OnesPage + PAGE);
+    this.bus = bus;
+    this.costs = costs;
+    this.tlb = new ChargedTlb(tlb);
+    this.blocks = new BlockCache(this);
+    this.reset();
+  }
+
+  /** Instructions retired; each repetition of a string instruction counts one. */
+  get instret(): number {
+    return this.time[Time.Instret];
+  }
+  set instret(value: number) {
+    this.time[Time.Instret] = value;
+  }
+
+  /** Guest time. Settable between calls of run(): a halted machine's time moves on by the board's hand. */
+  get cycles(): number {
+    return this.time[Time.Cycles];
+  }
+  set cycles(value: number) {
+    this.time[Time.Cycles] = value;
+  }
+
+  /** Cycles at which run() returns. May be changed at any time, also from within a Bus call. */
+  get deadline(): number {
+    return this.time[Time.Deadline];
+  }
+  set deadline(value: number) {
+    this.time[Time.Deadline] = value;
+  }
+
+  /** Called before each instruction; true makes run() return with RunExit.Hook. Costs speed, never guest time. */
+  get onInstruction(): (() => boolean) | null {
+    return this.hook;
+  }
+  set onInstruction(hook: (() => boolean) | null) {
+    this.hook = hook;
+    this.attend(Attention.Hook, hook !== null);
+  }
+
+  /** The PIC's INTR output. */
+  setInterruptLine(level: 0 | 1): void {
+    this.attend(Attention.Interrupt, level !== 0);
+  }
+
+  /** run() returns RunExit.Stopped before the next instruction. */
+  requestStop(): void {
+    this.attend(Attention.Stop, true);
+  }
+
+  /** Whether HLT has stopped the processor. */
+  get halted(): boolean {
+    return (this.r[Word.Attention] & Attention.Halted) !== 0;
+  }
+
+  /** Runs until instret reaches `maxInstret`, or for another reason in RunExit. */
+  run(maxInstret: number): RunExit {
+    return run(this, maxInstret);
+  }
+
+  /**
+   * Registers as a multiboot loader leaves them: 32-bit flat protected mode, no paging, interrupts off, EIP = 0. RAM stays.
+   * instret and cycles start at 0, there is no deadline, all caches are empty.
+   */
+  reset(): void {
+    const { r, time } = this;
+    const hook = r[Word.Attention] & Attention.Hook;
+    r.fill(0);
+    r[Word.Eflags] = Flag.Always;
+    r[Word.Cr0] = Cr0.PE | Cr0.ET;
+    r[Word.Dr6] = 0xffff0ff0 | 0;
+    r[Word.Dr7] = 0x400;
+    r[Word.IdtLimit] = 0xffff;
+    r[Word.GdtLimit] = 0xffff;
+    r[Word.Attention] = hook;
+    for (let segment = 0; segment < 6; segment++) {
+      r[Word.Limit + segment] = -1;
+      r[Word.Attributes + segment] = segment === 1 ? FLAT_CODE : FLAT_DATA;
+    }
+    time.fill(0);
+    time[Time.Deadline] = Infinity;
+    time[Time.Limit] = Infinity;
+    this.tlb.clear();
+    this.forgetCaches();
+  }
+
+  /** A general register as uint32. */
+  register(register: Register): number {
+    return this.r[register] >>> 0;
+  }
+  setRegister(register: Register, value: number): void {
+    this.r[register] = value;
+  }
+
+  /** AL CL DL BL AH CH DH BH by their encoding. */
+  register8(register: number): number {
+    return this.r8[byteRegister(register)];
+  }
+
+  /** Offset of the next instruction in CS, uint32. */
+  get eip(): number {
+    return this.r[Word.Eip] >>> 0;
+  }
+  set eip(value: number) {
+    this.r[Word.Eip] = value;
+  }
+
+  /** All flags, lazy ones worked out. */
+  get eflags(): number {
+    return readEflags(this.r);
+  }
+  set eflags(value: number) {
+    writeEflags(this.r, value);
+  }
+
+  /** Present privilege level, 0 to 3. */
+  get cpl(): number {
+    return this.r[Word.Cpl];
+  }
+
+  /** CR0, CR2, CR3 or CR4 as uint32. */
+  control(register: 0 | 2 | 3 | 4): number {
+    return this.r[register === 0 ? Word.Cr0 : Word.Cr2 + register - 2] >>> 0;
+  }
+  /** Sets a control register as MOV CRn does, TLB flushes included, with no cost and no check. */
+  setControl(register: 0 | 2 | 3 | 4, value: number): void {
+    setControlWords(this, register, value | 0);
+    refreshMode(this);
+  }
+
+  /** DR0 to DR7 as uint32. */
+  debugRegister(register: number): number {
+    return this.r[Word.Dr0 + register] >>> 0;
+  }
+
+  /** ES CS SS DS FS GS LDTR TR by number, with the hidden part. */
+  segment(segment: number): SegmentState {
+    const { r } = this;
+    return {
+      selector: r[Word.Selector + segment],
+      base: r[Word.Base + segment] >>> 0,
+      limit: r[Word.Limit + segment] >>> 0,
+      attributes: r[Word.Attributes + segment],
+    };
+  }
+  /** Sets a segment register's visible and hidden part without a check. CPL follows CS's selector. */
+  setSegment(segment: number, state: SegmentState): void {
+    const { r } = this;
+    r[Word.Selector + segment] = state.selector;
+    r[Word.Base + segment] = state.base;
+    r[Word.Limit + segment] = state.limit;
+    r[Word.Attributes + segment] = state.attributes;
+    refreshMode(this);
+  }
+
+  /** Base and limit (bytes - 1) of the GDT or IDT. */
+  descriptorTable(table: "gdt" | "idt"): { base: number; limit: number } {
+    const at = table === "gdt" ? Word.GdtBase : Word.IdtBase;
+    return { base: this.r[at] >>> 0, limit: this.r[at + 1] };
+  }
+  setDescriptorTable(table: "gdt" | "idt", base: number, limit: number): void {
+    const at = table === "gdt" ? Word.GdtBase : Word.IdtBase;
+    this.r[at] = base;
+    this.r[at + 1] = limit & 0xffff;
+  }
+
+  /**
+   * Physical address of a linear one by the page tables in memory (not the TLB), or -1 when it is not mapped. Leaves no
+   * trace: no accessed bit, no cycles. `directory` is a value for CR3, the present one by default.
+   */
+  translate(linear: number, directory: number = this.r[Word.Cr3]): number {
+    return walkTables(this, linear, directory);
+  }
+
+  /** RAM from physical `address` on was written from outside: decoded code there is dropped. */
+  codeChanged(address: number, bytes: number): void {
+    this.blocks.invalidate(address, bytes);
+  }
+
+  /** The whole processor with its RAM. */
+  save(): CpuState {
+    const frames: number[] = [];
+    const words = new Int32Array(this.memory.buffer, Layout.Ram, this.memoryBytes / 4);
+    for (let frame = 0; frame < this.memoryBytes / PAGE; frame++) {
+      if (words.subarray(frame << 10, (frame + 1) << 10).some((word) => word !== 0)) frames.push(frame);
+    }
+    const contents = new Uint8Array(frames.length * PAGE);
+    for (const [index, frame] of frames.entries()) {
+      contents.set(this.ram.subarray(frame * PAGE, (frame + 1) * PAGE), index * PAGE);
+    }
+    return {
+      version: CPU_STATE_VERSION,
+      costVersion: this.costs.version,
+      words: this.r.slice(),
+      time: this.time.slice(),
+      tlb: this.tlb.save(),
+      memoryBytes: this.memoryBytes,
+      frames: Uint32Array.from(frames),
+      contents,
+    };
+  }
+
+  /** Takes over a saved state. Throws MachineError when it is of another version, size of memory or TLB geometry. */
+  restore(state: CpuState): void {
+    if (state.version !== CPU_STATE_VERSION) throw new MachineError(`saved state of version ${state.version}`);
+    if (state.costVersion !== this.costs.version) {
+      throw new MachineError(`saved state under cost table ${state.costVersion}, this is ${this.costs.version}`);
+    }
+    if (state.memoryBytes !== this.memoryBytes) throw new MachineError("saved state of another size of memory");
+    this.tlb.restore(state.tlb);
+    const hook = this.r[Word.Attention] & Attention.Hook;
+    this.r.set(state.words);
+    this.r[Word.Attention] = (this.r[Word.Attention] & ~Attention.Hook) | hook;
+    this.time.set(state.time);
+    this.ram.fill(0);
+    for (const [index, frame] of state.frames.entries()) {
+      this.ram.set(state.contents.subarray(index * PAGE, (index + 1) * PAGE), frame * PAGE);
+    }
+    this.forgetCaches();
+  }
+
+  /** Asks the hook. Only the interpreter calls it. */
+  hookStops(): boolean {
+    return this.hook?.() === true;
+  }
+
+  private forgetCaches(): void {
+    this.blocks.clear();
+    this.hostTlb.fill(0);
+    refreshMode(this);
+    flushHostTlb(this);
+  }
+
+  private attend(bit: Attention, on: boolean): void {
+    if (on) this.r[Word.Attention] |= bit;
+    else this.r[Word.Attention] &= ~bit;
+  }
+}

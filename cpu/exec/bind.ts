@@ -1,0 +1,200 @@
+/**
+ * From a decoded instruction to a ready operation: picks the handler by name and the shape of its operands, resolves register
+ * numbers, and adds up the cost. May import isa.ts, isa/, operation.ts, costs.ts, registers.ts and the families in exec/.
+ *
+ * A handler's key is the mnemonic and one token an operand: r1 r2 r4 register, m1 m2 m4 memory (by size in bytes), m an
+ * address without a size, mf2 mf4 far pointer in memory, mb2 mb4 two bounds, m6 table register, i immediate, s c d segment,
+ * control and debug register, j distance, p far pointer, x y string source and destination with size, f x87 operand. A string instruction
+ * under REP or REPNE has the mnemonic "rep movsb". A form without a handler is #UD.
+ */
+import type { CostTable } from "../costs";
+import { Prefix, Segment } from "../instruction";
+import { mnemonicOf, ROWS, type Row, RowFlag } from "../isa";
+import { Field, OPERAND_INFO, type Operand, Size } from "../isa/operands";
+import type { Handler, Operation } from "../operation";
+import { byteRegister, Mode } from "../registers";
+import { ALU_OPERATIONS, ARITHMETIC } from "./arith";
+import { BIT_OPERATIONS, BITS } from "./bits";
+import { CONTROL } from "./control";
+import { DECIMAL } from "./decimal";
+import { FAR } from "./far";
+import { FLAGS } from "./flags";
+import { LOGIC } from "./logic";
+import { MOVES } from "./mov";
+import { MULTIPLICATION } from "./multiply";
+import { PORTS } from "./ports";
+import { PRIVILEGE_CHECKS, SEGMENTS } from "./segment";
+import { SHIFT_OPERATIONS, SHIFTS } from "./shift";
+import { STACK } from "./stack";
+import { STRINGS } from "./string";
+import { invalidCode, SYSTEM } from "./system";
+
+const HANDLERS: ReadonlyMap<string, Handler> = new Map(
+  [
+    MOVES,
+    ARITHMETIC,
+    LOGIC,
+    MULTIPLICATION,
+    DECIMAL,
+    SHIFTS,
+    BITS,
+    CONTROL,
+    STACK,
+    STRINGS,
+    FLAGS,
+    PORTS,
+    FAR,
+    SEGMENTS,
+    PRIVILEGE_CHECKS,
+    SYSTEM,
+  ].flatMap((family) => Object.entries(family)),
+);
+
+/** Numbers for the families whose handlers serve several mnemonics: Operation.operation. */
+const OPERATION_NUMBERS: ReadonlyMap<string, number> = new Map(
+  [ALU_OPERATIONS, SHIFT_OPERATIONS, BIT_OPERATIONS].flatMap((names) =>
+    names.map((name, number): [string, number] => [name, number]),
+  ),
+);
+
+/** Byte immediates of these are signed like the operand that they meet. */
+const SIGNED_BYTES: ReadonlySet<string> = new Set([...ALU_OPERATIONS, "test"]);
+
+/** Mnemonics that access memory without naming it. */
+const IMPLICIT_MEMORY = /^(push|pop|movs|cmps|scas|lods|stos|ins|outs|xlat|leave|call|ret|lar|lsl|verr|verw|lldt|ltr)/;
+
+/** Memory destinations that are only read, or only written. The rest is both. */
+const ONLY_READ: ReadonlySet<string> = new Set(
+  "cmp test bt mul imul div idiv push call jmp lldt ltr verr verw lmsw lgdt lidt bound".split(" "),
+);
+const ONLY_WRITTEN = /^(mov|pop|set|sldt|str|smsw|sgdt|sidt)/;
+
+/** Page walks of an instruction with one or two memory accesses (both may cross a page), and of ENTER with its 31. */
+const WALKS = 4;
+const ENTER_WALKS = 70;
+
+function sizeOf(operand: Operand, op: Operation): number {
+  const { size } = OPERAND_INFO[operand];
+  if (size > 0) return size;
+  return size === Size.VorW && op.rm < 0 ? 2 : op.operandSize;
+}
+
+function tokenOf(operand: Operand, op: Operation): string {
+  const { field, size } = OPERAND_INFO[operand];
+  if (operand === "Ef") return "f";
+  switch (field) {
+    case Field.Rm:
+      return (op.rm >= 0 ? "r" : "m") + sizeOf(operand, op);
+    case Field.Memory:
+      if (size === Size.Far) return `mf${op.operandSize}`;
+      if (size === Size.Bounds) return `mb${op.operandSize}`;
+      return size === Size.None ? "m" : `m${size}`;
+    case Field.RmRegister:
+    case Field.Reg:
+    case Field.OpcodeReg:
+    case Field.FixedReg:
+      return `r${sizeOf(operand, op)}`;
+    case Field.SegmentReg:
+    case Field.FixedSegment:
+      return "s";
+    case Field.ControlReg:
+      return "c";
+    case Field.DebugReg:
+      return "d";
+    case Field.Relative:
+      return "j";
+    case Field.FarPointer:
+      return "p";
+    case Field.Offset:
+      return `m${sizeOf(operand, op)}`;
+    case Field.StringSource:
+      return `x${sizeOf(operand, op)}`;
+    case Field.StringDestination:
+      return `y${sizeOf(operand, op)}`;
+    default:
+      return "i";
+  }
+}
+
+/** A register operand as an index into the view of its size. */
+function registerIndex(operand: Operand, op: Operation): number {
+  const { field, value } = OPERAND_INFO[operand];
+  let register = op.reg;
+  if (field === Field.Rm || field === Field.RmRegister) register = op.rm;
+  else if (field === Field.FixedReg) register = value;
+  const size = sizeOf(operand, op);
+  return size === 1 ? byteRegister(register) : size === 2 ? register << 1 : register;
+}
+
+function repeats(row: Row, op: Operation): boolean {
+  return (row.flags & RowFlag.RepAllowed) !== 0 && (op.prefixes & (Prefix.Rep | Prefix.Repne)) !== 0;
+}
+
+function tokensOf(row: Row, op: Operation): string[] {
+  return row.operands.map((operand) => tokenOf(operand, op));
+}
+
+/** The key of an instruction's handler. */
+export function handlerKey(op: Operation): string {
+  const row = ROWS[op.row];
+  const name = mnemonicOf(row, op.operandSize, op.addressSize);
+  return [repeats(row, op) ? `rep ${name}` : name, ...tokensOf(row, op)].join(" ");
+}
+
+/** Whether a form has a handler, so that it does what its row says. */
+export function isImplemented(op: Operation): boolean {
+  return HANDLERS.has(handlerKey(op));
+}
+
+/** Makes a decoded instruction ready to run in blocks of this Mode. */
+export function bind(op: Operation, mode: number, costs: CostTable): void {
+  const row = ROWS[op.row];
+  const { operands, mnemonic, flags } = row;
+  const [first, second] = operands;
+  if (first !== undefined) op.destination = registerIndex(first, op);
+  if (second !== undefined) op.source = registerIndex(second, op);
+  for (const operand of operands) {
+    const { field, value } = OPERAND_INFO[operand];
+    if (field === Field.Constant) op.immediate = value;
+    else if (field === Field.FixedSegment) op.reg = value;
+    else if (operand === "Iv" && op.operandSize === 2) op.immediate = (op.immediate << 16) >> 16;
+    else if (operand === "Ib" && SIGNED_BYTES.has(mnemonic)) op.immediate = (op.immediate << 24) >> 24;
+  }
+  op.operation = OPERATION_NUMBERS.get(mnemonic) ?? 0;
+  const unchecked =
+    (mode & Mode.Flat) !== 0 &&
+    op.addressSize === 4 &&
+    (op.segment === Segment.DS || op.segment === Segment.SS || op.segment === Segment.ES);
+  op.checked = unchecked ? 0 : 1;
+  const repeated = repeats(row, op);
+  op.selfCharging = repeated || (flags & RowFlag.IoSensitive && mnemonic !== "cli" && mnemonic !== "sti") ? 1 : 0;
+  if (mnemonic === "rdtsc") op.selfCharging = 1;
+  const tokens = tokensOf(row, op);
+  op.cycles = cyclesOf(mnemonic, tokens, costs);
+  op.repetition = repeated ? costs.repetitions[mnemonic] : 0;
+  const touches = tokens.some((token) => token[0] === "m") || IMPLICIT_MEMORY.test(mnemonic);
+  op.walks = mnemonic === "enter" ? ENTER_WALKS : touches ? WALKS : 0;
+  op.run = HANDLERS.get(handlerKey(op)) ?? invalidCode;
+}
+
+/** Cycles of a form by the cost table, memory operands included. */
+function cyclesOf(mnemonic: string, tokens: readonly string[], costs: CostTable): number {
+  const base = costs.instructions[costName(mnemonic, tokens)] ?? 1;
+  const [destination, source] = tokens;
+  // What only names an address, or has its access in its figure.
+  if (mnemonic === "lea" || mnemonic === "invlpg" || mnemonic === "nop") return base;
+  if (source !== undefined && source[0] === "m") return base + costs.memoryRead;
+  if (destination === undefined || destination[0] !== "m") return base;
+  if (ONLY_READ.has(mnemonic)) return base + costs.memoryRead;
+  return base + (ONLY_WRITTEN.test(mnemonic) ? costs.memoryWrite : costs.memoryModify);
+}
+
+function costName(mnemonic: string, tokens: readonly string[]): string {
+  const far = tokens.length === 1 && (tokens[0] === "p" || tokens[0].startsWith("mf"));
+  if (far) return `${mnemonic} far`;
+  if (tokens.includes("s")) return `${mnemonic} sreg`;
+  if (tokens.includes("d")) return `${mnemonic} dr`;
+  if (tokens[0] === "c") return `${mnemonic} to cr`;
+  if (tokens[1] === "c") return `${mnemonic} from cr`;
+  return mnemonic;
+}

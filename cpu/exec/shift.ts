@@ -1,0 +1,276 @@
+/**
+ * ROL ROR RCL RCR SHL SHR SAR, SHLD SHRD. May import operand.ts, memory.ts, eflags.ts, registers.ts, types.
+ * Counts are taken modulo 32. A count of 0 changes nothing, flags included (RCL and RCR: modulo the operand's bits and one).
+ * Flags that the manual leaves undefined: OF at counts above 1 follows the same formula as at 1; AF is cleared by the shifts.
+ * Source: Intel SDM volume 2, under each mnemonic.
+ */
+import type { Cpu } from "../cpu";
+import { arithmeticFlags, carry, setArithmeticFlags, setShiftFlags } from "../eflags";
+import { put8, put16, put32 } from "../memory";
+import type { Handler } from "../operation";
+import { Flag } from "../registers";
+import { operandRead, operandWrite } from "./operand";
+
+/** In the order of ModRM.reg; /6 is SHL too. */
+export const SHIFT_OPERATIONS: readonly string[] = ["rol", "ror", "rcl", "rcr", "shl", "shr", "", "sar"];
+
+const enum Shift {
+  Rol = 0,
+  Ror = 1,
+  Rcl = 2,
+  Rcr = 3,
+  Shl = 4,
+  Shr = 5,
+}
+
+/** CL in the byte view of the register file. */
+const CL = 4;
+
+function setRotateFlags(r: Int32Array, carryOut: number, overflowOut: number): void {
+  const rest = arithmeticFlags(r) & ~(Flag.CF | Flag.OF);
+  setArithmeticFlags(r, rest | (carryOut & Flag.CF) | ((overflowOut & 1) !== 0 ? Flag.OF : 0));
+}
+
+/** Rotates the low `bits` of `a` and CF by `count` (1 to `bits`), to the left or the right. */
+function throughCarry(r: Int32Array, a: number, count: number, bits: number, left: boolean): number {
+  let cf = carry(r);
+  let value = a;
+  for (let i = 0; i < count; i++) {
+    if (left) {
+      const out = (value >>> (bits - 1)) & 1;
+      value = (value << 1) | cf;
+      cf = out;
+    } else {
+      const out = value & 1;
+      value = ((bits === 32 ? value >>> 0 : value & ((1 << bits) - 1)) >>> 1) | (cf << (bits - 1));
+      cf = out;
+    }
+  }
+  const top = value >>> (bits - 1);
+  setRotateFlags(r, cf, left ? top ^ cf : top ^ (value >>> (bits - 2)));
+  return value;
+}
+
+/** The shift or rotation of an operand that is sign-extended from `bits` bits, by a count of 1 to 31. */
+function shift(r: Int32Array, operation: number, a: number, count: number, bits: number): number {
+  const spare = 32 - bits;
+  // The operand without its sign extension.
+  const unsigned = (a << spare) >>> spare;
+  switch (operation) {
+    case Shift.Rol: {
+      const by = count & (bits - 1);
+      const result = by === 0 ? unsigned : (unsigned << by) | (unsigned >>> (bits - by));
+      setRotateFlags(r, result & 1, (result >>> (bits - 1)) ^ result);
+      return result;
+    }
+    case Shift.Ror: {
+      const by = count & (bits - 1);
+      const result = by === 0 ? unsigned : (unsigned >>> by) | (unsigned << (bits - by));
+      const top = (result >>> (bits - 1)) & 1;
+      setRotateFlags(r, top, top ^ (result >>> (bits - 2)));
+      return result;
+    }
+    case Shift.Rcl:
+    case Shift.Rcr: {
+      const by = count % (bits + 1);
+      return by === 0 ? a : throughCarry(r, unsigned, by, bits, operation === Shift.Rcl);
+    }
+    case Shift.Shl: {
+      const result = count >= bits ? 0 : ((unsigned << count) << spare) >> spare;
+      const out = count > bits ? 0 : unsigned >>> (bits - count);
+      setShiftFlags(r, result, out, (((result >>> 31) ^ out) & 1) !== 0);
+      return result;
+    }
+    case Shift.Shr: {
+      const before = unsigned >>> (count - 1);
+      const result = ((before >>> 1) << spare) >> spare;
+      setShiftFlags(r, result, before, ((before >>> (bits - 1)) & 1) !== 0);
+      return result;
+    }
+    default: {
+      const before = a >> (count - 1);
+      setShiftFlags(r, before >> 1, before, false);
+      return before >> 1;
+    }
+  }
+}
+
+/** SHLD of `bits` bits by 1 to 31: `a` shifted left, filled from the top of `b`; a 16-bit count above 16 goes on with `a`. */
+function doubleLeft(r: Int32Array, a: number, b: number, count: number, bits: number): number {
+  const spare = 32 - bits;
+  const x = (a << spare) >>> spare;
+  const y = (b << spare) >>> spare;
+  const wrapped = count > bits;
+  const result = wrapped
+    ? (y << (count - bits)) | (x >>> (2 * bits - count))
+    : count === bits
+      ? y
+      : (x << count) | (y >>> (bits - count));
+  const out = wrapped ? y >>> (2 * bits - count) : x >>> (bits - count);
+  const extended = (result << spare) >> spare;
+  setShiftFlags(r, extended, out, (extended ^ ((x << spare) >> spare)) < 0);
+  return extended;
+}
+
+/** SHRD, the mirror image. */
+function doubleRight(r: Int32Array, a: number, b: number, count: number, bits: number): number {
+  const spare = 32 - bits;
+  const x = (a << spare) >>> spare;
+  const y = (b << spare) >>> spare;
+  const wrapped = count > bits;
+  const result = wrapped
+    ? (y >>> (count - bits)) | (x << (2 * bits - count))
+    : count === bits
+      ? y
+      : (x >>> count) | (y << (bits - count));
+  const out = wrapped ? y >>> (count - bits - 1) : x >>> (count - 1);
+  const extended = (result << spare) >> spare;
+  setShiftFlags(r, extended, out, (extended ^ ((x << spare) >> spare)) < 0);
+  return extended;
+}
+
+type Double = (r: Int32Array, a: number, b: number, count: number, bits: number) => number;
+
+type CountOf = (cpu: Cpu, immediate: number) => number;
+
+const byImmediate: CountOf = (_cpu, immediate) => immediate & 31;
+const byCl: CountOf = (cpu) => cpu.r8[CL] & 31;
+
+/** The forms of a single shift with one kind of count. */
+function singleForms(count: string, countOf: CountOf): [string, Handler][] {
+  return [
+    [
+      `r1 ${count}`,
+      (cpu, op) => {
+        const by = countOf(cpu, op.immediate);
+        if (by === 0) return;
+        cpu.r8[op.destination] = shift(cpu.r, op.operation, (cpu.r8[op.destination] << 24) >> 24, by, 8);
+      },
+    ],
+    [
+      `r2 ${count}`,
+      (cpu, op) => {
+        const by = countOf(cpu, op.immediate);
+        if (by === 0) return;
+        cpu.r16[op.destination] = shift(cpu.r, op.operation, (cpu.r16[op.destination] << 16) >> 16, by, 16);
+      },
+    ],
+    [
+      `r4 ${count}`,
+      (cpu, op) => {
+        const by = countOf(cpu, op.immediate);
+        if (by === 0) return;
+        cpu.r[op.destination] = shift(cpu.r, op.operation, cpu.r[op.destination], by, 32);
+      },
+    ],
+    // A count of 0 still accesses the operand, for reading at least.
+    [
+      `m1 ${count}`,
+      (cpu, op) => {
+        const by = countOf(cpu, op.immediate);
+        const at = by === 0 ? operandRead(cpu, op, 1) : operandWrite(cpu, op, 1);
+        if (at >= 0 && by !== 0) put8(cpu, at, shift(cpu.r, op.operation, cpu.view.getInt8(at), by, 8));
+      },
+    ],
+    [
+      `m2 ${count}`,
+      (cpu, op) => {
+        const by = countOf(cpu, op.immediate);
+        const at = by === 0 ? operandRead(cpu, op, 2) : operandWrite(cpu, op, 2);
+        if (at >= 0 && by !== 0) put16(cpu, at, shift(cpu.r, op.operation, cpu.view.getInt16(at, true), by, 16));
+      },
+    ],
+    [
+      `m4 ${count}`,
+      (cpu, op) => {
+        const by = countOf(cpu, op.immediate);
+        const at = by === 0 ? operandRead(cpu, op, 4) : operandWrite(cpu, op, 4);
+        if (at >= 0 && by !== 0) put32(cpu, at, shift(cpu.r, op.operation, cpu.view.getInt32(at, true), by, 32));
+      },
+    ],
+  ];
+}
+
+/** The forms of a double shift with one kind of count. */
+function doubleForms(name: string, double: Double, count: string, countOf: CountOf): [string, Handler][] {
+  return [
+    [
+      `${name} r2 r2 ${count}`,
+      (cpu, op) => {
+        const by = countOf(cpu, op.immediate);
+        if (by === 0) return;
+        cpu.r16[op.destination] = double(cpu.r, cpu.r16[op.destination], cpu.r16[op.source], by, 16);
+      },
+    ],
+    [
+      `${name} r4 r4 ${count}`,
+      (cpu, op) => {
+        const by = countOf(cpu, op.immediate);
+        if (by === 0) return;
+        cpu.r[op.destination] = double(cpu.r, cpu.r[op.destination], cpu.r[op.source], by, 32);
+      },
+    ],
+    [
+      `${name} m2 r2 ${count}`,
+      (cpu, op) => {
+        const by = countOf(cpu, op.immediate);
+        const at = by === 0 ? operandRead(cpu, op, 2) : operandWrite(cpu, op, 2);
+        if (at < 0 || by === 0) return;
+        put16(cpu, at, double(cpu.r, cpu.view.getUint16(at, true), cpu.r16[op.source], by, 16));
+      },
+    ],
+    [
+      `${name} m4 r4 ${count}`,
+      (cpu, op) => {
+        const by = countOf(cpu, op.immediate);
+        const at = by === 0 ? operandRead(cpu, op, 4) : operandWrite(cpu, op, 4);
+        if (at < 0 || by === 0) return;
+        put32(cpu, at, double(cpu.r, cpu.view.getInt32(at, true), cpu.r[op.source], by, 32));
+      },
+    ],
+  ];
+}
+
+const forms = [...singleForms("i", byImmediate), ...singleForms("r1", byCl)];
+
+const single = SHIFT_OPERATIONS.filter((name) => name !== "").flatMap((name): [string, Handler][] =>
+  forms.map(([form, handler]) => [`${name} ${form}`, handler]),
+);
+
+const hot: Readonly<Record<string, Handler>> = {
+  "shl r4 i"(cpu, op) {
+    const by = op.immediate & 31;
+    if (by === 0) return;
+    const { r } = cpu;
+    const before = r[op.destination] << (by - 1);
+    r[op.destination] = before << 1;
+    setShiftFlags(r, before << 1, before >>> 31, (before ^ (before << 1)) < 0);
+  },
+  "shr r4 i"(cpu, op) {
+    const by = op.immediate & 31;
+    if (by === 0) return;
+    const { r } = cpu;
+    const before = r[op.destination] >>> (by - 1);
+    r[op.destination] = before >>> 1;
+    setShiftFlags(r, before >>> 1, before, (before | 0) < 0);
+  },
+  "sar r4 i"(cpu, op) {
+    const by = op.immediate & 31;
+    if (by === 0) return;
+    const { r } = cpu;
+    const before = r[op.destination] >> (by - 1);
+    r[op.destination] = before >> 1;
+    setShiftFlags(r, before >> 1, before, false);
+  },
+};
+
+export const SHIFTS: Readonly<Record<string, Handler>> = {
+  ...Object.fromEntries([
+    ...single,
+    ...doubleForms("shld", doubleLeft, "i", byImmediate),
+    ...doubleForms("shld", doubleLeft, "r1", byCl),
+    ...doubleForms("shrd", doubleRight, "i", byImmediate),
+    ...doubleForms("shrd", doubleRight, "r1", byCl),
+  ]),
+  ...hot,
+};

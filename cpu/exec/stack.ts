@@ -1,0 +1,209 @@
+/**
+ * PUSH POP PUSHA POPA ENTER LEAVE, and the stack accesses that the other families use. May import operand.ts, memory.ts,
+ * segmentation.ts, registers.ts, types. Everything is translated before the first change: a push that faults leaves ESP alone.
+ * Source: Intel SDM volume 1, chapter 6; volume 2, under each mnemonic.
+ */
+import type { Cpu } from "../cpu";
+import { Segment } from "../instruction";
+import { finishWrite, put16, put32, readAt, writeAt } from "../memory";
+import type { Handler, Operation } from "../operation";
+import { Layout, Register, Word } from "../registers";
+import { Attribute, setStackPointer, stackPointer } from "../segmentation";
+import { checkedRead, checkedWrite, effectiveAddress, operandRead } from "./operand";
+
+const ESP = Register.ESP;
+const EBP = Register.EBP;
+
+/** A stack offset cut to the stack's width. */
+function wrapped(r: Int32Array, offset: number): number {
+  return (r[Word.Attributes + Segment.SS] & Attribute.Big) !== 0 ? offset | 0 : offset & 0xffff;
+}
+
+/** Host offset for reading `size` bytes at `distance` bytes above the stack pointer, or FAULT. */
+export function stackRead(cpu: Cpu, op: Operation, distance: number, size: number): number {
+  const { r } = cpu;
+  if (op.checked === 0) return readAt(cpu, (r[ESP] + distance) | 0, size);
+  return checkedRead(cpu, Segment.SS, wrapped(r, r[ESP] + distance), size);
+}
+
+/** Host offset for writing `size` bytes at `distance` bytes above (negative: below) the stack pointer, or FAULT. */
+export function stackWrite(cpu: Cpu, op: Operation, distance: number, size: number): number {
+  const { r } = cpu;
+  if (op.checked === 0) return writeAt(cpu, (r[ESP] + distance) | 0, size);
+  return checkedWrite(cpu, Segment.SS, wrapped(r, r[ESP] + distance), size);
+}
+
+/** Moves the stack pointer by `bytes`. */
+export function moveStack(cpu: Cpu, op: Operation, bytes: number): void {
+  const { r } = cpu;
+  if (op.checked === 0) r[ESP] += bytes;
+  else setStackPointer(r, stackPointer(r) + bytes);
+}
+
+/** Pushes; false when it faulted. */
+export function push32(cpu: Cpu, op: Operation, value: number): boolean {
+  const at = stackWrite(cpu, op, -4, 4);
+  if (at < 0) return false;
+  put32(cpu, at, value);
+  moveStack(cpu, op, -4);
+  return true;
+}
+
+export function push16(cpu: Cpu, op: Operation, value: number): boolean {
+  const at = stackWrite(cpu, op, -2, 2);
+  if (at < 0) return false;
+  put16(cpu, at, value);
+  moveStack(cpu, op, -2);
+  return true;
+}
+
+/** Memory destination of POP: an address with ESP as base is that after the pop. */
+function popTarget(cpu: Cpu, op: Operation, size: number): number {
+  const { r } = cpu;
+  const shift = op.base === ESP ? size : 0;
+  const offset = effectiveAddress(r, op) + shift;
+  if (op.checked === 0) return writeAt(cpu, offset | 0, size);
+  return checkedWrite(cpu, op.segment, op.addressSize === 2 ? offset & 0xffff : offset | 0, size);
+}
+
+/** ENTER with `size` 2 or 4 and a level of 0 to 31. The frame pointers are read before anything is written. */
+function enter(cpu: Cpu, op: Operation, size: number): void {
+  const { r, view } = cpu;
+  const level = op.immediate2 & 31;
+  const frame = stackPointer(r) - size;
+  const bytes = (level === 0 ? 1 : level + 1) * size;
+  const frames: number[] = [];
+  for (let i = 1; i < level; i++) {
+    const at = frameRead(cpu, op, r[EBP] - i * size, size);
+    if (at < 0) return;
+    frames.push(size === 4 ? view.getInt32(at, true) : view.getInt16(at, true));
+  }
+  // The room for locals must be writable too, at least at its end.
+  if (op.immediate !== 0 && stackWrite(cpu, op, -bytes - op.immediate, 1) < 0) return;
+  const at = stackWrite(cpu, op, -bytes, bytes);
+  if (at < 0) return;
+  const values = [r[EBP], ...frames];
+  if (level > 0) values.push(frame);
+  for (const [i, value] of values.entries()) {
+    const place = at + bytes - (i + 1) * size;
+    if (size === 4) view.setInt32(place, value, true);
+    else view.setInt16(place, value, true);
+  }
+  if (at < Layout.Ram) finishWrite(cpu, at);
+  if (size === 4) r[EBP] = frame;
+  else cpu.r16[EBP << 1] = frame;
+  setStackPointer(r, frame + size - bytes - op.immediate);
+}
+
+function frameRead(cpu: Cpu, op: Operation, offset: number, size: number): number {
+  if (op.checked === 0) return readAt(cpu, offset | 0, size);
+  return checkedRead(cpu, Segment.SS, wrapped(cpu.r, offset), size);
+}
+
+export const STACK: Readonly<Record<string, Handler>> = {
+  "push r4"(cpu, op) {
+    push32(cpu, op, cpu.r[op.destination]);
+  },
+  "push r2"(cpu, op) {
+    push16(cpu, op, cpu.r16[op.destination]);
+  },
+  "push i"(cpu, op) {
+    if (op.operandSize === 4) push32(cpu, op, op.immediate);
+    else push16(cpu, op, op.immediate);
+  },
+  "push m4"(cpu, op) {
+    const at = operandRead(cpu, op, 4);
+    if (at >= 0) push32(cpu, op, cpu.view.getInt32(at, true));
+  },
+  "push m2"(cpu, op) {
+    const at = operandRead(cpu, op, 2);
+    if (at >= 0) push16(cpu, op, cpu.view.getInt16(at, true));
+  },
+  // With 32 bits the upper half of the stack word is zero, as the 486 has it.
+  "push s"(cpu, op) {
+    const selector = cpu.r[Word.Selector + op.reg];
+    if (op.operandSize === 4) push32(cpu, op, selector);
+    else push16(cpu, op, selector);
+  },
+  "pop r4"(cpu, op) {
+    const at = stackRead(cpu, op, 0, 4);
+    if (at < 0) return;
+    const value = cpu.view.getInt32(at, true);
+    moveStack(cpu, op, 4);
+    cpu.r[op.destination] = value;
+  },
+  "pop r2"(cpu, op) {
+    const at = stackRead(cpu, op, 0, 2);
+    if (at < 0) return;
+    const value = cpu.view.getInt16(at, true);
+    moveStack(cpu, op, 2);
+    cpu.r16[op.destination] = value;
+  },
+  "pop m4"(cpu, op) {
+    const from = stackRead(cpu, op, 0, 4);
+    if (from < 0) return;
+    const value = cpu.view.getInt32(from, true);
+    const at = popTarget(cpu, op, 4);
+    if (at < 0) return;
+    put32(cpu, at, value);
+    moveStack(cpu, op, 4);
+  },
+  "pop m2"(cpu, op) {
+    const from = stackRead(cpu, op, 0, 2);
+    if (from < 0) return;
+    const value = cpu.view.getInt16(from, true);
+    const at = popTarget(cpu, op, 2);
+    if (at < 0) return;
+    put16(cpu, at, value);
+    moveStack(cpu, op, 2);
+  },
+  pushad(cpu, op) {
+    const at = stackWrite(cpu, op, -32, 32);
+    if (at < 0) return;
+    const { r, view } = cpu;
+    for (let register = 0; register < 8; register++) view.setInt32(at + 28 - register * 4, r[register], true);
+    if (at < Layout.Ram) finishWrite(cpu, at);
+    moveStack(cpu, op, -32);
+  },
+  pusha(cpu, op) {
+    const at = stackWrite(cpu, op, -16, 16);
+    if (at < 0) return;
+    const { r, view } = cpu;
+    for (let register = 0; register < 8; register++) view.setInt16(at + 14 - register * 2, r[register], true);
+    if (at < Layout.Ram) finishWrite(cpu, at);
+    moveStack(cpu, op, -16);
+  },
+  // The word for ESP is thrown away.
+  popad(cpu, op) {
+    const at = stackRead(cpu, op, 0, 32);
+    if (at < 0) return;
+    const { r, view } = cpu;
+    for (let register = 0; register < 8; register++) {
+      if (register !== ESP) r[register] = view.getInt32(at + 28 - register * 4, true);
+    }
+    moveStack(cpu, op, 32);
+  },
+  popa(cpu, op) {
+    const at = stackRead(cpu, op, 0, 16);
+    if (at < 0) return;
+    const { r16, view } = cpu;
+    for (let register = 0; register < 8; register++) {
+      if (register !== ESP) r16[register << 1] = view.getInt16(at + 14 - register * 2, true);
+    }
+    moveStack(cpu, op, 16);
+  },
+  "enter i i"(cpu, op) {
+    enter(cpu, op, op.operandSize);
+  },
+  leave(cpu, op) {
+    const { r, r16, view } = cpu;
+    const size = op.operandSize;
+    const at = frameRead(cpu, op, r[EBP], size);
+    if (at < 0) return;
+    const frame = r[EBP];
+    if (size === 4) r[EBP] = view.getInt32(at, true);
+    else r16[EBP << 1] = view.getInt16(at, true);
+    if (op.checked === 0) r[ESP] = frame + size;
+    else setStackPointer(r, frame + size);
+  },
+};

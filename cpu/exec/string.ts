@@ -1,0 +1,290 @@
+/**
+ * MOVS STOS LODS CMPS SCAS INS OUTS, alone and under REP. May import arith.ts, ports.ts, operand.ts, memory.ts, eflags.ts,
+ * registers.ts, types.
+ *
+ * A step is one repetition: it does everything, index registers included, or faults and changes nothing. Under REP each step
+ * counts as an instruction and charges its own cycles, and between steps all that holds between instructions holds:
+ * deadlines, budgets, interrupts, traps and a lost translation of the running page end the operation with EIP on it again.
+ * Runs of MOVS and STOS within pages that the host TLB knows are done in bulk; that changes nothing but the time they take.
+ * Source: Intel SDM volume 2, under each mnemonic and REP.
+ */
+import type { Cpu } from "../cpu";
+import { zero } from "../eflags";
+import { Prefix, Segment } from "../instruction";
+import { put8, put16, put32, readAt, writeAt } from "../memory";
+import type { Handler, Operation } from "../operation";
+import { Attention, Flag, Register, Time, Word } from "../registers";
+import { HostTlb } from "../tlb";
+import { compare } from "./arith";
+import { checkedRead, checkedWrite } from "./operand";
+import { portAllowed, retire } from "./ports";
+
+const EAX = Register.EAX;
+const ECX = Register.ECX;
+const ESI = Register.ESI;
+const EDI = Register.EDI;
+const DX = Register.EDX << 1;
+const PAGE = 4096;
+const OFFSET = PAGE - 1;
+
+/** One repetition; false when it faulted. */
+type Step = (cpu: Cpu, op: Operation, size: number) => boolean;
+
+/** Host offset of the source element at (override or DS):[E]SI, or FAULT. */
+function sourceAt(cpu: Cpu, op: Operation, size: number): number {
+  const { r } = cpu;
+  if (op.checked === 0) return readAt(cpu, r[ESI], size);
+  return checkedRead(cpu, op.segment, op.addressSize === 2 ? r[ESI] & 0xffff : r[ESI], size);
+}
+
+/** Host offset of the destination element at ES:[E]DI, for reading or for writing, or FAULT. */
+function destinationRead(cpu: Cpu, op: Operation, size: number): number {
+  const { r } = cpu;
+  if (op.checked === 0) return readAt(cpu, r[EDI], size);
+  return checkedRead(cpu, Segment.ES, op.addressSize === 2 ? r[EDI] & 0xffff : r[EDI], size);
+}
+function destinationWrite(cpu: Cpu, op: Operation, size: number): number {
+  const { r } = cpu;
+  if (op.checked === 0) return writeAt(cpu, r[EDI], size);
+  return checkedWrite(cpu, Segment.ES, op.addressSize === 2 ? r[EDI] & 0xffff : r[EDI], size);
+}
+
+/** Moves an index register on by one element in the direction of DF. */
+function advance(cpu: Cpu, op: Operation, register: number, size: number): void {
+  const { r, r16 } = cpu;
+  const by = (r[Word.Eflags] & Flag.DF) !== 0 ? -size : size;
+  if (op.addressSize === 4) r[register] += by;
+  else r16[register << 1] += by;
+}
+
+/** An element at a host offset, sign-extended. */
+function load(cpu: Cpu, at: number, size: number): number {
+  if (size === 4) return cpu.view.getInt32(at, true);
+  return size === 1 ? cpu.view.getInt8(at) : cpu.view.getInt16(at, true);
+}
+
+function store(cpu: Cpu, at: number, size: number, value: number): void {
+  if (size === 4) put32(cpu, at, value);
+  else if (size === 1) put8(cpu, at, value);
+  else put16(cpu, at, value);
+}
+
+/** AL, AX or EAX, sign-extended. */
+function accumulator(cpu: Cpu, size: number): number {
+  if (size === 4) return cpu.r[EAX];
+  return size === 1 ? (cpu.r8[EAX] << 24) >> 24 : (cpu.r16[EAX] << 16) >> 16;
+}
+
+function setAccumulator(cpu: Cpu, size: number, value: number): void {
+  if (size === 4) cpu.r[EAX] = value;
+  else if (size === 1) cpu.r8[EAX] = value;
+  else cpu.r16[EAX] = value;
+}
+
+function movs(cpu: Cpu, op: Operation, size: number): boolean {
+  const from = sourceAt(cpu, op, size);
+  if (from < 0) return false;
+  const value = load(cpu, from, size);
+  const to = destinationWrite(cpu, op, size);
+  if (to < 0) return false;
+  store(cpu, to, size, value);
+  advance(cpu, op, ESI, size);
+  advance(cpu, op, EDI, size);
+  return true;
+}
+
+function stos(cpu: Cpu, op: Operation, size: number): boolean {
+  const to = destinationWrite(cpu, op, size);
+  if (to < 0) return false;
+  store(cpu, to, size, accumulator(cpu, size));
+  advance(cpu, op, EDI, size);
+  return true;
+}
+
+function lods(cpu: Cpu, op: Operation, size: number): boolean {
+  const from = sourceAt(cpu, op, size);
+  if (from < 0) return false;
+  setAccumulator(cpu, size, load(cpu, from, size));
+  advance(cpu, op, ESI, size);
+  return true;
+}
+
+function cmps(cpu: Cpu, op: Operation, size: number): boolean {
+  const first = sourceAt(cpu, op, size);
+  if (first < 0) return false;
+  const a = load(cpu, first, size);
+  const second = destinationRead(cpu, op, size);
+  if (second < 0) return false;
+  compare(cpu.r, a, load(cpu, second, size), 32 - 8 * size);
+  advance(cpu, op, ESI, size);
+  advance(cpu, op, EDI, size);
+  return true;
+}
+
+function scas(cpu: Cpu, op: Operation, size: number): boolean {
+  const at = destinationRead(cpu, op, size);
+  if (at < 0) return false;
+  compare(cpu.r, accumulator(cpu, size), load(cpu, at, size), 32 - 8 * size);
+  advance(cpu, op, EDI, size);
+  return true;
+}
+
+function ins(cpu: Cpu, op: Operation, size: number): boolean {
+  const port = cpu.r16[DX];
+  if (!portAllowed(cpu, port, size)) return false;
+  const to = destinationWrite(cpu, op, size);
+  if (to < 0) return false;
+  store(cpu, to, size, cpu.bus.read(port, size as 1 | 2 | 4));
+  advance(cpu, op, EDI, size);
+  return true;
+}
+
+function outs(cpu: Cpu, op: Operation, size: number): boolean {
+  const port = cpu.r16[DX];
+  if (!portAllowed(cpu, port, size)) return false;
+  const from = sourceAt(cpu, op, size);
+  if (from < 0) return false;
+  const value = load(cpu, from, size);
+  cpu.bus.write(port, size as 1 | 2 | 4, size === 4 ? value >>> 0 : value & ((1 << (8 * size)) - 1));
+  advance(cpu, op, ESI, size);
+  return true;
+}
+
+/** The repetition count: ECX or CX, unsigned. */
+function countOf(cpu: Cpu, op: Operation): number {
+  return op.addressSize === 4 ? cpu.r[ECX] >>> 0 : cpu.r16[ECX << 1];
+}
+
+function countDown(cpu: Cpu, op: Operation, by: number): void {
+  if (op.addressSize === 4) cpu.r[ECX] -= by;
+  else cpu.r16[ECX << 1] -= by;
+}
+
+/** Whether something wants to be seen to before the next repetition. */
+function interrupted(cpu: Cpu): boolean {
+  const { r, time } = cpu;
+  if (r[Word.Event] !== 0) return true;
+  const wanted = Attention.Stop | Attention.Trap | ((r[Word.Eflags] & Flag.IF) !== 0 ? Attention.Interrupt : 0);
+  if ((r[Word.Attention] & wanted) !== 0) return true;
+  return time[Time.Cycles] >= time[Time.Deadline] || time[Time.Instret] >= time[Time.Limit];
+}
+
+/** Repeats a step, `compares` when ZF can end it early. */
+function repeat(cpu: Cpu, op: Operation, size: number, step: Step, bulk: Bulk | null, compares: boolean): void {
+  const { r, time } = cpu;
+  if (countOf(cpu, op) === 0) {
+    retire(cpu, op);
+    return;
+  }
+  // CMPS and SCAS under REP go on while ZF is set, under REPNE while it is clear.
+  const whileZero = (op.prefixes & Prefix.Rep) !== 0;
+  for (;;) {
+    const many = bulk === null ? 0 : bulkSteps(cpu, op, size, bulk);
+    if (many > 0) {
+      countDown(cpu, op, many);
+      time[Time.Instret] += many;
+      time[Time.Cycles] += many * op.repetition;
+    } else {
+      if (!step(cpu, op, size)) return;
+      countDown(cpu, op, 1);
+      time[Time.Instret] += 1;
+      time[Time.Cycles] += op.repetition;
+    }
+    if (countOf(cpu, op) === 0 || (compares && zero(r) !== whileZero)) {
+      time[Time.Cycles] += op.cycles;
+      return;
+    }
+    if (interrupted(cpu)) {
+      r[Word.Eip] -= op.length;
+      return;
+    }
+  }
+}
+
+/** Does `count` steps at once at host offsets; see the functions below. */
+type Bulk = (cpu: Cpu, from: number, to: number, size: number, count: number) => void;
+
+/** Bytes that are left in the page of an address, or 0 when the host TLB does not grant the access. */
+function room(cpu: Cpu, linear: number, bit: number): number {
+  return (cpu.hostTlb[linear >>> 12] & bit) !== 0 ? PAGE - (linear & OFFSET) : 0;
+}
+
+function hostOffset(cpu: Cpu, linear: number): number {
+  return (cpu.hostTlb[linear >>> 12] & HostTlb.Frame) | (linear & OFFSET);
+}
+
+/**
+ * Does as many steps as stay within the pages of source and destination, the deadline and the budget, and returns their
+ * number; 0 when it must be done step by step. Only flat, upward, and where both pages are hits, so that no step could have
+ * missed or faulted.
+ */
+function bulkSteps(cpu: Cpu, op: Operation, size: number, bulk: Bulk): number {
+  const { r, time } = cpu;
+  if (op.checked !== 0 || (r[Word.Eflags] & Flag.DF) !== 0 || (r[Word.Attention] & Attention.Trap) !== 0) return 0;
+  let bytes = room(cpu, r[EDI], r[Word.WriteBit]);
+  const to = hostOffset(cpu, r[EDI]);
+  let from = to;
+  if (bulk === copy) {
+    bytes = Math.min(bytes, room(cpu, r[ESI], r[Word.ReadBit]));
+    from = hostOffset(cpu, r[ESI]);
+    // Upward into its own tail, a copy repeats what it has written: go no further than the gap at a time.
+    if (to > from) bytes = Math.min(bytes, to - from);
+  }
+  const count = Math.min(
+    Math.floor(bytes / size),
+    countOf(cpu, op),
+    Math.ceil((time[Time.Deadline] - time[Time.Cycles]) / op.repetition),
+    time[Time.Limit] - time[Time.Instret],
+  );
+  if (count <= 0) return 0;
+  bulk(cpu, from, to, size, count);
+  if (bulk === copy) r[ESI] += count * size;
+  r[EDI] += count * size;
+  return count;
+}
+
+function copy(cpu: Cpu, from: number, to: number, size: number, count: number): void {
+  cpu.bytes.copyWithin(to, from, from + count * size);
+}
+
+function fill(cpu: Cpu, _from: number, to: number, size: number, count: number): void {
+  const value = cpu.r[EAX];
+  if (size === 1) cpu.bytes.fill(value, to, to + count);
+  else if (size === 4 && (to & 3) === 0) cpu.words.fill(value, to >> 2, (to >> 2) + count);
+  else for (let i = 0; i < count; i++) store(cpu, to + i * size, size, value);
+}
+
+/** The handlers of a string instruction: bytes, words and doublewords, alone and repeated. */
+function forms(
+  name: string,
+  operands: (size: number) => string,
+  step: Step,
+  {
+    bulk = null,
+    compares = false,
+    charges = false,
+  }: { bulk?: Bulk | null; compares?: boolean; charges?: boolean } = {},
+): [string, Handler][] {
+  return [1, 2, 4].flatMap((size): [string, Handler][] => {
+    const key = `${name}${size === 1 ? "b" : size === 2 ? "w" : "d"} ${operands(size)}`;
+    return [
+      [
+        key,
+        (cpu, op) => {
+          if (step(cpu, op, size) && charges) retire(cpu, op);
+        },
+      ],
+      [`rep ${key}`, (cpu, op) => repeat(cpu, op, size, step, bulk, compares)],
+    ];
+  });
+}
+
+export const STRINGS: Readonly<Record<string, Handler>> = Object.fromEntries([
+  ...forms("movs", (size) => `y${size} x${size}`, movs, { bulk: copy }),
+  ...forms("stos", (size) => `y${size} r${size}`, stos, { bulk: fill }),
+  ...forms("lods", (size) => `r${size} x${size}`, lods),
+  ...forms("cmps", (size) => `x${size} y${size}`, cmps, { compares: true }),
+  ...forms("scas", (size) => `r${size} y${size}`, scas, { compares: true }),
+  ...forms("ins", (size) => `y${size} r2`, ins, { charges: true }),
+  ...forms("outs", (size) => `r2 x${size}`, outs, { charges: true }),
+]);

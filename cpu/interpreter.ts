@@ -1,0 +1,179 @@
+/**
+ * The loop: finds the next block, charges for it, runs its operations, and takes back what did not run. Everything that can
+ * happen between two instructions happens here, in a fixed order.
+ * May import blocks.ts, interrupts.ts, paging.ts, segmentation.ts, faults.ts, tlb.ts, registers.ts, seam.ts, and the type of
+ * the processor.
+ *
+ * Time does not depend on the cutting into blocks: a block is entered only if every boundary inside it lies before the
+ * deadline and the budget; nearer to them blocks of one instruction run. In effect the running page's translation is looked
+ * up for every instruction: a hit changes nothing, and every slow path that drops the translation leaves the block.
+ *
+ * At a boundary, in this order: shutdown; stop request; budget; deadline; interrupts, unless shadowed; HLT; the hook; then
+ * the instruction, and after it the single-step trap.
+ * Source: Intel SDM volume 3, section 6.9 (priority among simultaneous exceptions and interrupts).
+ */
+import type { Block } from "./blocks";
+import type { Cpu } from "./cpu";
+import { faulted, generalProtection } from "./faults";
+import { deliverFault, interrupt, singleStepTrap } from "./interrupts";
+import { NO_PAGE, pageOf } from "./paging";
+import { Attention, Flag, Layout, Mode, Time, Word } from "./registers";
+import { RunExit } from "./seam";
+import { withinLimit } from "./segmentation";
+import { HostTlb } from "./tlb";
+
+const CS = 1;
+const OFFSET = 0xfff;
+
+/** What attend() found, beside a RunExit: run the next instruction, or look at the boundary afresh. */
+const GO_ON = -1;
+const AGAIN = -2;
+
+const SHADOWS = Attention.Shadow | Attention.StackShadow;
+const ONE_BY_ONE = Attention.Hook | Attention.Trap | SHADOWS;
+
+/** Runs until instret reaches `maxInstret` or something else in RunExit happens. */
+export function run(cpu: Cpu, maxInstret: number): RunExit {
+  const { r, time } = cpu;
+  time[Time.Limit] = maxInstret;
+  for (;;) {
+    if (r[Word.Attention] !== 0 || time[Time.Cycles] >= time[Time.Deadline] || time[Time.Instret] >= maxInstret) {
+      const found = attend(cpu);
+      if (found >= 0) return found;
+      if (found === AGAIN) continue;
+      if ((r[Word.Attention] & ONE_BY_ONE) !== 0) {
+        runOne(cpu);
+        continue;
+      }
+    }
+    let block = nextBlock(cpu, 0);
+    if (
+      block !== null &&
+      block.before !== 0 &&
+      (time[Time.Cycles] + block.worst >= time[Time.Deadline] || time[Time.Instret] + block.before >= maxInstret)
+    ) {
+      block = nextBlock(cpu, Mode.Single);
+    }
+    if (block !== null) execute(cpu, block);
+  }
+}
+
+/** Sees to all that may be due at an instruction boundary: a RunExit, GO_ON or AGAIN. */
+function attend(cpu: Cpu): number {
+  const { r, time } = cpu;
+  const attention = r[Word.Attention];
+  if ((attention & Attention.TripleFault) !== 0) return RunExit.TripleFault;
+  if ((attention & Attention.Stop) !== 0) {
+    r[Word.Attention] &= ~Attention.Stop;
+    return RunExit.Stopped;
+  }
+  if (time[Time.Instret] >= time[Time.Limit]) return RunExit.Budget;
+  if (time[Time.Cycles] >= time[Time.Deadline]) return RunExit.Deadline;
+  if ((attention & Attention.Interrupt) !== 0 && (attention & SHADOWS) === 0 && (r[Word.Eflags] & Flag.IF) !== 0) {
+    interrupt(cpu, cpu.bus.acknowledge());
+    return AGAIN;
+  }
+  if ((attention & Attention.Halted) !== 0) return RunExit.Halted;
+  if ((attention & Attention.Hook) !== 0) {
+    if (cpu.hookStops()) return RunExit.Hook;
+    // The hook may have asked for the other way to stop.
+    if ((r[Word.Attention] & Attention.Stop) !== 0) return AGAIN;
+  }
+  return GO_ON;
+}
+
+/** Runs one instruction, ends a shadow, and traps after it when TF was set before it. */
+function runOne(cpu: Cpu): void {
+  const { r } = cpu;
+  r[Word.TrapArmed] = r[Word.Attention] & Attention.Trap;
+  r[Word.Attention] &= ~SHADOWS;
+  const block = nextBlock(cpu, Mode.Single);
+  if (block === null || !execute(cpu, block)) return;
+  // A handler entered by INT n, and the instruction behind a load of SS, come first.
+  if (r[Word.TrapArmed] !== 0 && (r[Word.Attention] & Attention.StackShadow) === 0) singleStepTrap(cpu);
+}
+
+/**
+ * The block at CS:EIP, decoded if need be. Null: fetching it faulted, and the exception has been delivered. `single` is 0 or
+ * Mode.Single.
+ */
+function nextBlock(cpu: Cpu, single: number): Block | null {
+  const { r, blocks } = cpu;
+  const mode = r[Word.Mode] | single;
+  let linear = r[Word.Eip];
+  if ((mode & Mode.Flat) === 0) {
+    if (!withinLimit(r[Word.Limit + CS], r[Word.Attributes + CS], linear, 1)) return outsideLimit(cpu);
+    linear = (linear + r[Word.Base + CS]) | 0;
+  }
+  if (linear >>> 12 !== r[Word.FetchPage] && !fetchPage(cpu, linear)) return null;
+  const physical = r[Word.FetchPhysical] | (linear & OFFSET);
+  let block = blocks.find(physical, mode);
+  if (block !== null && block.second !== NO_PAGE && !blocks.checkSecond(block, linear)) block = null;
+  if (block === null && !faulted(cpu)) block = blocks.build(physical, linear, mode);
+  if (block === null) {
+    deliverFault(cpu);
+    return null;
+  }
+  if ((mode & Mode.Flat) !== 0) return block;
+  if (withinLimit(r[Word.Limit + CS], r[Word.Attributes + CS], r[Word.Eip], block.bytes)) return block;
+  return block.before === 0 ? outsideLimit(cpu) : nextBlock(cpu, Mode.Single);
+}
+
+function outsideLimit(cpu: Cpu): null {
+  generalProtection(cpu, 0);
+  deliverFault(cpu);
+  return null;
+}
+
+/** Makes the page of a linear address the known fetch page. False: a page fault has been delivered. */
+function fetchPage(cpu: Cpu, linear: number): boolean {
+  const { r } = cpu;
+  const entry = cpu.hostTlb[linear >>> 12];
+  let page: number;
+  if ((entry & r[Word.ReadBit]) !== 0) page = (entry & HostTlb.Frame) - Layout.Ram;
+  else {
+    page = pageOf(cpu, linear, 0, r[Word.Cpl] === 3 ? 1 : 0);
+    if (page === NO_PAGE) {
+      deliverFault(cpu);
+      return false;
+    }
+  }
+  r[Word.FetchPage] = linear >>> 12;
+  r[Word.FetchPhysical] = page;
+  return true;
+}
+
+/** Runs a block; false when an instruction of it faulted (the exception has been delivered). */
+function execute(cpu: Cpu, block: Block): boolean {
+  const { r, time } = cpu;
+  const { operations } = block;
+  time[Time.Cycles] += block.cycles;
+  time[Time.Instret] += block.count;
+  r[Word.Eip] += block.bytes;
+  r[Word.Event] = 0;
+  for (let i = 0; i < operations.length; i++) {
+    const op = operations[i];
+    op.run(cpu, op);
+    if (r[Word.Event] !== 0) return leave(cpu, block, i);
+  }
+  return true;
+}
+
+/** Ends a block at operation `index`, which faulted or after which it must not go on; false when it faulted. */
+function leave(cpu: Cpu, block: Block, index: number): boolean {
+  const { r, time } = cpu;
+  const op = block.operations[index];
+  if (faulted(cpu)) {
+    time[Time.Cycles] -= block.cycles - op.cyclesBefore;
+    time[Time.Instret] -= block.count - index;
+    r[Word.Eip] += op.start - block.bytes;
+    deliverFault(cpu);
+    return false;
+  }
+  if (index < block.before) {
+    time[Time.Cycles] -= block.cycles - op.cyclesBefore - op.cycles;
+    time[Time.Instret] -= block.count - index - 1;
+    r[Word.Eip] += op.end - block.bytes;
+  }
+  return true;
+}

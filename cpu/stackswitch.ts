@@ -1,0 +1,94 @@
+/**
+ * Stacks that a transfer pushes its frame on: the present one, or an inner ring's from the TSS. Interrupts and call gates.
+ * May import segmentation.ts, memory.ts, faults.ts, registers.ts, and the type of the processor.
+ * Source: Intel SDM volume 3, sections 5.8.5 (stack switching), 6.12.1, 7.2 (TSS).
+ */
+import type { Cpu } from "./cpu";
+import { raise, Vector } from "./faults";
+import { FAULT, systemReadAt, systemWriteAt } from "./memory";
+import { TR, Word } from "./registers";
+import {
+  Attribute,
+  checkStackSegment,
+  Descriptor,
+  fillSegment,
+  markDescriptor,
+  SystemType,
+  selectorError,
+  setStackPointer,
+  stackPointer,
+  withinLimit,
+} from "./segmentation";
+
+const SS = 2;
+
+/** A stack before the frame is pushed. Made once and used again. */
+export class TargetStack {
+  private selector = 0;
+  private pointer = 0;
+  private base = 0;
+  private limit = 0;
+  private attributes = 0;
+  private level = 0;
+  private inner = false;
+  private readonly descriptor = new Descriptor();
+
+  /** The present stack. */
+  usePresent(cpu: Cpu): void {
+    const { r } = cpu;
+    this.pointer = stackPointer(r);
+    this.base = r[Word.Base + SS];
+    this.limit = r[Word.Limit + SS];
+    this.attributes = r[Word.Attributes + SS];
+    this.level = r[Word.Cpl];
+    this.inner = false;
+  }
+
+  /** The stack of an inner level from the TSS. False: a fault is raised, with `external` in its error code. */
+  useInner(cpu: Cpu, level: number, external: number): boolean {
+    const { r, view } = cpu;
+    const { descriptor } = this;
+    const type = r[Word.Attributes + TR] & SystemType.Mask;
+    const wide = type === SystemType.Tss32 || type === SystemType.Tss32Busy;
+    const offset = wide ? 4 + 8 * level : 2 + 4 * level;
+    const bytes = wide ? 6 : 4;
+    if (r[Word.Attributes + TR] === 0 || offset + bytes - 1 > r[Word.Limit + TR] >>> 0) {
+      raise(cpu, Vector.InvalidTss, selectorError(r[Word.Selector + TR]) | external);
+      return false;
+    }
+    const at = systemReadAt(cpu, (r[Word.Base + TR] + offset) | 0, bytes);
+    if (at === FAULT) return false;
+    this.pointer = wide ? view.getInt32(at, true) : view.getUint16(at, true);
+    this.selector = view.getUint16(at + (wide ? 4 : 2), true);
+    if (!checkStackSegment(cpu, this.selector, level, Vector.InvalidTss, external, descriptor)) return false;
+    if (!markDescriptor(cpu, descriptor, Attribute.Accessed)) return false;
+    this.base = descriptor.base;
+    this.limit = descriptor.limit;
+    this.attributes = descriptor.attributes;
+    this.level = level;
+    this.inner = true;
+    return true;
+  }
+
+  /** Host offset for a frame of `bytes` below the pointer; FAULT: #SS or #PF is raised. `external` as above. */
+  frame(cpu: Cpu, bytes: number, external: number): number {
+    const wide = (this.attributes & Attribute.Big) !== 0;
+    const offset = wide ? (this.pointer - bytes) | 0 : (this.pointer - bytes) & 0xffff;
+    if (!withinLimit(this.limit, this.attributes, offset, bytes)) {
+      raise(cpu, Vector.StackFault, this.inner ? selectorError(this.selector) | external : external);
+      return FAULT;
+    }
+    return systemWriteAt(cpu, (this.base + offset) | 0, bytes, this.level === 3 ? 1 : 0);
+  }
+
+  /** Moves the stack pointer below the frame, and loads SS where the ring changes. refreshMode must follow then. */
+  commit(cpu: Cpu, bytes: number): void {
+    const { r } = cpu;
+    if (!this.inner) {
+      setStackPointer(r, this.pointer - bytes);
+      return;
+    }
+    fillSegment(cpu, SS, this.selector, this.descriptor);
+    setStackPointer(r, this.pointer - bytes);
+  }
+}
