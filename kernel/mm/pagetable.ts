@@ -20,7 +20,7 @@ import {
   PTE_WRITE,
 } from "../arch/i386/paging";
 import { PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT } from "./layout";
-import { FrameKind, Frames, memMap, PAGE_STRUCT_SHIFT, Page, TablePage } from "./page";
+import { FrameKind, Frames, Page, TablePage } from "./page";
 import { allocZeroedFrame, frameToVirt, freeFrame } from "./pagealloc";
 import { chainReserve, chainUnreserve, pageAddRmap, pageRemoveRmap, Rmap } from "./rmap";
 import { putPage } from "./shmem";
@@ -77,38 +77,34 @@ export function copyTable(from: usize, first: Vma | null): u32 {
     const slotStart = old.slot << SLOT_SHIFT;
     // The last slot's end is KERNEL_BASE at most: no wrap.
     const slotEnd = slotStart + SLOT_BYTES;
-    let copied: u32 = 0;
     let vma: Vma | null = first;
     while (vma !== null && vma.start < slotEnd) {
       const start = max<u32>(vma.start, slotStart);
       const end = min<u32>(vma.end, slotEnd);
       const keep: u32 = (vma.flags & VM_SHARED) != 0 ? 0xffffffff : ~PTE_WRITE;
-      copied += copyPtes(from + ((start - slotStart) >> 10), from + ((end - slotStart) >> 10), to - from, keep);
+      copyPtes(from + ((start - slotStart) >> 10), from + ((end - slotStart) >> 10), to - from, keep);
       vma = vma.next;
     }
     const table = changetype<TablePage>(Frames.page(frame));
-    table.present = copied;
-    vmstat.rmapAdded += copied;
+    // Every pte that maps a frame lies in a mapping, so all of them have been copied.
+    table.present = reserve;
+    vmstat.rmapAdded += reserve;
   }
   chainUnreserve(reserve);
   return frame;
 }
 
-/** Copies the ptes from address `first` up to `end` to where `distance` leads, with the bits in `keep`. How many. */
-function copyPtes(first: usize, end: usize, distance: usize, keep: u32): u32 {
-  const map = memMap;
-  let copied: u32 = 0;
+/** Copies the ptes from address `first` up to `end` to where `distance` leads, with the bits in `keep`. */
+function copyPtes(first: usize, end: usize, distance: usize, keep: u32): void {
   for (let pte = first; pte < end; pte += 4) {
     const entry = Entry.load(pte);
     if ((entry & PTE_MAPPED) == 0) continue;
     Entry.store(pte, entry & keep);
     Entry.store(pte + distance, entry & keep);
-    const page = changetype<Page>(map + ((entry & PTE_FRAME) >> (PAGE_SHIFT - PAGE_STRUCT_SHIFT)));
+    const page = Frames.ofEntry(entry);
     page.count++;
-    Rmap.add(page, pte + distance);
-    copied++;
+    Rmap.addFurther(page, pte + distance);
   }
-  return copied;
 }
 
 /**

@@ -52,33 +52,32 @@ export function chainUnreserve(entries: u32): void {
 
 /** The adding of an entry; inlined into the loop that copies a table. */
 export class Rmap {
-  /** Adds a pte to a page's entries. If the page has any, a block must be reserved. The caller counts. */
+  /** Adds a pte to a page that has an entry already. A block must be reserved. The caller counts. */
   @inline
-  static add(page: Page, pte: usize): void {
+  static addFurther(page: Page, pte: usize): void {
     const rmap = page.rmap;
-    if (rmap == 0) {
-      page.rmap = pte | DIRECT;
-    } else if ((rmap & DIRECT) != 0) {
+    if ((rmap & DIRECT) != 0) {
       const block = Slab.take(chainCache);
       store<usize>(block, 0);
       store<usize>(block + FIRST_ENTRY, rmap ^ DIRECT);
       store<usize>(block + FIRST_ENTRY + 4, pte);
       page.rmap = block + FIRST_ENTRY + 4;
-    } else if ((rmap & BLOCK_MASK) == LAST_ENTRY) {
+    } else if ((rmap & BLOCK_MASK) != LAST_ENTRY) {
+      store<usize>(rmap + 4, pte);
+      page.rmap = rmap + 4;
+    } else {
       const block = Slab.take(chainCache);
       store<usize>(block, rmap);
       store<usize>(block + FIRST_ENTRY, pte);
       page.rmap = block + FIRST_ENTRY;
-    } else {
-      store<usize>(rmap + 4, pte);
-      page.rmap = rmap + 4;
     }
   }
 }
 
 /** Adds `pte` to the entries of `page`. If it has some already, a block must be reserved. */
 export function pageAddRmap(page: Page, pte: usize): void {
-  Rmap.add(page, pte);
+  if (page.rmap == 0) page.rmap = pte | DIRECT;
+  else Rmap.addFurther(page, pte);
   vmstat.rmapAdded++;
 }
 
