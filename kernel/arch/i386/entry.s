@@ -54,10 +54,15 @@ _start:
     # Zeroed memory first: the stack and the directory lie in it.
     xor eax, eax
     mov edi, __bss_start - KERNEL_BASE
-    mov ecx, __bss_end - KERNEL_BASE + 3
+    mov ecx, __bss_end - KERNEL_BASE
     sub ecx, edi
+    mov edx, ecx
     shr ecx, 2
     rep stosd
+    # Not a byte more: a module may lie right behind.
+    mov ecx, edx
+    and ecx, 3
+    rep stosb
     mov esp, bootStackEnd - KERNEL_BASE
 
     # Is there CPUID (can EFLAGS.ID be changed), and 4 MB pages?
