@@ -1,5 +1,5 @@
 /**
- * manyforks [COUNT]: forks COUNT children, 10,000 unless told, one after another; each writes to memory that it shares with its
+ * manyforks [COUNT]: forks COUNT children, 1,000 unless told, one after another; each writes to memory that it shares with its
  * parent, and every fourth dies of a signal. The test harness then counts the free frames.
  * May import lib and support/.
  */
@@ -20,7 +20,7 @@ import {
 } from "../lib/index";
 import { mapPages, pagesIntact, READ_WRITE, writePage, writePages } from "./support/memory";
 
-let count: u32 = 10000;
+let count: u32 = 1000;
 
 function forks(): void {
   mapPages(0, 16, READ_WRITE, MAP_PRIVATE);

@@ -1,17 +1,21 @@
 /**
- * Property 17: a fault that finds the tables in order flushes and returns. On one CPU no program can bring this about, so
- * the host does (tests/guest/spurious.test.ts): this program has a translation without W in the TLB, marks the place, and the
- * host sets W in the pte behind the TLB's back. Without a host that helps it fails. May import lib and support/.
+ * spurious [host]. Property 17: a fault that finds the tables in order flushes and returns. On one CPU no program can bring
+ * this about, so the host does (tests/guest/spurious.test.ts): this program has a translation without W in the TLB, marks the
+ * place, and the host sets W in the pte behind the TLB's back. Without the argument `host` there is nobody to do that, and no
+ * case. May import lib and support/.
  */
 import {
+  argument,
   cstr,
   exit,
   fork,
   MAP_PRIVATE,
+  printLine,
   Region,
   regionBegin,
   regionEnd,
   same,
+  streq,
   test,
   testBegin,
   testEnd,
@@ -53,7 +57,12 @@ function spuriousFault(): void {
 }
 
 export function main(argc: i32, argv: usize, _envp: usize): i32 {
-  testBegin(argc, argv);
+  if (argc != 2 || !streq(argument(argv, 1), cstr("host"))) {
+    printLine(cstr("# no host that helps"));
+    printLine(cstr("1..0"));
+    return 0;
+  }
+  testBegin(1, argv);
   test(cstr("P17 a spurious fault flushes and returns"), spuriousFault);
   return testEnd();
 }

@@ -1,0 +1,100 @@
+/**
+ * The main job, as a user runs it: `tine demo --json`, its shape, and what the figures must show.
+ */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { tine } from "../cli/tine";
+
+interface Row {
+  mode: "copy" | "share";
+  megabytes: number;
+  fork: { instructions: number; cycles: number; frames: number; rmapAdds: number };
+  firstWrite: { instructions: number };
+  exit: { instructions: number };
+  unshares: number;
+}
+
+const SIZES = [4, 16, 64, 256];
+/** Slots besides those of the memory that is forked: program, stack. */
+const OTHER_TABLES = 4;
+
+const test = suite("system/demo");
+const { status, stdout, stderr } = tine(["demo", "--json"]);
+const result =
+  status === 0 ? (JSON.parse(stdout) as { version: number; rows: Row[]; leakedFrames: number }) : undefined;
+
+function row(mode: Row["mode"], megabytes: number): Row {
+  const found = result?.rows.find((one) => one.mode === mode && one.megabytes === megabytes);
+  assert.ok(found, `there is a row for fork=${mode}, ${megabytes} MB`);
+  return found as Row;
+}
+
+test("it ends well and prints one line of JSON", () => {
+  assert.is(status, 0, stderr);
+  assert.is(stdout.trimEnd().split("\n").length, 1);
+  assert.is(result?.version, 1);
+});
+
+test("a row for each mode and size, of numbers only", () => {
+  assert.is(result?.rows.length, 2 * SIZES.length);
+  for (const mode of ["copy", "share"] as const) {
+    for (const megabytes of SIZES) {
+      const { fork, firstWrite, exit, unshares, ...rest } = row(mode, megabytes);
+      assert.equal(rest, { mode, megabytes });
+      assert.equal(Object.keys(fork), ["instructions", "cycles", "frames", "rmapAdds"]);
+      for (const value of [...Object.values(fork), firstWrite.instructions, exit.instructions, unshares]) {
+        assert.ok(Number.isInteger(value) && value >= 0, `${value} is a count`);
+      }
+    }
+  }
+});
+
+test("nothing leaks", () => {
+  assert.is(result?.leakedFrames, 0);
+});
+
+test("share: one frame, no rmap entry, whatever the size", () => {
+  for (const megabytes of SIZES) {
+    const { fork } = row("share", megabytes);
+    assert.is(fork.frames, 1);
+    assert.is(fork.rmapAdds, 0);
+  }
+});
+
+test("share: at most 8,000 instructions and 40 for each table", () => {
+  for (const megabytes of SIZES) {
+    const most = 8000 + 40 * (megabytes / 4 + OTHER_TABLES);
+    const { instructions } = row("share", megabytes).fork;
+    assert.ok(instructions <= most, `${megabytes} MB: ${instructions} instructions, at most ${most}`);
+  }
+});
+
+test("share: a fork of 256 MB costs at most twice one of 4 MB", () => {
+  const [small, large] = [row("share", 4).fork, row("share", 256).fork];
+  assert.ok(large.cycles <= 2 * small.cycles, `${large.cycles} cycles against ${small.cycles}`);
+  assert.ok(large.instructions <= 2 * small.instructions, `${large.instructions} against ${small.instructions}`);
+});
+
+test("copy: every table and every page, at most 60 instructions for each", () => {
+  const { fork, unshares } = row("copy", 256);
+  assert.ok(fork.frames >= 65, `${fork.frames} frames`);
+  assert.ok(fork.rmapAdds >= 65_536, `${fork.rmapAdds} entries`);
+  assert.ok(fork.instructions <= 60 * 65_536, `${fork.instructions / 65_536} instructions a pte`);
+  assert.is(unshares, 0);
+});
+
+test("at 256 MB copy costs at least 150 times the cycles of share", () => {
+  const ratio = row("copy", 256).fork.cycles / row("share", 256).fork.cycles;
+  assert.ok(ratio >= 150, `${ratio.toFixed(1)} times`);
+});
+
+test("share pays later: the first write copies a table, exit of a sharer is cheap", () => {
+  for (const megabytes of SIZES) {
+    const [copy, share] = [row("copy", megabytes), row("share", megabytes)];
+    assert.ok(share.firstWrite.instructions > copy.firstWrite.instructions, `first write at ${megabytes} MB`);
+    assert.ok(share.unshares > 0);
+  }
+  assert.ok(row("share", 256).exit.instructions * 10 < row("copy", 256).exit.instructions, "exit at 256 MB");
+});
+
+test.run();
