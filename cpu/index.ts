@@ -1,0 +1,18 @@
+/** The public face of the machine. Tools that look deeper (decoder, disassembler, registers) import those files themselves. */
+
+export { NOMINAL_HZ } from "./board/clock";
+export {
+  EventKind,
+  type EventListener,
+  type MachineEvent,
+  type MachineOptions,
+  type MachineState,
+  type RunOptions,
+  type StopReason,
+} from "./contract";
+export { COST_VERSION, type CostTable, STANDARD_COSTS, STANDARD_TLB, type TlbGeometry } from "./cpu";
+export { MachineError } from "./errors";
+export type { InputRecord, InputStamp } from "./inputqueue";
+export type { Registers, TlbEntry } from "./inspect";
+export { Machine } from "./machine";
+export type { BootModule, BootOptions } from "./multiboot";

@@ -1,0 +1,347 @@
+/**
+ * The machine: processor, memory and board, run together under a caller's control. May import everything in cpu/.
+ *
+ * Invariants: a run is a function of image, command line, modules and stamped input alone. Neither how the run was cut
+ * into calls of run() nor who listened changes anything that the guest can see. A guest can do whatever it likes: only the
+ * caller's own mistakes are thrown, as MachineError. Serial output and hooks are delivered at instruction boundaries.
+ */
+
+import { Board } from "./board/board";
+import {
+  EventKind,
+  type EventListener,
+  type MachineEvent,
+  type MachineOptions,
+  type MachineState,
+  type RunOptions,
+  STATE_VERSION,
+  type StopReason,
+} from "./contract";
+import { Cpu, RunExit } from "./cpu";
+import { MachineError } from "./errors";
+import { InputQueue, type InputRecord, type InputStamp } from "./inputqueue";
+import { linearEip, type Registers, readLinear, registersOf, type TlbEntry, tlbEntries } from "./inspect";
+import { BOOT_MAGIC, type BootOptions, loadMultiboot } from "./multiboot";
+import { Flag, Register } from "./registers";
+
+const MEGABYTE = 1 << 20;
+const MIN_MEGABYTES = 2;
+const MAX_MEGABYTES = 1792;
+const NEWLINE = 10;
+const SERIAL_CHUNK_BYTES = 4096;
+
+export class Machine {
+  readonly memoryMB: number;
+  /** The processor, for tools that want more than the machine's own questions. Do not change its state. */
+  readonly cpu: Cpu;
+  private readonly board: Board;
+  private readonly queue = new InputQueue();
+  private readonly onSerial: ((bytes: Uint8Array) => void) | undefined;
+  /** Bytes sent that the listener has not been given. */
+  private serial: number[] = [];
+  private loaded = false;
+  private running = false;
+  private exitValue = 0;
+  private readonly listeners = new Set<EventListener>();
+  private readonly event: MachineEvent = { kind: EventKind.Mark, instret: 0, cycles: 0, a: 0, b: 0 };
+  private hook: (() => void) | null = null;
+  private readonly breakpoints = new Set<number>();
+  /** Where a breakpoint last stopped the run, and at which instret: the instruction there runs next time. */
+  private passedAddress = -1;
+  private passedInstret = -1;
+
+  /** Throws MachineError for an impossible size of memory. */
+  constructor(options: MachineOptions) {
+    const { memoryMB, onSerial, costs, tlb } = options;
+    if (!(Number.isInteger(memoryMB) && memoryMB >= MIN_MEGABYTES && memoryMB <= MAX_MEGABYTES))
+      throw new MachineError(
+        `memory of ${memoryMB} MB: it must be a whole number from ${MIN_MEGABYTES} to ${MAX_MEGABYTES}`,
+      );
+    this.memoryMB = memoryMB;
+    this.onSerial = onSerial;
+    this.cpu = new Cpu({
+      memoryBytes: memoryMB * MEGABYTE,
+      bus: {
+        read: (port, size) => this.board.read(port, size),
+        write: (port, size, value) => this.board.write(port, size, value),
+        acknowledge: () => this.board.acknowledge(),
+      },
+      ...(costs === undefined ? {} : { costs }),
+      ...(tlb === undefined ? {} : { tlb }),
+    });
+    this.board = new Board(this.cpu, {
+      transmit: (byte) => this.transmit(byte),
+      exit: (value) => this.exit(value),
+      mark: (value) => this.emit(EventKind.Mark, value, 0),
+    });
+  }
+
+  /**
+   * Loads a multiboot-1 kernel (any ELF32, or an image with load addresses) with its command line and modules, and puts the
+   * processor at its entry. Throws MachineError, with one line, for a file that cannot be loaded; the machine is then as
+   * before. A machine boots once.
+   */
+  loadMultiboot(kernel: Uint8Array, options: BootOptions = {}): void {
+    if (this.loaded) throw new MachineError("this machine has booted already: make a new one");
+    const { entry, info } = loadMultiboot(this.cpu.ram, kernel, options);
+    this.cpu.setRegister(Register.EAX, BOOT_MAGIC);
+    this.cpu.setRegister(Register.EBX, info);
+    this.cpu.eip = entry;
+    this.loaded = true;
+  }
+
+  /** Runs until there is a reason to stop; it can always be called again. Throws MachineError for wrong use only. */
+  run(options: RunOptions): StopReason {
+    const { maxInstructions, maxCycles = Infinity, stopWhenIdle = false } = options;
+    if (!this.loaded) throw new MachineError("nothing has been loaded to run");
+    if (this.running) throw new MachineError("run() was called while the machine runs");
+    if (!(maxInstructions >= 0 && maxCycles >= 0))
+      throw new MachineError(`a run of ${maxInstructions} instructions, ${maxCycles} cycles`);
+    this.running = true;
+    try {
+      return this.runTo(this.cpu.instret + maxInstructions, this.cpu.cycles + maxCycles, stopWhenIdle);
+    } finally {
+      this.running = false;
+      this.flushSerial();
+    }
+  }
+
+  private runTo(maxInstret: number, maxCycles: number, stopWhenIdle: boolean): StopReason {
+    const { cpu, board, queue } = this;
+    const sleptAt = cpu.halted ? cpu.instret : -1;
+    for (;;) {
+      this.flushSerial();
+      this.deliver();
+      if (cpu.instret >= maxInstret || cpu.cycles >= maxCycles) return { reason: "budget" };
+      board.alarm = Math.min(maxCycles, queue.nextCycle(cpu.instret));
+      board.refresh();
+      switch (cpu.run(Math.min(maxInstret, queue.nextInstret(cpu.instret)))) {
+        case RunExit.Deadline:
+          board.advance();
+          break;
+        case RunExit.Halted: {
+          const stop = this.sleep(maxCycles, stopWhenIdle, cpu.instret !== sleptAt);
+          if (stop !== undefined) return stop;
+          break;
+        }
+        case RunExit.Stopped:
+          return { reason: "exit", value: this.exitValue };
+        case RunExit.TripleFault:
+          return { reason: "tripleFault", eip: cpu.eip };
+        case RunExit.Hook:
+          return { reason: "breakpoint", address: linearEip(this.cpu) };
+        default: // the budget, or input that has become due
+      }
+    }
+  }
+
+  /** Gives the serial port what is due. */
+  private deliver(): void {
+    const { cpu, board, queue } = this;
+    for (;;) {
+      const bytes = queue.takeDue(cpu.instret, cpu.cycles);
+      if (bytes === undefined) return;
+      board.receive(bytes);
+    }
+  }
+
+  /**
+   * The processor waits for an interrupt: lets time jump to what may bring one. A stop reason when nothing will, or when the
+   * caller wants to know of it and has not been told (`fellAsleep`: since this call of run() began).
+   */
+  private sleep(maxCycles: number, stopWhenIdle: boolean, fellAsleep: boolean): StopReason | undefined {
+    const { cpu, board, queue } = this;
+    if ((cpu.eflags & Flag.IF) === 0) return { reason: "halt" };
+    const wake = Math.min(board.nextWake(), queue.nextCycle(cpu.instret));
+    if (wake === Infinity && board.inputCanWake) {
+      // Stamped for later, but there will be no later.
+      const bytes = queue.take(cpu.instret, cpu.cycles);
+      if (bytes !== undefined) {
+        board.receive(bytes);
+        return undefined;
+      }
+    } else if (wake === Infinity) return { reason: "halt" };
+    if (stopWhenIdle && (fellAsleep || wake === Infinity)) return { reason: "idle", wakeCycles: wake };
+    if (wake === Infinity) return { reason: "halt" };
+    cpu.cycles = Math.max(cpu.cycles, Math.min(wake, maxCycles));
+    board.advance();
+    return undefined;
+  }
+
+  /**
+   * Console input: bytes that somebody types at COM1, at a moment of the run (now by default). Bytes of one call follow
+   * each other at the line's speed. Input that nothing but itself could bring about is given early: a machine that
+   * sleeps for ever gets it at once. Throws MachineError for a moment that has passed.
+   */
+  input(bytes: Uint8Array, stamp: InputStamp = {}): void {
+    this.queue.add(bytes, stamp, this.cpu.instret);
+    if (!this.running) return;
+    this.board.alarm = 0;
+    this.board.refresh();
+  }
+
+  /** All input delivered so far, with its moments: give it to another machine's input() to repeat the run. */
+  get inputLog(): readonly Readonly<InputRecord>[] {
+    return this.queue.log;
+  }
+
+  /** The listener is called between instructions: the alarm brings run() back. */
+  private transmit(byte: number): void {
+    this.serial.push(byte);
+    if (byte === NEWLINE || this.serial.length >= SERIAL_CHUNK_BYTES) this.board.alarm = 0;
+  }
+
+  private flushSerial(): void {
+    if (this.serial.length === 0) return;
+    const bytes = Uint8Array.from(this.serial);
+    this.serial = [];
+    this.onSerial?.(bytes);
+  }
+
+  private exit(value: number): void {
+    this.exitValue = value;
+    this.cpu.requestStop();
+    this.emit(EventKind.Exit, value, 0);
+  }
+
+  /** Adds a listener; the result takes it away again. Listening costs no guest time. */
+  onEvent(listener: EventListener): () => void {
+    this.listeners.add(listener);
+    this.cpu.listener = (kind, a, b) => this.emit(kind as number as EventKind, a, b);
+    return () => {
+      this.listeners.delete(listener);
+      if (this.listeners.size === 0) this.cpu.listener = null;
+    };
+  }
+
+  private emit(kind: EventKind, a: number, b: number): void {
+    if (this.listeners.size === 0) return;
+    const { event } = this;
+    event.kind = kind;
+    event.instret = this.cpu.instret;
+    event.cycles = this.cpu.cycles;
+    event.a = a;
+    event.b = b;
+    for (const listener of this.listeners) listener(event);
+  }
+
+  /** Calls `hook` before each instruction, with the machine stopped at it; null for no more. It must not throw. */
+  onInstruction(hook: (() => void) | null): void {
+    this.hook = hook;
+    this.updateHook();
+  }
+
+  /** Stops the run before each instruction at a linear address. */
+  setBreakpoint(address: number): void {
+    this.breakpoints.add(address >>> 0);
+    this.updateHook();
+  }
+
+  clearBreakpoint(address: number): void {
+    this.breakpoints.delete(address >>> 0);
+    this.updateHook();
+  }
+
+  private updateHook(): void {
+    const needed = this.hook !== null || this.breakpoints.size > 0;
+    this.cpu.onInstruction = needed ? () => this.beforeInstruction() : null;
+  }
+
+  private beforeInstruction(): boolean {
+    const { cpu } = this;
+    if (this.breakpoints.size > 0) {
+      const address = linearEip(this.cpu);
+      const passed = address === this.passedAddress && cpu.instret === this.passedInstret;
+      if (!passed && this.breakpoints.has(address)) {
+        this.passedAddress = address;
+        this.passedInstret = cpu.instret;
+        return true;
+      }
+    }
+    this.hook?.();
+    return false;
+  }
+
+  /** Instructions retired since the start; each repetition of a string instruction counts one. */
+  get instret(): number {
+    return this.cpu.instret;
+  }
+
+  /** Guest time in cycles of NOMINAL_HZ since the start. */
+  get cycles(): number {
+    return this.cpu.cycles;
+  }
+
+  /** A copy of the registers. */
+  get registers(): Registers {
+    return registersOf(this.cpu);
+  }
+
+  /** A copy of `bytes` bytes of RAM; fewer where RAM ends. */
+  readPhysical(address: number, bytes: number): Uint8Array {
+    return this.cpu.ram.slice(address, address + bytes);
+  }
+
+  /** Writes RAM, as a debugger does: the guest pays nothing. Throws MachineError beyond the end of RAM. */
+  writePhysical(address: number, bytes: Uint8Array): void {
+    if (!(address >= 0 && address + bytes.length <= this.cpu.ram.length))
+      throw new MachineError(`a write of ${bytes.length} bytes at 0x${address.toString(16)}: RAM ends before`);
+    this.cpu.ram.set(bytes, address);
+    this.cpu.codeChanged(address, bytes.length);
+  }
+
+  /**
+   * Physical address of a linear one by the page tables in memory (of the directory in CR3, or of another given as a CR3
+   * value); −1 when it is not mapped. Leaves no trace in the guest.
+   */
+  translate(linear: number, cr3?: number): number {
+    return this.cpu.translate(linear >>> 0, cr3);
+  }
+
+  /** A copy of `bytes` bytes at a linear address; fewer where the mapping or RAM ends. Leaves no trace in the guest. */
+  readVirtual(linear: number, bytes: number, cr3?: number): Uint8Array {
+    return readLinear(this.cpu, linear, bytes, cr3);
+  }
+
+  /** What the charged TLB holds, stale entries included. */
+  tlbEntries(): TlbEntry[] {
+    return tlbEntries(this.cpu);
+  }
+
+  /** The whole machine at an instruction boundary. Listeners, hooks and breakpoints are not part of it. */
+  save(): MachineState {
+    if (this.running) throw new MachineError("save() was called while the machine runs");
+    if (!this.loaded) throw new MachineError("nothing has been loaded to save");
+    return {
+      version: STATE_VERSION,
+      memoryMB: this.memoryMB,
+      cpu: this.cpu.save(),
+      board: this.board.save(),
+      input: this.queue.save(),
+      exitValue: this.exitValue,
+      passedBreakpoint: { address: this.passedAddress, instret: this.passedInstret },
+    };
+  }
+
+  /**
+   * A machine in a saved state, which goes on to the same instruction, cycle and byte. `options` are those of the
+   * constructor; cost table and TLB must be those of the saved machine. Throws MachineError for a state of another version or shape.
+   */
+  static restore(state: MachineState, options: Omit<MachineOptions, "memoryMB"> = {}): Machine {
+    if (state?.version !== STATE_VERSION)
+      throw new MachineError(`saved state of version ${state?.version}; this is version ${STATE_VERSION}`);
+    const machine = new Machine({ ...options, memoryMB: state.memoryMB });
+    try {
+      machine.cpu.restore(state.cpu);
+      machine.board.restore(state.board);
+      machine.queue.restore(state.input);
+      machine.exitValue = state.exitValue;
+      machine.passedAddress = state.passedBreakpoint.address;
+      machine.passedInstret = state.passedBreakpoint.instret;
+    } catch (error) {
+      throw error instanceof MachineError ? error : new MachineError("the saved state is damaged");
+    }
+    machine.loaded = true;
+    return machine;
+  }
+}
