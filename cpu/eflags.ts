@@ -14,9 +14,9 @@ import { Attention, Flag, Word } from "./registers";
 export const enum Lazy {
   Subtract = 1 << 16,
   /** All six follow an addition. */
-  Add = Flag.Arithmetic,
+  Add = 0x8d5,
   /** All six follow a subtraction. */
-  Sub = Flag.Arithmetic | Lazy.Subtract,
+  Sub = 0x108d5,
 }
 
 /** Flags that POPF and IRET can change at all. */

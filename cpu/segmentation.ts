@@ -36,21 +36,19 @@ export const enum Attribute {
 
 export const DPL_SHIFT = 13;
 
-/** The four type bits of a system descriptor, in place. */
+/** The four type bits of a system descriptor. */
+export const TYPE_MASK = 0xf00;
+
+/** Their values, in place. Gates of the IDT are told by their bits (interrupts.ts). */
 export const enum SystemType {
-  Mask = 0xf00,
   Tss16 = 0x100,
   Ldt = 0x200,
   Tss16Busy = 0x300,
   CallGate16 = 0x400,
   TaskGate = 0x500,
-  InterruptGate16 = 0x600,
-  TrapGate16 = 0x700,
   Tss32 = 0x900,
   Tss32Busy = 0xb00,
   CallGate32 = 0xc00,
-  InterruptGate32 = 0xe00,
-  TrapGate32 = 0xf00,
 }
 
 /** Attributes of a 4 GB ring-0 code and data segment. */
@@ -193,7 +191,7 @@ export class Descriptor {
   }
   /** Type of a system descriptor, -1 for code and data. */
   get systemType(): number {
-    return this.notSystem ? -1 : this.high & SystemType.Mask;
+    return this.notSystem ? -1 : this.high & TYPE_MASK;
   }
 }
 

@@ -17,6 +17,7 @@ import {
   selectorError,
   setStackPointer,
   stackPointer,
+  TYPE_MASK,
   withinLimit,
 } from "./segmentation";
 
@@ -48,7 +49,7 @@ export class TargetStack {
   useInner(cpu: Cpu, level: number, external: number): boolean {
     const { r, view } = cpu;
     const { descriptor } = this;
-    const type = r[Word.Attributes + TR] & SystemType.Mask;
+    const type = r[Word.Attributes + TR] & TYPE_MASK;
     const wide = type === SystemType.Tss32 || type === SystemType.Tss32Busy;
     const offset = wide ? 4 + 8 * level : 2 + 4 * level;
     const bytes = wide ? 6 : 4;

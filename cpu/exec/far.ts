@@ -29,6 +29,7 @@ import {
   selectorError,
   setStackPointer,
   stackPointer,
+  TYPE_MASK,
   withinLimit,
 } from "../segmentation";
 import { TargetStack } from "../stackswitch";
@@ -136,14 +137,17 @@ function throughGate(cpu: Cpu, selector: number): boolean {
 
 /** Whether the gate in `gate` is a 32-bit one, and the offset that it leads to. */
 function gateIsWide(): boolean {
-  return (gate.high & SystemType.Mask) === SystemType.CallGate32;
+  return (gate.high & TYPE_MASK) === SystemType.CallGate32;
 }
 function gateOffset(): number {
   return (gate.low & 0xffff) | (gateIsWide() ? gate.high & 0xffff0000 : 0);
 }
 
 function farJump(cpu: Cpu, selector: number, offset: number): void {
-  if (isReal(cpu)) return setRealCode(cpu, selector, offset);
+  if (isReal(cpu)) {
+    setRealCode(cpu, selector, offset);
+    return;
+  }
   if (!resolve(cpu, selector)) return;
   const cpl = cpu.r[Word.Cpl];
   if (target.isCode) {
@@ -153,7 +157,10 @@ function farJump(cpu: Cpu, selector: number, offset: number): void {
   if (!throughGate(cpu, selector)) return;
   const code = gate.low >>> 16;
   // A jump changes no ring.
-  if (!target.isConforming && target.dpl !== cpl) return generalProtection(cpu, selectorError(code));
+  if (!target.isConforming && target.dpl !== cpl) {
+    generalProtection(cpu, selectorError(code));
+    return;
+  }
   if (!enterable(cpu, target, code, gateOffset()) || !markDescriptor(cpu, target, Attribute.Accessed)) return;
   setCode(cpu, code, cpl, target, gateOffset());
 }
@@ -185,7 +192,10 @@ function farCall(cpu: Cpu, op: Operation, selector: number, offset: number): voi
   }
   if (!throughGate(cpu, selector)) return;
   const code = gate.low >>> 16;
-  if (!target.isConforming && target.dpl < cpl) return innerCall(cpu, code);
+  if (!target.isConforming && target.dpl < cpl) {
+    innerCall(cpu, code);
+    return;
+  }
   if (!enterable(cpu, target, code, gateOffset()) || !markDescriptor(cpu, target, Attribute.Accessed)) return;
   if (pushReturn(cpu, op, gateIsWide() ? 4 : 2)) setCode(cpu, code, cpl, target, gateOffset());
 }
@@ -260,12 +270,14 @@ function farReturn(cpu: Cpu, op: Operation, extra: number): void {
   const selector = view.getUint16(at + size, true);
   if (isReal(cpu)) {
     moveStack(cpu, op, 2 * size + extra);
-    return setRealCode(cpu, selector, offset);
+    setRealCode(cpu, selector, offset);
+    return;
   }
   if (!returnTarget(cpu, selector, offset)) return;
   if ((selector & 3) === r[Word.Cpl]) {
     moveStack(cpu, op, 2 * size + extra);
-    return setCode(cpu, selector, r[Word.Cpl], target, offset);
+    setCode(cpu, selector, r[Word.Cpl], target, offset);
+    return;
   }
   const outer = stackRead(cpu, op, 2 * size + extra, 2 * size);
   if (outer < 0) return;
@@ -278,7 +290,10 @@ function farReturn(cpu: Cpu, op: Operation, extra: number): void {
 function interruptReturn(cpu: Cpu, op: Operation): void {
   const { r, view } = cpu;
   const size = op.operandSize;
-  if (!isReal(cpu) && (r[Word.Eflags] & Flag.NT) !== 0) return invalidOpcode(cpu);
+  if (!isReal(cpu) && (r[Word.Eflags] & Flag.NT) !== 0) {
+    invalidOpcode(cpu);
+    return;
+  }
   const at = stackRead(cpu, op, 0, 3 * size);
   if (at < 0) return;
   const offset = word(view, at, size);
@@ -287,9 +302,13 @@ function interruptReturn(cpu: Cpu, op: Operation): void {
   if (isReal(cpu)) {
     moveStack(cpu, op, 3 * size);
     setRealCode(cpu, selector, offset);
-    return loadFlags(cpu, flags, size);
+    loadFlags(cpu, flags, size);
+    return;
   }
-  if (size === 4 && (flags & Flag.VM) !== 0 && r[Word.Cpl] === 0) return invalidOpcode(cpu);
+  if (size === 4 && (flags & Flag.VM) !== 0 && r[Word.Cpl] === 0) {
+    invalidOpcode(cpu);
+    return;
+  }
   if (!returnTarget(cpu, selector, offset)) return;
   if ((selector & 3) === r[Word.Cpl]) {
     moveStack(cpu, op, 3 * size);

@@ -110,19 +110,28 @@ function div(cpu: Cpu, size: number, b: number): void {
   if (size === 1) {
     const divisor = b & 0xff;
     const dividend = r16[EAX];
-    if (divisor === 0 || dividend >>> 8 >= divisor) return divideError(cpu);
+    if (divisor === 0 || dividend >>> 8 >= divisor) {
+      divideError(cpu);
+      return;
+    }
     r8[EAX] = dividend / divisor;
     r8[AH] = dividend % divisor;
   } else if (size === 2) {
     const divisor = b & 0xffff;
     const dividend = ((r16[EDX << 1] << 16) | r16[EAX]) >>> 0;
-    if (divisor === 0 || dividend >>> 16 >= divisor) return divideError(cpu);
+    if (divisor === 0 || dividend >>> 16 >= divisor) {
+      divideError(cpu);
+      return;
+    }
     r16[EAX] = dividend / divisor;
     r16[EDX << 1] = dividend % divisor;
   } else {
     const divisor = b >>> 0;
     const high = r[EDX] >>> 0;
-    if (high >= divisor) return divideError(cpu);
+    if (high >= divisor) {
+      divideError(cpu);
+      return;
+    }
     if (high === 0) {
       const dividend = r[EAX] >>> 0;
       r[EAX] = dividend / divisor;
@@ -139,13 +148,19 @@ function idiv(cpu: Cpu, size: number, b: number): void {
   if (size === 1) {
     const dividend = (r16[EAX] << 16) >> 16;
     const quotient = b === 0 ? 128 : Math.trunc(dividend / b);
-    if (quotient !== (quotient << 24) >> 24) return divideError(cpu);
+    if (quotient !== (quotient << 24) >> 24) {
+      divideError(cpu);
+      return;
+    }
     r8[EAX] = quotient;
     r8[AH] = dividend - quotient * b;
   } else if (size === 2) {
     const dividend = (r16[EDX << 1] << 16) | r16[EAX];
     const quotient = b === 0 ? 0x8000 : Math.trunc(dividend / b);
-    if (quotient !== (quotient << 16) >> 16) return divideError(cpu);
+    if (quotient !== (quotient << 16) >> 16) {
+      divideError(cpu);
+      return;
+    }
     r16[EAX] = quotient;
     r16[EDX << 1] = dividend - quotient * b;
   } else idiv32(cpu, b);
@@ -155,10 +170,16 @@ function idiv32(cpu: Cpu, b: number): void {
   const { r } = cpu;
   const low = r[EAX];
   const high = r[EDX];
-  if (b === 0) return divideError(cpu);
+  if (b === 0) {
+    divideError(cpu);
+    return;
+  }
   if (high === low >> 31) {
     // The dividend fits in 32 bits; only -2^31 / -1 does not.
-    if (low === -0x80000000 && b === -1) return divideError(cpu);
+    if (low === -0x80000000 && b === -1) {
+      divideError(cpu);
+      return;
+    }
     r[EAX] = low / b;
     r[EDX] = low % b;
     return;
@@ -167,10 +188,16 @@ function idiv32(cpu: Cpu, b: number): void {
   const lowMagnitude = negative ? -low | 0 : low;
   const highMagnitude = (negative ? (low === 0 ? -high | 0 : ~high) : high) >>> 0;
   const divisor = Math.abs(b);
-  if (highMagnitude >= divisor) return divideError(cpu);
+  if (highMagnitude >= divisor) {
+    divideError(cpu);
+    return;
+  }
   const magnitude = divide64(highMagnitude, lowMagnitude, divisor);
   const quotient = negative === b < 0 ? magnitude : -magnitude;
-  if (quotient > 0x7fffffff || quotient < -0x80000000) return divideError(cpu);
+  if (quotient > 0x7fffffff || quotient < -0x80000000) {
+    divideError(cpu);
+    return;
+  }
   r[EAX] = quotient;
   r[EDX] = negative ? -remainder : remainder;
 }

@@ -8,7 +8,7 @@ import { faulted, generalProtection } from "../faults";
 import { systemReadAt } from "../memory";
 import type { Handler, Operation } from "../operation";
 import { Cr0, Register, Time, TR, Word } from "../registers";
-import { SystemType } from "../segmentation";
+import { SystemType, TYPE_MASK } from "../segmentation";
 import { iopl } from "./flags";
 
 const EAX = Register.EAX;
@@ -33,7 +33,7 @@ export function portAllowed(cpu: Cpu, port: number, size: number): boolean {
 
 function bitmapAllows(cpu: Cpu, port: number, size: number): boolean {
   const { r, view } = cpu;
-  const type = r[Word.Attributes + TR] & SystemType.Mask;
+  const type = r[Word.Attributes + TR] & TYPE_MASK;
   const limit = r[Word.Limit + TR] >>> 0;
   if (type !== SystemType.Tss32 && type !== SystemType.Tss32Busy) return false;
   if (limit < BITMAP_FIELD + 1) return false;

@@ -86,23 +86,47 @@ function protectedMode(cpu: Cpu): boolean {
 
 function loadLdt(cpu: Cpu, selector: number): void {
   if (!protectedMode(cpu) || !privileged(cpu)) return;
-  if (isNull(selector)) return clearSegment(cpu, LDTR, selector);
-  if ((selector & 4) !== 0) return generalProtection(cpu, selectorError(selector));
+  if (isNull(selector)) {
+    clearSegment(cpu, LDTR, selector);
+    return;
+  }
+  if ((selector & 4) !== 0) {
+    generalProtection(cpu, selectorError(selector));
+    return;
+  }
   if (!fetchDescriptor(cpu, selector, descriptor)) return;
-  if (descriptor.systemType !== SystemType.Ldt) return generalProtection(cpu, selectorError(selector));
-  if (!descriptor.present) return raise(cpu, Vector.NotPresent, selectorError(selector));
+  if (descriptor.systemType !== SystemType.Ldt) {
+    generalProtection(cpu, selectorError(selector));
+    return;
+  }
+  if (!descriptor.present) {
+    raise(cpu, Vector.NotPresent, selectorError(selector));
+    return;
+  }
   fillSegment(cpu, LDTR, selector, descriptor);
 }
 
 /** Marks the task's descriptor busy. */
 function loadTask(cpu: Cpu, selector: number): void {
   if (!protectedMode(cpu) || !privileged(cpu)) return;
-  if (isNull(selector)) return generalProtection(cpu, 0);
-  if ((selector & 4) !== 0) return generalProtection(cpu, selectorError(selector));
+  if (isNull(selector)) {
+    generalProtection(cpu, 0);
+    return;
+  }
+  if ((selector & 4) !== 0) {
+    generalProtection(cpu, selectorError(selector));
+    return;
+  }
   if (!fetchDescriptor(cpu, selector, descriptor)) return;
   const type = descriptor.systemType;
-  if (type !== SystemType.Tss32 && type !== SystemType.Tss16) return generalProtection(cpu, selectorError(selector));
-  if (!descriptor.present) return raise(cpu, Vector.NotPresent, selectorError(selector));
+  if (type !== SystemType.Tss32 && type !== SystemType.Tss16) {
+    generalProtection(cpu, selectorError(selector));
+    return;
+  }
+  if (!descriptor.present) {
+    raise(cpu, Vector.NotPresent, selectorError(selector));
+    return;
+  }
   if (!markDescriptor(cpu, descriptor, SystemType.Tss16Busy ^ SystemType.Tss16)) return;
   fillSegment(cpu, TR, selector, descriptor);
 }

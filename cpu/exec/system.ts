@@ -42,7 +42,10 @@ function loadCr0(cpu: Cpu, value: number): void {
   const next = (value & CR0_BITS) | Cr0.ET;
   const impossible =
     ((next & Cr0.PG) !== 0 && (next & Cr0.PE) === 0) || ((next & Cr0.NW) !== 0 && (next & Cr0.CD) === 0);
-  if (impossible) return generalProtection(cpu, 0);
+  if (impossible) {
+    generalProtection(cpu, 0);
+    return;
+  }
   setControlWords(cpu, 0, next);
   refreshMode(cpu);
 }
