@@ -7,7 +7,7 @@
 import { type WorkFunction, type WorkItem, workingCopy } from "./allocatecode";
 import { colourGraph } from "./allocatecolour";
 import { buildGraph } from "./allocategraph";
-import { spill } from "./allocatespill";
+import { removeDeadStores, spill } from "./allocatespill";
 import { computeLiveness } from "./liveness";
 import { type AllocatedInstruction, type Allocation, FIRST_VIRTUAL, type MachineFunction, Register, Role } from "./mir";
 
@@ -22,7 +22,10 @@ export function allocate(machine: MachineFunction): Allocation {
   for (let round = 0; round < ROUNDS; round++) {
     const graph = buildGraph(code, computeLiveness(code));
     const colouring = colourGraph(graph, code.temporaries);
-    if (colouring.spilled.length === 0) return result(code, colouring.colour);
+    if (colouring.spilled.length === 0) {
+      removeDeadStores(code);
+      return result(code, colouring.colour);
+    }
     if (colouring.stuck) break;
     spill(code, graph, colouring.spilled, colouring.representative);
   }

@@ -29,8 +29,10 @@ export interface WorkFunction {
   blocks: WorkBlock[];
   nameCount: number;
   slots: number;
-  /** Names that spilling made: they live for one instruction and are never spilled again. */
+  /** Names that spilling made for one instruction: they are never spilled again. */
   temporaries: Set<number>;
+  /** Names that spilling made for a stretch of a block, with the slot (negative) that holds the same value. */
+  homes: Map<number, number>;
 }
 
 const MOVE_ROLES = [Role.Def | Role.Memory, Role.Use | Role.Memory];
@@ -45,7 +47,7 @@ export function workingCopy(machine: MachineFunction): WorkFunction {
     successors: block.successors.map((successor) => successor.id),
     weight: block.cold ? 0.01 : 10 ** Math.min(block.depth, 6),
   }));
-  return { blocks, nameCount: machine.registerCount, slots: 0, temporaries: new Set() };
+  return { blocks, nameCount: machine.registerCount, slots: 0, temporaries: new Set(), homes: new Map() };
 }
 
 /** A move to add. */

@@ -15,6 +15,10 @@ export const ALLOCATABLE = 0xff & ~((1 << Register.ESP) | (1 << Register.EBP));
 /** How many those are. */
 export const COLOURS = 6;
 
+/** What a mention costs if the name is in a slot, in instructions: where the slot can be the operand, and in a copy. */
+const MEMORY_COST = 0.35;
+const COPY_COST = 0.5;
+
 /** A copy that would vanish if its two names shared a register. */
 export interface Move {
   to: number;
@@ -86,7 +90,7 @@ export function buildGraph(code: WorkFunction, live: LiveSets): InterferenceGrap
       for (let k = 0; k < names.length; k++) {
         const name = names[k];
         if (!isNode(name)) continue;
-        graph.cost[name] += weight;
+        graph.cost[name] += weight * (roles[k] & Role.Memory ? (isCopy ? COPY_COST : MEMORY_COST) : 1);
         if (roles[k] & Role.Use) now.add(name);
         if (roles[k] & Role.Byte && name >= FIRST_VIRTUAL) {
           graph.add(name, Register.ESI);

@@ -6,8 +6,9 @@
 import { allocate } from "./allocate";
 import { analyse, cleanGraph, splitCriticalEdges } from "./cfg";
 import { expandFunction } from "./emitexpand";
-import { layOut } from "./emitlayout";
+import { layOut, shapeBlocks } from "./emitlayout";
 import { ObjectBuilder } from "./emitobject";
+import { improve } from "./emitpeephole";
 import { type BuildContext, buildFunction } from "./irbuild";
 import { lowerFunction } from "./lower";
 import type { Allocation, MachineFunction } from "./mir";
@@ -55,7 +56,11 @@ export function compileModule(wasm: Uint8Array, options: BackendOptions): Object
     dump?.("machine", printMachine(machine));
     const allocation = allocate(machine);
     options.onAllocation?.(machine, allocation);
-    const code = layOut(expandFunction(machine, allocation, module.table.length), object.makeTable);
+    const blocks = expandFunction(machine, allocation, module.table.length);
+    improve(blocks);
+    shapeBlocks(blocks);
+    improve(blocks);
+    const code = layOut(blocks, object.makeTable);
     dump?.("assembly", printAssembly(fn.name, code));
     object.addFunction(source.name, code);
   }

@@ -24,7 +24,7 @@ export interface AsmMemory {
   displacement: number;
   symbol: string | null;
   /** Bytes accessed; 0 where the instruction itself says how many. */
-  size: 0 | 1 | 2 | 4;
+  size: 1 | 2 | 4 | 6;
 }
 
 export interface AsmInstruction {
@@ -67,6 +67,6 @@ export function imm(value: number, symbol: string | null = null): AsmOperand {
   return { kind: "imm", value, symbol };
 }
 
-export function mem(base: number, displacement: number, size: 0 | 1 | 2 | 4 = 4): AsmMemory {
+export function mem(base: number, displacement: number, size: AsmMemory["size"] = 4): AsmMemory {
   return { kind: "mem", base, index: -1, scale: 0, displacement, symbol: null, size };
 }

@@ -163,7 +163,7 @@ function writeControl(number: number): Expansion {
 /** An instruction on the memory that a register points at. */
 function atPointer(mnemonic: string, size: 1 | 6): Expansion {
   return (to, [pointer]) => {
-    to.emit(mnemonic, mem(registerOf(pointer), 0, 0));
+    to.emit(mnemonic, mem(registerOf(pointer), 0, size));
   };
 }
 
@@ -224,9 +224,9 @@ export const EXPANSIONS: ReadonlyMap<string, Expansion> = new Map<string, Expans
   ["writeCr0", writeControl(0)],
   ["writeCr3", writeControl(3)],
   ["writeCr4", writeControl(4)],
-  ["invlpg", atPointer("invlpg")],
-  ["lgdt", atPointer("lgdt")],
-  ["lidt", atPointer("lidt")],
+  ["invlpg", atPointer("invlpg", 1)],
+  ["lgdt", atPointer("lgdt", 6)],
+  ["lidt", atPointer("lidt", 6)],
   ["ltr", (to, [selector]) => void to.emit("ltr", reg(registerOf(selector), 2))],
   ["rdtscLow", bare("rdtsc")],
   ["syscall0", syscall],

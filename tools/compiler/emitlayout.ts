@@ -17,10 +17,14 @@ const CHAIN_LIMIT = 3;
 /** Makes a table of code addresses, one for each label, and says where it is. */
 export type MakeTable = (labels: readonly number[]) => { symbol: string; addend: number };
 
-/** Make one list of instructions of a function's blocks; labels are block ids. */
-export function layOut(blocks: readonly AsmBlock[], makeTable: MakeTable): AsmInstruction[] {
+/** Let jumps go where they end up, and copy short targets into those who jump there. */
+export function shapeBlocks(blocks: readonly AsmBlock[]): void {
   for (const block of blocks) block.successors = block.successors.map(finalTarget);
   for (const block of blocks) copyTarget(block);
+}
+
+/** Make one list of instructions of a function's blocks; labels are block ids. */
+export function layOut(blocks: readonly AsmBlock[], makeTable: MakeTable): AsmInstruction[] {
   const order = chooseOrder(blocks);
   const code: AsmInstruction[] = [];
   for (let i = 0; i < order.length; i++) {
@@ -54,7 +58,7 @@ function copyTarget(block: AsmBlock): void {
   const isTest = target.end === "branch" && target.id <= block.id && target.code.length <= TEST_LIMIT;
   const isExit = target.end === "stop" && target.code.length <= EXIT_LIMIT;
   if (!isTest && !isExit) return;
-  block.code = [...block.code, ...target.code];
+  block.code = [...block.code, ...target.code.map((instruction) => ({ ...instruction }))];
   block.end = target.end;
   block.condition = target.condition;
   block.successors = target.successors;

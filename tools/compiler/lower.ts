@@ -104,7 +104,7 @@ function lowerPhis(context: LoweringContext, from: Block, to: Block): void {
   const constants: { to: number; value: Value }[] = [];
   for (const phi of to.phis) {
     const argument = phi.args[at];
-    const target = context.registerOf(phi);
+    const target = context.resultOf(phi);
     if (argument.op === Op.Const || argument.op === Op.CString) constants.push({ to: target, value: argument });
     else {
       const source = context.registerOf(argument);

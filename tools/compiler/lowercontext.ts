@@ -8,6 +8,7 @@
  */
 
 import { Access, type Block, type IrFunction, Op, type Value, writesMemory } from "./ir";
+import { IrLiveness } from "./irliveness";
 import { type MachineFunction, MachineInstruction, type Operand, Role } from "./mir";
 
 /** How lowering names what lies outside the function. */
@@ -87,6 +88,9 @@ export class LoweringContext {
   private readonly registers: Int32Array;
   private readonly colours: Int32Array;
   private readonly sunk: Uint8Array;
+  private readonly liveness: IrLiveness;
+  /** Values whose register was asked for in this block, thus by something later in it. */
+  private usedHere = new Set<Value>();
   private offset = 0;
 
   constructor(
@@ -98,6 +102,7 @@ export class LoweringContext {
     this.colours = new Int32Array(fn.valueCount);
     this.sunk = new Uint8Array(fn.valueCount);
     this.block = fn.entry;
+    this.liveness = new IrLiveness(fn);
     for (const block of fn.blocks) {
       let colour = 0;
       for (const value of block.body) {
@@ -109,6 +114,7 @@ export class LoweringContext {
 
   /** Begin the instructions of a value or block end; `at` is null for the end. */
   begin(block: Block, at: Value | null, offset: number): void {
+    if (block !== this.block) this.usedHere = new Set();
     this.block = block;
     this.offset = offset;
     if (at !== null) this.colour = this.colours[at.id];
@@ -127,12 +133,23 @@ export class LoweringContext {
     return this.registers[value.id] >= 0;
   }
 
+  /** Whether something after the instruction being lowered reads the value's register. */
+  isLiveAfter(value: Value): boolean {
+    return this.usedHere.has(value) || this.liveness.isLiveOut(this.block, value);
+  }
+
   isSunk(value: Value): boolean {
     return this.sunk[value.id] === 1;
   }
 
   /** The virtual register of a value that is no constant; asking makes the value needed. */
   registerOf(value: Value): number {
+    this.usedHere.add(value);
+    return this.resultOf(value);
+  }
+
+  /** The virtual register of a value that is written here, and not read. */
+  resultOf(value: Value): number {
     let register = this.registers[value.id];
     if (register < 0) {
       register = this.newRegister();
@@ -250,7 +267,7 @@ export class LoweringContext {
   private peel(value: Value, into: MemorySpec): Value {
     let v = value;
     while (v.op === Op.Add && v.args[1].op === Op.Const) {
-      if (this.isDemanded(v) && !this.isDemanded(v.args[0]) && v.args[0].op !== Op.Const) break;
+      if (this.isDemanded(v) && !this.isLiveAfter(v.args[0]) && v.args[0].op !== Op.Const) break;
       into.displacement = (into.displacement + v.args[1].imm) | 0;
       v = v.args[0];
     }

@@ -138,7 +138,7 @@ function order(context: LoweringContext, value: Value): [Value, Value] {
   if (isConstant(right)) return [left, right];
   const sinks = (v: Value) => context.isWord(v) && context.canSink(v);
   if (sinks(right)) return [left, right];
-  if (sinks(left) || (context.isDemanded(left) && !context.isDemanded(right))) return [right, left];
+  if (sinks(left) || (context.isLiveAfter(left) && !context.isLiveAfter(right))) return [right, left];
   return [left, right];
 }
 
@@ -158,11 +158,15 @@ function lowerAdd(context: LoweringContext, value: Value): void {
     twoOperand(context, "add", value, left, context.sink(right, 4));
     return;
   }
-  // The address of the sum, its parts taken in as far as an addressing mode reaches.
+  // The address of the sum, its parts taken in as far as an addressing mode reaches. Only where that takes in more than
+  // one operation: an ADD can have an operand in a slot, and the last pass makes LEA of a copy and an ADD.
   const result = context.registerOf(value);
-  const [x, y] = value.args;
-  const memory = y.op === Op.Const ? context.address(x, y.imm, 4) : context.sum(x, y);
-  context.emit("lea", define(result), memory);
+  const memory = right.op === Op.Const ? context.address(left, right.imm, 4) : context.sum(left, right);
+  const { base, index, scale, displacement, symbol } = memory;
+  if (symbol === null && scale === 0 && base >= 0 && (index < 0 || displacement === 0)) {
+    context.copy(result, base);
+    context.emit("add", update(result), index < 0 ? immediate(displacement) : use(index));
+  } else context.emit("lea", define(result), memory);
 }
 
 function lowerSub(context: LoweringContext, value: Value): void {
@@ -179,7 +183,7 @@ function lowerAnd(context: LoweringContext, value: Value): void {
   const result = context.registerOf(value);
   if (right.op === Op.Const && right.imm === 0xffff) {
     context.emit("movzx", define(result), use(context.register(left), 2));
-  } else if (right.op === Op.Const && right.imm === 0xff && context.isDemanded(left)) {
+  } else if (right.op === Op.Const && right.imm === 0xff && context.isLiveAfter(left)) {
     context.emit("movzx", define(result), byteOf(context, left));
   } else lowerCommutative(context, value);
 }
