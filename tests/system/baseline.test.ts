@@ -45,12 +45,14 @@ class Counter {
   ) {}
   set counting(on: boolean) {
     const { machine, range } = this;
-    machine.onInstruction = on
-      ? () => {
-          const { eip } = machine.registers;
-          if (eip >= range.start && eip < range.end) this.count++;
-        }
-      : null;
+    machine.onInstruction(
+      on
+        ? () => {
+            const { eip } = machine.registers;
+            if (eip >= range.start && eip < range.end) this.count++;
+          }
+        : null,
+    );
   }
 }
 

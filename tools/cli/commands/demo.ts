@@ -11,6 +11,7 @@ import { memoryOption } from "../options";
 import { outcome } from "../outcome";
 import { Progress, short } from "../progress";
 import { Session } from "../session";
+import { PANIC_TRACE } from "./run";
 
 const MODES = ["copy", "share"] as const;
 type Mode = (typeof MODES)[number];
@@ -34,7 +35,7 @@ async function demoRun(
       modules: [initrdWith(images.files)],
       maxInstructions: Number.POSITIVE_INFINITY,
       input: "none",
-      trace: { count: 20, when: "panic" },
+      trace: { count: PANIC_TRACE, when: "panic" },
       programs: programsOf(images.files),
     },
     { serial: (bytes) => (output += Buffer.from(bytes).toString("latin1")), progress },
@@ -69,6 +70,12 @@ const FIGURES: readonly (readonly [label: string, value: (row: DemoRow) => numbe
 /** Thousands separated by thin, breakless commas: figures are compared by eye. */
 const grouped = (value: number): string => value.toLocaleString("en-US");
 
+/** How many times less share costs; nothing where one of the two is zero. */
+function ratio(copy: number, share: number): string {
+  if (copy === 0 || share === 0) return "";
+  return `${(copy / share).toFixed(copy < share ? 2 : 1)}x`;
+}
+
 /** The table: a block a size, copy beside share, and how many times less share costs. */
 function table(rows: readonly DemoRow[], leakedFrames: number): string {
   const out = new Table({
@@ -79,10 +86,15 @@ function table(rows: readonly DemoRow[], leakedFrames: number): string {
   for (const copy of rows.filter(({ mode }) => mode === "copy")) {
     const share = rows.find(({ mode, megabytes }) => mode === "share" && megabytes === copy.megabytes);
     if (share === undefined) continue;
-    FIGURES.forEach(([label, value], index) => {
-      const ratio = value(share) > 0 && value(copy) > 0 ? `${(value(copy) / value(share)).toFixed(1)}x` : "";
-      out.push([index === 0 ? `${copy.megabytes} MB` : "", label, grouped(value(copy)), grouped(value(share)), ratio]);
-    });
+    const column = (text: (value: (row: DemoRow) => number) => string): string =>
+      FIGURES.map(([, value]) => text(value)).join("\n");
+    out.push([
+      `${copy.megabytes} MB`,
+      FIGURES.map(([label]) => label).join("\n"),
+      column((value) => grouped(value(copy))),
+      column((value) => grouped(value(share))),
+      column((value) => ratio(value(copy), value(share))),
+    ]);
   }
   const leaked = leakedFrames === 0 ? pc.green("0") : pc.red(String(leakedFrames));
   return `${out.toString()}\nframes leaked: ${leaked}\n`;

@@ -11,7 +11,7 @@ import { Session, type SessionResult, type SessionSpec } from "../session";
 import { attachInput, consoleText, inputKind } from "../terminal";
 
 /** Instructions shown, unasked, when the kernel panics. */
-export const PANIC_TRACE = 20;
+export const PANIC_TRACE = 40;
 
 interface RunOptions {
   mem: number;

@@ -10,6 +10,7 @@ import { budgetOption, memoryOption } from "../options";
 import { outcome } from "../outcome";
 import { Progress } from "../progress";
 import { Session } from "../session";
+import { PANIC_TRACE } from "./run";
 
 const MODES = ["copy", "share"] as const;
 const FOLDER = "tests/";
@@ -37,7 +38,7 @@ async function runTests(
       modules: [initrdWith(images.files)],
       maxInstructions: options.budget,
       input: "none",
-      trace: { count: 20, when: "panic" },
+      trace: { count: PANIC_TRACE, when: "panic" },
       programs: programsOf(images.files),
     },
     { serial: (bytes) => (output += Buffer.from(bytes).toString("latin1")) },
