@@ -61,9 +61,9 @@ export function runGuest(built: BuiltAll, options: GuestOptions): GuestRun {
   return { output: output(), stop, instret: machine.instret, cycles: machine.cycles };
 }
 
-/** Kernel command line that runs a test program as init's child, with freed frames filled. */
-export function testCommandLine(mode: Mode, program: string, programArguments = ""): string {
-  return `fork=${mode} poison=on -- /tests/${program} ${programArguments}`.trimEnd();
+/** Kernel command line that runs a test program as init's child; freed frames are filled unless told. */
+export function testCommandLine(mode: Mode, program: string, programArguments = "", poison = true): string {
+  return `fork=${mode} poison=${poison ? "on" : "off"} -- /tests/${program} ${programArguments}`.trimEnd();
 }
 
 /** Guest output in a message: prefixed, so that no line of it looks like the runner's. */
@@ -88,13 +88,13 @@ export function casesOf(run: GuestRun): GuestCase[] {
 /** Registers every case of a test program, in both modes, as a test. To be awaited at the top of a test file. */
 export async function guestTests(
   program: string,
-  options: { memoryMB?: number; arguments?: string } = {},
+  options: { memoryMB?: number; arguments?: string; poison?: boolean } = {},
 ): Promise<void> {
-  const { arguments: programArguments = "", ...machineOptions } = options;
+  const { arguments: programArguments = "", poison = true, ...machineOptions } = options;
   const built = await builtImages();
   // All runs come first: uvu starts as soon as the event loop turns after the first suite.
   const runs = MODES.map((mode) => {
-    const commandLine = testCommandLine(mode, program, programArguments);
+    const commandLine = testCommandLine(mode, program, programArguments, poison);
     return { mode, cases: casesOf(runGuest(built, { commandLine, ...machineOptions })) };
   });
   for (const { mode, cases } of runs) {
