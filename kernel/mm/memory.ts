@@ -32,7 +32,7 @@ import { PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT, STACK_LIMI
 import { FrameKind, Frames, Page } from "./page";
 import { allocFrame, clearPage, frameToVirt } from "./pagealloc";
 import { copyTable, setPte, zapPtes } from "./pagetable";
-import { adoptTable, installTable, makeTableWritable, releaseTable, shareTable, unshareRange } from "./ptshare";
+import { adoptTable, installTable, makeTableWritable, releaseTable, shareSlots, unshareRange } from "./ptshare";
 import { chainReserve, chainUnreserve, pageAddRmap, pageRemoveRmap } from "./rmap";
 import { objectPage, putPage, SharedObject } from "./shmem";
 import { findVma, Mm, VM_ACCESS, VM_GROWSDOWN, VM_SHARED, VM_WRITE, Vma } from "./vmalist";
@@ -74,31 +74,32 @@ export function copyPageRange(child: Mm, parent: Mm): bool {
   let done = true;
   let vma: Vma | null = parent.vmas;
   while (vma !== null && done) {
-    const last = (vma.end - 1) >> SLOT_SHIFT;
-    for (let slot = max<u32>(vma.start >> SLOT_SHIFT, next); slot <= last; slot++) {
-      const parentPde = parent.directory + (slot << 2);
-      if ((Entry.load(parentPde) & PTE_PRESENT) == 0) continue;
-      const childPde = child.directory + (slot << 2);
+    const first = max<u32>(vma.start >> SLOT_SHIFT, next);
+    next = ((vma.end - 1) >> SLOT_SHIFT) + 1;
+    if (first < next) {
       if (forkMode == ForkMode.Share) {
-        lost |= shareTable(parentPde, childPde, slot, vma);
+        lost |= shareSlots(parent, child, vma, first, next);
       } else {
         lost |= PTE_WRITE;
-        done = copySlot(parentPde, childPde, vma);
-        if (!done) break;
+        done = copySlots(parent, child, vma, first, next);
       }
     }
-    next = last + 1;
     vma = vma.next;
   }
   if (lost != 0) flushTlb();
   return done;
 }
 
-function copySlot(parentPde: usize, childPde: usize, first: Vma): bool {
-  const frame = copyTable(Entry.target(Entry.load(parentPde)), first);
-  if (frame == 0) return false;
-  adoptTable(childPde, frame);
-  vmstat.tablesCopied++;
+/** Copies the tables in slots `first` up to `end`, all reached by `vma` and by no mapping before it. False: no memory. */
+function copySlots(parent: Mm, child: Mm, vma: Vma, first: u32, end: u32): bool {
+  for (let slot = first; slot < end; slot++) {
+    const pde = Entry.load(parent.directory + (slot << 2));
+    if ((pde & PTE_PRESENT) == 0) continue;
+    const frame = copyTable(Entry.target(pde), vma);
+    if (frame == 0) return false;
+    adoptTable(child.directory + (slot << 2), frame);
+    vmstat.tablesCopied++;
+  }
   return true;
 }
 

@@ -81,8 +81,10 @@ export function copyTable(from: usize, first: Vma | null): u32 {
     while (vma !== null && vma.start < slotEnd) {
       const start = max<u32>(vma.start, slotStart);
       const end = min<u32>(vma.end, slotEnd);
-      const keep: u32 = (vma.flags & VM_SHARED) != 0 ? 0xffffffff : ~PTE_WRITE;
-      copyPtes(from + ((start - slotStart) >> 10), from + ((end - slotStart) >> 10), to - from, keep);
+      const firstPte = from + ((start - slotStart) >> 10);
+      const endPte = from + ((end - slotStart) >> 10);
+      if ((vma.flags & VM_SHARED) != 0) copyPtes(firstPte, endPte, to - from, 0xffffffff);
+      else copyPtes(firstPte, endPte, to - from, ~PTE_WRITE);
       vma = vma.next;
     }
     const table = changetype<TablePage>(Frames.page(frame));

@@ -1,7 +1,7 @@
 /**
  * Shared page tables: the only file that knows that a table may have several users.
  *
- * A table's `users` counts the page directories whose slot points at it. It is 1 from `installTable`, goes up in `shareTable`
+ * A table's `users` counts the page directories whose slot points at it. It is 1 from `installTable`, goes up in `shareTables`
  * (fork) and down in `releaseTable` (exit, exec, munmap) and `unshareTable` (a sharer wants to differ). What must hold whenever
  * the kernel returns to user mode or sleeps:
  *
@@ -34,6 +34,7 @@ function slotOf(mm: Mm, pdeAddress: usize): u32 {
   return (pdeAddress - mm.directory) >> 2;
 }
 
+/** struct Page of the table that a pde points at. */
 function tableOf(pde: u32): TablePage {
   return changetype<TablePage>(Frames.ofEntry(pde));
 }
@@ -64,20 +65,37 @@ function onlySharedMappings(first: Vma, slotEnd: usize): bool {
 }
 
 /**
- * fork of one slot: the child's empty pde becomes the same as the parent's, read-only unless the slot holds MAP_SHARED mappings
- * only. `first` is the first mapping that reaches into the slot. Returns the bits that the parent's pde lost: if any, the parent's
- * TLB must be flushed before it runs. Touches no pte; cannot fail.
+ * fork of the tables in slots `first` up to `end`, all reached by `vma` and by no mapping before it: the child's empty pdes become the
+ * same as the parent's, read-only unless the slot holds MAP_SHARED mappings only. Returns W if any of the parent's pdes lost it:
+ * then its TLB must be flushed before it runs. Touches no pte; cannot fail.
  */
-export function shareTable(parentPde: usize, childPde: usize, slot: u32, first: Vma): u32 {
-  const pde = Entry.load(parentPde);
-  const shared = onlySharedMappings(first, (slot + 1) << SLOT_SHIFT) ? pde | PTE_WRITE : pde & ~PTE_WRITE;
-  Entry.store(parentPde, shared);
-  Entry.store(childPde, shared);
-  const table = tableOf(pde);
-  table.users++;
-  vmstat.tablesShared++;
-  mark(Mark.Share, slot);
-  return pde & ~shared;
+export function shareSlots(parent: Mm, child: Mm, vma: Vma, first: u32, end: u32): u32 {
+  if ((vma.flags & VM_SHARED) == 0) return shareTables(parent.directory, child.directory, first, end, false);
+  // Only into its last slot may other mappings reach.
+  shareTables(parent.directory, child.directory, first, end - 1, true);
+  const alone = onlySharedMappings(vma, end << SLOT_SHIFT);
+  return shareTables(parent.directory, child.directory, end - 1, end, alone);
+}
+
+/** Shares the tables in slots `first` up to `end`, with W or without. Returns W if a pde of the parent's lost it. */
+function shareTables(parent: usize, child: usize, first: u32, end: u32, writable: bool): u32 {
+  const set = writable ? PTE_WRITE : 0;
+  let seen: u32 = 0;
+  let shared: u32 = 0;
+  for (let slot = first; slot < end; slot++) {
+    const pde = Entry.load(parent + (slot << 2));
+    if ((pde & PTE_PRESENT) == 0) continue;
+    const protectedPde = (pde & ~PTE_WRITE) | set;
+    Entry.store(parent + (slot << 2), protectedPde);
+    Entry.store(child + (slot << 2), protectedPde);
+    const table = tableOf(pde);
+    table.users++;
+    shared++;
+    seen |= pde;
+    mark(Mark.Share, slot);
+  }
+  vmstat.tablesShared += shared;
+  return seen & PTE_WRITE & ~set;
 }
 
 /**
