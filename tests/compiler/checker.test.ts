@@ -150,7 +150,7 @@ function corrupt(allocation: Allocation, random: Random): Allocation | undefined
   if (one.kind === "move") {
     code.splice(at, 1);
   } else {
-    const read = one.instruction.roles.findIndex((role) => role === Role.Use);
+    const read = one.instruction.roles.indexOf(Role.Use);
     if (read < 0 || one.instruction.op === "copy") return undefined;
     const place = random.pick([0, 1, 2, 3, 6, 7]);
     if (place === one.locations[read]) return undefined;

@@ -8,7 +8,7 @@
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { checkSources, type LintSource } from "./asclint";
+import { checkSources, type LintSource, listLandmarks } from "./asclint";
 import { CompileError } from "./errors";
 import { WasmSourceMap } from "./sourcemap";
 
@@ -89,6 +89,7 @@ interface BinaryenModule {
 }
 interface Binaryen {
   wrapModule(ref: number): BinaryenModule;
+  setPassArgument(pass: string, argument: string): void;
   getGlobalInfo(global: number): { init: number };
   getExpressionInfo(expression: number): { value: number };
 }
@@ -169,6 +170,10 @@ function compileWith({ asc, libraryFiles, binaryen }: Toolchain, input: AscInput
     const staticEnd = binaryen.getExpressionInfo(heapBase).value >>> 0;
     module.removeExport(HEAP_BASE_EXPORT);
     const unoptimised = module.getStart() === 0 ? "" : module.emitText();
+    for (const name of listLandmarks(program.sources)) {
+      binaryen.setPassArgument("no-inline", name);
+      module.runPasses(["no-inline"]);
+    }
     asc.optimize(compiled, OPTIMIZE_LEVEL, 0, true, false);
     module.runPasses(EXTRA_PASSES);
     if (module.getStart() !== 0) throw startError(unoptimised);

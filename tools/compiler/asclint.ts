@@ -6,6 +6,8 @@
  *    has an effect (a call, an assignment) the source must bind it to a local first.
  * 2. Two exported functions of one name: the image has one name space.
  * 3. Template literals: they would need an allocator.
+ *
+ * It also names the functions that the optimiser must not inline (landmarks).
  */
 import { CompileError } from "./errors";
 
@@ -47,6 +49,8 @@ const enum Token {
 const LITERAL_TEMPLATE = 3;
 const FLAG_EXPORT = 2;
 const FLAG_AMBIENT = 32768;
+/** Source lines from which on an exported function is never inlined. */
+const LANDMARK_LINES = 12;
 
 /** Builtins without an effect: evaluating them twice changes nothing. */
 const PURE = new Set(
@@ -74,12 +78,37 @@ export function checkSources(sources: readonly LintSource[], shown: (name: strin
   if (errors.length > 0) throw CompileError.ofMany(errors);
 }
 
+/**
+ * The functions that stay functions whatever their size and callers: exported ones of some length, in their names within
+ * the module. They are what people set breakpoints on and look for in traces.
+ */
+export function listLandmarks(sources: readonly LintSource[]): string[] {
+  return sources
+    .filter((source) => !source.normalizedPath.startsWith("~lib/"))
+    .flatMap((source) => {
+      const isLandmark = (node: LintNode) => {
+        const lines = source.text.slice(node.range.start, node.range.end).split("\n").length;
+        return isExportedFunction(node) && lines >= LANDMARK_LINES;
+      };
+      const prefix = source.normalizedPath.replace(/\.ts$/, "");
+      return source.statements.filter(isLandmark).map((node) => `${prefix}/${nameOfDeclaration(node)}`);
+    });
+}
+
+function isExportedFunction(node: LintNode): boolean {
+  const flags = node.flags as number;
+  return node.kind === Kind.FunctionDeclaration && (flags & FLAG_EXPORT) !== 0 && (flags & FLAG_AMBIENT) === 0;
+}
+
+function nameOfDeclaration(node: LintNode): string {
+  return (node.name as LintNode).text as string;
+}
+
 type Report = (node: LintNode, reason: string) => void;
 
 function checkExport(node: LintNode, exported: Map<string, LintNode>, report: Report, shown: (s: string) => string) {
-  const flags = node.flags as number;
-  if (node.kind !== Kind.FunctionDeclaration || (flags & FLAG_EXPORT) === 0 || (flags & FLAG_AMBIENT) !== 0) return;
-  const name = (node.name as LintNode).text as string;
+  if (!isExportedFunction(node)) return;
+  const name = nameOfDeclaration(node);
   const other = exported.get(name);
   if (other) report(node, `"${name}" is already exported by ${shown(other.range.source.normalizedPath)}`);
   else exported.set(name, node);

@@ -47,7 +47,7 @@ export class ImageCache {
       if (Object.entries(manifest).some(([file, known]) => this.hashOf(file) !== known)) return undefined;
       return new Uint8Array(readFileSync(path.join(this.folder, `${key}.elf`)));
     } catch (error) {
-      if (isMissing(error)) return undefined;
+      if (isMissing(error) || error instanceof SyntaxError) return undefined;
       throw error;
     }
   }

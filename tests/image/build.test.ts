@@ -1,0 +1,72 @@
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { findRoot } from "../../tools/compiler/index";
+import { buildAll, listPrograms } from "../../tools/image/build";
+import { buildUserProgram } from "../../tools/image/program";
+import { Symbols } from "../../tools/image/symbols";
+import { readTar } from "../../tools/image/ustar";
+import { withFolder } from "../compiler/objects";
+
+const test = suite("image/build");
+
+/** A copy of what images are made from, so that the test may change it. */
+function copyTree(folder: string): void {
+  for (const part of ["package.json", "package-lock.json", "kernel", "userland", "tools/compiler"]) {
+    cpSync(path.join(findRoot(), part), path.join(folder, part), { recursive: true });
+  }
+}
+
+test("everything is built, then only what changed", () =>
+  withFolder(async (root) => {
+    copyTree(root);
+    const steps: string[] = [];
+    const build = () => {
+      steps.length = 0;
+      return buildAll(path.join(root, "out"), { root, progress: (text) => steps.push(text) });
+    };
+    const first = await build();
+    const names = listPrograms(root).map(({ name }) => name);
+    assert.equal(steps, ["kernel", ...names]);
+    assert.ok(
+      names.includes("bin/init") && names.includes("bin/forkdemo") && names.some((name) => /^tests\//.test(name)),
+    );
+    const files = readTar(first.initrd, "initrd.tar");
+    assert.equal(
+      files.map(({ name, mode }) => [name, mode]),
+      names.map((name) => [name, 0o755]),
+    );
+    for (const { data } of files) assert.is(new Symbols(data).address("_start"), 0x08048000);
+    assert.equal(new Uint8Array(readFileSync(path.join(root, "out/kernel.elf"))), first.kernel);
+    assert.equal(new Uint8Array(readFileSync(path.join(root, "out/initrd.tar"))), first.initrd);
+
+    const again = await build();
+    assert.equal(steps, []);
+    assert.equal(again, first);
+
+    const hello = path.join(root, "userland/bin/hello.ts");
+    writeFileSync(hello, readFileSync(hello, "utf8").replace("hello, world", "good morning"));
+    const changed = await build();
+    assert.equal(steps, ["bin/hello"]);
+    assert.equal(changed.kernel, first.kernel);
+    assert.ok(new TextDecoder("latin1").decode(changed.initrd).includes("good morning"));
+  }));
+
+test("a program of one's own is built once", () =>
+  withFolder(async (root) => {
+    copyTree(root);
+    await withFolder(async (folder) => {
+      const file = path.join(folder, "mine.ts");
+      writeFileSync(
+        file,
+        'import { cstr, printf } from "tine";\nexport function main(): i32 { printf(cstr("x")); return 0; }',
+      );
+      const elf = await buildUserProgram(file, { root });
+      const start = performance.now();
+      assert.equal(await buildUserProgram(file, { root }), elf);
+      assert.ok(performance.now() - start < 1000);
+    });
+  }));
+
+test.run();
