@@ -116,7 +116,8 @@ function copyPtes(first: usize, end: usize, distance: usize, keep: u32): void {
 export function zapPtes(first: usize, end: usize): void {
   const table = changetype<TablePage>(Frames.ofAddress(first));
   let left = table.present;
-  for (let pte = first; pte < end && left != 0; pte += 4) {
+  if (left == 0) return;
+  for (let pte = first; pte < end; pte += 4) {
     const entry = Entry.load(pte);
     if ((entry & PTE_MAPPED) == 0) continue;
     Entry.store(pte, 0);
@@ -124,6 +125,7 @@ export function zapPtes(first: usize, end: usize): void {
     pageRemoveRmap(page, pte);
     putPage(page);
     left--;
+    if (left == 0) break;
   }
   table.present = left;
 }
