@@ -15,6 +15,8 @@ import type { Allocation, MachineFunction } from "./mir";
 import type { ObjectFile } from "./object";
 import { removeDead } from "./optdead";
 import { expandOperations } from "./optexpand";
+import { threadJumps } from "./optthread";
+import { numberValues } from "./optvalue";
 import { printAssembly, printIr, printMachine } from "./print";
 import { decodeModule, type Locate, type WasmModule } from "./wasm";
 
@@ -47,8 +49,11 @@ export function compileModule(wasm: Uint8Array, options: BackendOptions): Object
     const fn = buildFunction(source, context);
     analyse(fn);
     cleanGraph(fn);
+    numberValues(fn);
+    cleanGraph(fn);
     expandOperations(fn);
     cleanGraph(fn);
+    if (threadJumps(fn)) cleanGraph(fn);
     splitCriticalEdges(fn);
     removeDead(fn);
     dump?.("ir", printIr(fn));

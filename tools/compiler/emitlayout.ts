@@ -58,7 +58,8 @@ function copyTarget(block: AsmBlock): void {
   const isTest = target.end === "branch" && target.id <= block.id && target.code.length <= TEST_LIMIT;
   const isExit = target.end === "stop" && target.code.length <= EXIT_LIMIT;
   if (!isTest && !isExit) return;
-  block.code = [...block.code, ...target.code.map((instruction) => ({ ...instruction }))];
+  const copies = target.code.map((instruction) => ({ ...instruction, operands: [...instruction.operands] }));
+  block.code = [...block.code, ...copies];
   block.end = target.end;
   block.condition = target.condition;
   block.successors = target.successors;

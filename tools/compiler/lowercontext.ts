@@ -287,7 +287,8 @@ export class LoweringContext {
   private isScaled(value: Value): boolean {
     if (value.op !== Op.Shl || value.args[1].op !== Op.Const || value.args[0].op === Op.Const) return false;
     const shift = value.args[1].imm & 31;
-    return shift >= 1 && shift <= 3 && this.mayFold(value);
+    if (shift < 1 || shift > 3) return false;
+    return this.mayFold(value) || (value.block === this.block && !this.isDemanded(value));
   }
 
   /** Whether repeating the operation inside an addressing mode beats having its result in a register. */

@@ -138,8 +138,11 @@ function order(context: LoweringContext, value: Value): [Value, Value] {
   if (isConstant(right)) return [left, right];
   const sinks = (v: Value) => context.isWord(v) && context.canSink(v);
   if (sinks(right)) return [left, right];
-  if (sinks(left) || (context.isLiveAfter(left) && !context.isLiveAfter(right))) return [right, left];
-  return [left, right];
+  if (sinks(left)) return [right, left];
+  const [leftLives, rightLives] = [context.isLiveAfter(left), context.isLiveAfter(right)];
+  // Of two that end here the phi goes first: the result is most often its next value.
+  const prefersRight = leftLives === rightLives ? right.op === Op.Phi && left.op !== Op.Phi : leftLives;
+  return prefersRight ? [right, left] : [left, right];
 }
 
 function lowerCommutative(context: LoweringContext, value: Value): void {
