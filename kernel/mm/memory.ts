@@ -28,7 +28,7 @@ import {
   PTE_WRITE,
 } from "../arch/i386/paging";
 import { mark } from "../lib/mark";
-import { PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT, STACK_LIMIT } from "./layout";
+import { PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT, STACK_LIMIT, USER_LOWEST } from "./layout";
 import { FrameKind, Frames, Page } from "./page";
 import { allocFrame, clearPage, frameToVirt } from "./pagealloc";
 import { copyTable, setPte, zapPtes } from "./pagetable";
@@ -266,7 +266,9 @@ function doWpPage(vma: Vma, address: usize, pte: usize, entry: u32): FaultResult
 
 /** An access below a mapping: if that is a stack with room to grow, moves its start down to `start` (a page). */
 function growStack(mm: Mm, vma: Vma, start: usize): FaultResult {
-  if ((vma.flags & VM_GROWSDOWN) == 0 || vma.end - start > STACK_LIMIT) return FaultResult.BadAccess;
+  if ((vma.flags & VM_GROWSDOWN) == 0 || vma.end - start > STACK_LIMIT || start < USER_LOWEST) {
+    return FaultResult.BadAccess;
+  }
   if (!unshareRange(mm, start, vma.start, UnshareCause.StackGrowth)) return FaultResult.OutOfMemory;
   vma.start = start;
   return FaultResult.Resolved;

@@ -45,7 +45,7 @@ export function allocTable(slot: u32): u32 {
 }
 
 /** The access bits of a pte for a mapping; W is added by who knows that a write may go through. */
-export function protectionBits(vma: Vma): u32 {
+function protectionBits(vma: Vma): u32 {
   return (vma.flags & VM_ACCESS) == 0 ? PTE_NONE | PTE_USER : PTE_PRESENT | PTE_USER;
 }
 

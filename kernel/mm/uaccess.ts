@@ -5,11 +5,11 @@
  * May import assembly.ts and layout. Source: Linux 2.4 (arch/i386/lib/usercopy.c).
  */
 import { Errno } from "../abi/errno";
-import { userClear, userCopy, userStringCopy } from "../arch/i386/assembly";
+import { userCopy, userStringCopy } from "../arch/i386/assembly";
 import { KERNEL_BASE } from "./layout";
 
 /** Whether [address, address + bytes) lies in user space. */
-export function inUserSpace(address: usize, bytes: u32): bool {
+function inUserSpace(address: usize, bytes: u32): bool {
   return address <= KERNEL_BASE && bytes <= KERNEL_BASE - address;
 }
 
@@ -21,11 +21,6 @@ export function copyToUser(destination: usize, source: usize, bytes: u32): u32 {
 /** Copies from user memory. Returns the bytes not copied: 0 is success. */
 export function copyFromUser(destination: usize, source: usize, bytes: u32): u32 {
   return inUserSpace(source, bytes) ? userCopy(destination, source, bytes) : bytes;
-}
-
-/** Zeroes user memory. Returns the bytes not zeroed: 0 is success. */
-export function clearUser(destination: usize, bytes: u32): u32 {
-  return inUserSpace(destination, bytes) ? userClear(destination, bytes) : bytes;
 }
 
 /**

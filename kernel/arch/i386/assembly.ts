@@ -8,8 +8,6 @@ export declare function switchContext(saveEspTo: usize, newEsp: usize): void;
 export declare function returnToUserAddress(): usize;
 /** Copies n bytes between kernel and user memory, in either direction. Returns how many were not copied: 0 is success. */
 export declare function userCopy(destination: usize, source: usize, bytes: u32): u32;
-/** Zeroes n bytes of user memory. Returns how many were not. */
-export declare function userClear(destination: usize, bytes: u32): u32;
 /** Copies bytes up to and with a NUL, at most `max`. Returns the bytes before the NUL, `max` if there is none, or -EFAULT. */
 export declare function userStringCopy(destination: usize, source: usize, max: u32): i32;
 /** Where to go on after a page fault at `eip` that could not be resolved: 0 if that is no place of a user copy. */

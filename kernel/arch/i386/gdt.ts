@@ -12,7 +12,7 @@ import { gdtAddress } from "./assembly";
 
 /** Selectors, the last two with ring 3 in their low bits. */
 export const KERNEL_CS: u32 = 0x10;
-export const KERNEL_DS: u32 = 0x18;
+const KERNEL_DS: u32 = 0x18;
 export const USER_CS: u32 = 0x23;
 export const USER_DS: u32 = 0x2b;
 const TSS_SELECTOR: u32 = 0x30;

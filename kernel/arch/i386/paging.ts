@@ -34,7 +34,6 @@ export const USER_SLOTS: u32 = 768;
 /** Error code of a page fault. */
 export const FAULT_PROTECTION: u32 = 1;
 export const FAULT_WRITE: u32 = 2;
-export const FAULT_USER: u32 = 4;
 
 /**
  * Loads and stores of entries. They are atomic, so that each happens once and where it stands: the CPU reads the same

@@ -119,28 +119,6 @@ copyWordsFixup:
     lea ecx, [edx + ecx*4]
     jmp copyBytes
 
-# userClear(destination, bytes)
-.global userClear
-userClear:
-    push edi
-    mov edi, eax
-    mov ecx, edx
-    and edx, 3
-    shr ecx, 2
-    xor eax, eax
-clearWords:
-    rep stosd
-    mov ecx, edx
-clearBytes:
-    rep stosb
-clearEnd:
-    mov eax, ecx
-    pop edi
-    ret
-clearWordsFixup:
-    lea ecx, [edx + ecx*4]
-    jmp clearBytes
-
 # userStringCopy(destination, source, max)
 .global userStringCopy
 userStringCopy:
@@ -195,7 +173,5 @@ noFixup:
 fixups:
     .long copyWords, copyWordsFixup
     .long copyBytes, copyEnd
-    .long clearWords, clearWordsFixup
-    .long clearBytes, clearEnd
     .long stringByte, stringFixup
     .long 0
