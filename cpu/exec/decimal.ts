@@ -1,6 +1,7 @@
 /**
- * DAA DAS AAA AAS AAM AAD. May import eflags.ts, faults.ts, registers.ts, types.
- * Flags that the manual leaves undefined: OF is cleared; AAA and AAS set SF, ZF and PF by AL, AAM and AAD clear CF and AF.
+ * DAA DAS AAA AAS AAM AAD. May import arith.ts, eflags.ts, faults.ts, registers.ts, types.
+ * Flags that the manual leaves undefined: OF is cleared; AAA and AAS set SF, ZF and PF by AL, AAM clears CF and AF,
+ * AAD leaves the flags of its addition.
  * Source: Intel SDM volume 2, under each mnemonic (the pseudo-code that includes the old AL and CF).
  */
 import type { Cpu } from "../cpu";
@@ -8,6 +9,7 @@ import { adjust, carry, evenParity, setArithmeticFlags } from "../eflags";
 import { raise, Vector } from "../faults";
 import type { Handler } from "../operation";
 import { Flag } from "../registers";
+import { add8 } from "./arith";
 
 const AL = 0;
 const AH = 1;
@@ -76,8 +78,7 @@ export const DECIMAL: Readonly<Record<string, Handler>> = {
     setDecimalFlags(cpu, false, false);
   },
   "aad i"(cpu, op) {
-    const { r8, r16 } = cpu;
-    r16[AX] = (r8[AL] + r8[AH] * op.immediate) & 0xff;
-    setDecimalFlags(cpu, false, false);
+    const { r, r8, r16 } = cpu;
+    r16[AX] = add8(r, r8[AL], r8[AH] * op.immediate) & 0xff;
   },
 };

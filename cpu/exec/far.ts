@@ -371,7 +371,7 @@ export const FAR: Readonly<Record<string, Handler>> = {
   iretd(cpu, op) {
     interruptReturn(cpu, op);
   },
-  iret(cpu, op) {
+  iretw(cpu, op) {
     interruptReturn(cpu, op);
   },
   "int i"(cpu, op) {

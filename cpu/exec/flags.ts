@@ -73,7 +73,7 @@ export const FLAGS: Readonly<Record<string, Handler>> = {
   pushfd(cpu, op) {
     push32(cpu, op, readEflags(cpu.r) & ~NEVER_PUSHED);
   },
-  pushf(cpu, op) {
+  pushfw(cpu, op) {
     push16(cpu, op, readEflags(cpu.r));
   },
   popfd(cpu, op) {
@@ -82,7 +82,7 @@ export const FLAGS: Readonly<Record<string, Handler>> = {
     loadFlags(cpu, cpu.view.getInt32(at, true), 4);
     setStackPointer(cpu.r, stackPointer(cpu.r) + 4);
   },
-  popf(cpu, op) {
+  popfw(cpu, op) {
     const at = stackRead(cpu, op, 0, 2);
     if (at < 0) return;
     loadFlags(cpu, cpu.view.getUint16(at, true), 2);

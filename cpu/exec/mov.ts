@@ -6,7 +6,7 @@
 import { put8, put16, put32, readAt } from "../memory";
 import type { Handler } from "../operation";
 import { Register } from "../registers";
-import { add, add8, add16, subtract } from "./arith";
+import { add, add8, add16, compare, subtract } from "./arith";
 import { checkedRead, effectiveAddress, operandRead, operandWrite } from "./operand";
 
 const EAX = Register.EAX;
@@ -196,7 +196,7 @@ export const MOVES: Readonly<Record<string, Handler>> = {
   "cmpxchg r2 r2"(cpu, op) {
     const { r16 } = cpu;
     const value = r16[op.destination];
-    subtract(cpu.r, (r16[EAX] << 16) >> 16, (value << 16) >> 16);
+    compare(cpu.r, (r16[EAX] << 16) >> 16, (value << 16) >> 16, 16);
     if (value === r16[EAX]) r16[op.destination] = r16[op.source];
     else r16[EAX] = value;
   },
@@ -205,14 +205,14 @@ export const MOVES: Readonly<Record<string, Handler>> = {
     if (at < 0) return;
     const { r16 } = cpu;
     const value = cpu.view.getUint16(at, true);
-    subtract(cpu.r, (r16[EAX] << 16) >> 16, (value << 16) >> 16);
+    compare(cpu.r, (r16[EAX] << 16) >> 16, (value << 16) >> 16, 16);
     if (value === r16[EAX]) put16(cpu, at, r16[op.source]);
     else r16[EAX] = value;
   },
   "cmpxchg r1 r1"(cpu, op) {
     const { r8 } = cpu;
     const value = r8[op.destination];
-    subtract(cpu.r, (r8[EAX] << 24) >> 24, (value << 24) >> 24);
+    compare(cpu.r, (r8[EAX] << 24) >> 24, (value << 24) >> 24, 24);
     if (value === r8[EAX]) r8[op.destination] = r8[op.source];
     else r8[EAX] = value;
   },
@@ -221,7 +221,7 @@ export const MOVES: Readonly<Record<string, Handler>> = {
     if (at < 0) return;
     const { r8 } = cpu;
     const value = cpu.view.getUint8(at);
-    subtract(cpu.r, (r8[EAX] << 24) >> 24, (value << 24) >> 24);
+    compare(cpu.r, (r8[EAX] << 24) >> 24, (value << 24) >> 24, 24);
     if (value === r8[EAX]) put8(cpu, at, r8[op.source]);
     else r8[EAX] = value;
   },

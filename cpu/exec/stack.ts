@@ -66,30 +66,31 @@ function popTarget(cpu: Cpu, op: Operation, size: number): number {
   return checkedWrite(cpu, op.segment, op.addressSize === 2 ? offset & 0xffff : offset | 0, size);
 }
 
-/** ENTER with `size` 2 or 4 and a level of 0 to 31. The frame pointers are read before anything is written. */
+/**
+ * ENTER with `size` 2 or 4 and a level of 0 to 31. All that it reads and writes is translated first; then it goes on word by
+ * word, because the frame pointers that it copies may lie where it pushes.
+ */
 function enter(cpu: Cpu, op: Operation, size: number): void {
   const { r, view } = cpu;
   const level = op.immediate2 & 31;
   const frame = stackPointer(r) - size;
   const bytes = (level === 0 ? 1 : level + 1) * size;
-  const frames: number[] = [];
   for (let i = 1; i < level; i++) {
-    const at = frameRead(cpu, op, r[EBP] - i * size, size);
-    if (at < 0) return;
-    frames.push(size === 4 ? view.getInt32(at, true) : view.getInt16(at, true));
+    if (frameRead(cpu, op, r[EBP] - i * size, size) < 0) return;
   }
   // The room for locals must be writable too, at least at its end.
   if (op.immediate !== 0 && stackWrite(cpu, op, -bytes - op.immediate, 1) < 0) return;
-  const at = stackWrite(cpu, op, -bytes, bytes);
-  if (at < 0) return;
-  const values = [r[EBP], ...frames];
-  if (level > 0) values.push(frame);
-  for (const [i, value] of values.entries()) {
-    const place = at + bytes - (i + 1) * size;
-    if (size === 4) view.setInt32(place, value, true);
-    else view.setInt16(place, value, true);
+  if (stackWrite(cpu, op, -bytes, bytes) < 0) return;
+  for (let i = 0; i <= level; i++) {
+    let value = i === 0 ? r[EBP] : frame;
+    if (i > 0 && i < level) {
+      const from = frameRead(cpu, op, r[EBP] - i * size, size);
+      value = size === 4 ? view.getInt32(from, true) : view.getInt16(from, true);
+    }
+    const to = stackWrite(cpu, op, -(i + 1) * size, size);
+    if (size === 4) put32(cpu, to, value);
+    else put16(cpu, to, value);
   }
-  if (at < Layout.Ram) finishWrite(cpu, at);
   if (size === 4) r[EBP] = frame;
   else cpu.r16[EBP << 1] = frame;
   setStackPointer(r, frame + size - bytes - op.immediate);
@@ -165,7 +166,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     if (at < Layout.Ram) finishWrite(cpu, at);
     moveStack(cpu, op, -32);
   },
-  pusha(cpu, op) {
+  pushaw(cpu, op) {
     const at = stackWrite(cpu, op, -16, 16);
     if (at < 0) return;
     const { r, view } = cpu;
@@ -183,7 +184,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     }
     moveStack(cpu, op, 32);
   },
-  popa(cpu, op) {
+  popaw(cpu, op) {
     const at = stackRead(cpu, op, 0, 16);
     if (at < 0) return;
     const { r16, view } = cpu;
