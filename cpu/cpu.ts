@@ -13,7 +13,7 @@ import { type CostTable, STANDARD_COSTS, type TlbGeometry } from "./costs";
 import { readEflags, writeEflags } from "./eflags";
 import { MachineError } from "./errors";
 import { run } from "./interpreter";
-import { flushHostTlb, setControlWords, walkTables } from "./paging";
+import { forgetFetch, setControlWords, walkTables } from "./paging";
 import { Attention, byteRegister, Cr0, Flag, Layout, type Register, Time, Word } from "./registers";
 import type { Bus, CpuListener, RunExit } from "./seam";
 import { FLAT_CODE, FLAT_DATA, refreshMode } from "./segmentation";
@@ -339,7 +339,7 @@ export class Cpu {
     this.blocks.clear();
     this.hostTlb.fill(0);
     refreshMode(this);
-    flushHostTlb(this);
+    forgetFetch(this);
   }
 
   private attend(bit: Attention, on: boolean): void {

@@ -180,7 +180,7 @@ function pageFault(cpu: Cpu, linear: number, code: number, write: number, byUser
 }
 
 /** The running code's page may have lost its translation: the next instruction's fetch must look again. */
-function forgetFetch(cpu: Cpu): void {
+export function forgetFetch(cpu: Cpu): void {
   cpu.r[Word.FetchPage] = -1;
   cpu.r[Word.Event] |= Event.Leave;
 }
