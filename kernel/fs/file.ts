@@ -98,3 +98,9 @@ export function fileWrite(file: File, buffer: usize, bytes: u32): i32 {
   const write = file.inode.operations.write;
   return write === null ? -Errno.EINVAL : write(file, buffer, bytes);
 }
+
+/** ioctl: `argument` is the program's, unchecked. Result, or -errno. */
+export function fileControl(file: File, request: u32, argument: u32): i32 {
+  const control = file.inode.operations.control;
+  return control === null ? -Errno.ENOTTY : control(file, request, argument);
+}

@@ -16,16 +16,25 @@ export type ByteSink = (context: usize, byte: u32) => void;
 /** Digits of an u32 in decimal are at most ten. */
 const digits: usize = memory.data(16);
 
-function emitNumber(sink: ByteSink, context: usize, value: u32, base: u32, width: u32, pad: u32): void {
+/** Writes a number, at least `width` wide; a minus sign goes after blanks and before zeros. */
+function emitNumber(sink: ByteSink, context: usize, value: u32, base: u32, width: u32, pad: u32, minus: bool): void {
   let count: u32 = 0;
+  let rest = value;
   do {
-    const digit = value % base;
+    const digit = rest % base;
     store<u8>(digits + count, u8(digit < 10 ? digit + 0x30 : digit + 0x57));
     count++;
-    value /= base;
-  } while (value != 0);
-  for (let i = count; i < width; i++) sink(context, pad);
+    rest /= base;
+  } while (rest != 0);
+  const used = count + u32(minus);
+  if (minus && pad == 0x30) sink(context, 0x2d);
+  for (let i = used; i < width; i++) sink(context, pad);
+  if (minus && pad != 0x30) sink(context, 0x2d);
   while (count > 0) sink(context, load<u8>(digits + --count));
+}
+
+function emitSigned(sink: ByteSink, context: usize, value: i32, width: u32, pad: u32): void {
+  emitNumber(sink, context, value < 0 ? u32(-value) : u32(value), 10, width, pad, value < 0);
 }
 
 /**
@@ -62,19 +71,16 @@ export function formatText(sink: ByteSink, context: usize, format: usize, a: u32
         for (let p: usize = value; load<u8>(p) != 0; p++) sink(context, load<u8>(p));
         break;
       case 0x64: // d
-        if (i32(value) < 0) {
-          sink(context, 0x2d);
-          emitNumber(sink, context, u32(-i32(value)), 10, width, pad);
-        } else emitNumber(sink, context, value, 10, width, pad);
+        emitSigned(sink, context, value as i32, width, pad);
         break;
       case 0x75: // u
-        emitNumber(sink, context, value, 10, width, pad);
+        emitNumber(sink, context, value, 10, width, pad, false);
         break;
       case 0x78: // x
-        emitNumber(sink, context, value, 16, width, pad);
+        emitNumber(sink, context, value, 16, width, pad, false);
         break;
       case 0x70: // p
-        emitNumber(sink, context, value, 16, 8, 0x30);
+        emitNumber(sink, context, value, 16, 8, 0x30, false);
         break;
       case 0x63: // c
         sink(context, value & 0xff);

@@ -21,7 +21,7 @@ import {
 import { Iovec } from "../abi/structs";
 import { TrapFrame } from "../arch/i386/trapframe";
 import { descriptorAssign, descriptorClose, descriptorSet, MAX_DESCRIPTORS } from "../fs/fdtable";
-import { File, fileGet, filePut, fileRead, fileWrite } from "../fs/file";
+import { File, fileControl, fileGet, filePut, fileRead, fileWrite } from "../fs/file";
 import { createPipe, PipeEnds } from "../fs/pipe";
 import { isRamFile, truncateFile } from "../fs/ramfile";
 import { copyFromUser, copyToUser } from "../mm/uaccess";
@@ -174,9 +174,7 @@ export function sysFcntl(frame: TrapFrame): i32 {
 /** ioctl(descriptor, request, argument). */
 export function sysIoctl(frame: TrapFrame): i32 {
   const file = currentFile(frame.ebx);
-  if (file === null) return -Errno.EBADF;
-  const control = file.inode.operations.control;
-  return control === null ? -Errno.ENOTTY : control(file, frame.ecx, frame.edx);
+  return file === null ? -Errno.EBADF : fileControl(file, frame.ecx, frame.edx);
 }
 
 /** Moves a file's position. The new one, or -errno. */
