@@ -35,6 +35,8 @@ export interface GuestOptions {
   commandLine: string;
   /** 64 unless told. */
   memoryMB?: number;
+  /** Instructions after which the program is taken to hang: BUDGET unless told. */
+  maxInstructions?: number;
   /** Called for each mark, with its 32-bit value and the machine's counts. */
   onMark?: (value: number, instret: number, cycles: number) => void;
 }
@@ -57,7 +59,7 @@ export function machineFor(built: BuiltAll, options: GuestOptions): { machine: M
 /** Boots and runs to the end. */
 export function runGuest(built: BuiltAll, options: GuestOptions): GuestRun {
   const { machine, output } = machineFor(built, options);
-  const stop = machine.run({ maxInstructions: BUDGET });
+  const stop = machine.run({ maxInstructions: options.maxInstructions ?? BUDGET });
   return { output: output(), stop, instret: machine.instret, cycles: machine.cycles };
 }
 

@@ -18,30 +18,34 @@ function runInSlices(commandLine: string, slice: number): GuestRun {
   return { output: output(), stop, instret: machine.instret, cycles: machine.cycles };
 }
 
-for (const mode of MODES) {
-  // Preemption, sleeping and signals are in the first, sizes of memory in the second.
-  for (const program of ["/tests/process", "/bin/forkdemo 4 16"]) {
+// Preemption, sleeping and signals are in the one, sizes of memory in the other.
+const PROGRAMS = [
+  { mode: "share", program: "/tests/process" },
+  { mode: "copy", program: "/bin/forkdemo 4 16" },
+] as const;
+
+for (const { mode, program } of PROGRAMS) {
+  test(`${program} fork=${mode}: twice, to the instruction`, () => {
     const commandLine = `fork=${mode} -- ${program}`;
+    const first = runGuest(built, { commandLine });
+    assert.is(first.stop.reason, "exit");
+    assert.equal(runGuest(built, { commandLine, onMark: () => {} }), first, "with a listener");
+    assert.equal(runInSlices(commandLine, 99_991), first, "in slices");
+  });
+}
 
-    test(`${program} fork=${mode}: twice, to the instruction`, () => {
-      const first = runGuest(built, { commandLine });
-      assert.is(first.stop.reason, "exit");
-      assert.equal(runGuest(built, { commandLine }), first);
-      assert.equal(runGuest(built, { commandLine, onMark: () => {} }), first, "with a listener");
-      assert.equal(runInSlices(commandLine, 99_991), first, "in slices");
-    });
-  }
-
+for (const mode of MODES) {
   test(`fork=${mode}: from a saved state`, () => {
     const commandLine = `fork=${mode} -- /bin/forkdemo 4`;
     const whole = runGuest(built, { commandLine });
     const { machine, output } = machineFor(built, { commandLine });
     machine.run({ maxInstructions: Math.floor(whole.instret / 2) });
     let rest = "";
-    const onSerial = (bytes: Uint8Array) => (rest += Buffer.from(bytes).toString("latin1").replaceAll("\r\n", "\n"));
+    const onSerial = (bytes: Uint8Array) => (rest += Buffer.from(bytes).toString("latin1"));
     const second = Machine.restore(machine.save(), { onSerial });
     const stop = second.run({ maxInstructions: whole.instret });
-    assert.equal({ output: output() + rest, stop, instret: second.instret, cycles: second.cycles }, whole);
+    const { instret, cycles } = second;
+    assert.equal({ output: output() + rest.replaceAll("\r\n", "\n"), stop, instret, cycles }, whole);
   });
 }
 
