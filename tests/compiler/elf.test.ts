@@ -135,7 +135,13 @@ test("gdb sets breakpoints by line, lists sources and names functions", () =>
       "list memory.ts:120,121",
       "info symbol 0x8048012",
     ];
-    commands.push("info line *0x804801c", "info scope copyPageRange", "list zapPageRange", "break copyPageRange");
+    commands.push(
+      "info line *0x804801c",
+      "info scope copyPageRange",
+      "list zapPageRange",
+      "break copyPageRange",
+      "print answer",
+    );
     const args = ["-nx", "-batch", ...commands.flatMap((command) => ["-ex", command]), file];
     const output = runTool("gdb", args, "/");
     assert.match(output, /Breakpoint 1 at 0x8048018: file memory\.ts, line 120\./);
@@ -144,6 +150,7 @@ test("gdb sets breakpoints by line, lists sources and names functions", () =>
     assert.match(output, /copyPageRange \+ 2 in section \.text/);
     assert.match(output, /Line 7 of "list\.ts"/);
     assert.match(output, /130\s+\/\/ this is line 130/);
+    assert.match(output, /\$1 = 42/);
     assert.match(output, /Breakpoint 2 at 0x8048013: file memory\.ts, line 119\./);
   }));
 

@@ -31,7 +31,7 @@ export interface GeneratedModule {
 /** Calls that one call from outside may lead to. */
 const FUEL = 12;
 /** Statements in a function's outermost block, at most. */
-const MAX_STATEMENTS = 5;
+const MAX_STATEMENTS = 4;
 const MAX_DEPTH = 3;
 
 /** The module of a seed with `count` functions. */
@@ -70,7 +70,7 @@ class FunctionMaker {
       this.variables.push({ name: `p${i}`, type });
     });
     const locals: string[] = [];
-    for (let i = this.random.below(6); i >= 0; i--) {
+    for (let i = this.random.below(4); i >= 0; i--) {
       const type = this.random.pick(TYPES);
       locals.push(`  let v${i}: ${type} = ${this.expressions.make(type, 1)};`);
       this.variables.push({ name: `v${i}`, type });

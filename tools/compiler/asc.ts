@@ -8,7 +8,7 @@
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { checkSources, type LintSource, listLandmarks } from "./asclint";
+import { checkSources, type Declarations, type LintSource, listDeclarations, listLandmarks } from "./asclint";
 import { CompileError } from "./errors";
 import { WasmSourceMap } from "./sourcemap";
 
@@ -32,6 +32,8 @@ export interface AscOutput {
   map: WasmSourceMap;
   /** End of static data, zeroed space included: what asc calls __heap_base. */
   staticEnd: number;
+  /** Where functions are declared. */
+  declarations: Declarations;
   /** Every file that was looked for: absolute path -> contents, or undefined where there was none. */
   files: Map<string, string | undefined>;
 }
@@ -178,7 +180,8 @@ function compileWith({ asc, libraryFiles, binaryen }: Toolchain, input: AscInput
     module.runPasses(EXTRA_PASSES);
     if (module.getStart() !== 0) throw startError(unoptimised);
     const { binary, sourceMap } = module.emitBinary("wasm.map");
-    return { wasm: binary, map: new WasmSourceMap(sourceMap, shown), staticEnd, files };
+    const map = new WasmSourceMap(sourceMap, shown);
+    return { wasm: binary, map, staticEnd, declarations: listDeclarations(program.sources, shown), files };
   } finally {
     module.dispose();
   }

@@ -7,9 +7,9 @@
  * 2. Two exported functions of one name: the image has one name space.
  * 3. Template literals: they would need an allocator.
  *
- * It also names the functions that the optimiser must not inline (landmarks).
+ * It also names the functions that the optimiser must not inline (landmarks), and where functions are declared.
  */
-import { CompileError } from "./errors";
+import { CompileError, type SourcePlace } from "./errors";
 
 /** What is used of a node; every node has a kind and a range, and its children are among its properties. */
 interface LintNode {
@@ -36,7 +36,9 @@ const enum Kind {
   PropertyAccess = 22,
   UnaryPostfix = 28,
   UnaryPrefix = 29,
+  ClassDeclaration = 52,
   FunctionDeclaration = 56,
+  MethodDeclaration = 59,
 }
 /** asc's Token: the operators that read and write their left side. */
 const enum Token {
@@ -48,6 +50,7 @@ const enum Token {
 }
 const LITERAL_TEMPLATE = 3;
 const FLAG_EXPORT = 2;
+const FLAG_STATIC = 32;
 const FLAG_AMBIENT = 32768;
 /** Source lines from which on an exported function is never inlined. */
 const LANDMARK_LINES = 12;
@@ -94,6 +97,37 @@ export function listLandmarks(sources: readonly LintSource[]): string[] {
       return source.statements.filter(isLandmark).map((node) => `${prefix}/${nameOfDeclaration(node)}`);
     });
 }
+
+/**
+ * Where each function and method is declared, by its plain name (`copyPageRange`, `Mm#find`, `Mm.make`). Several files may
+ * declare private functions of one name.
+ */
+export function listDeclarations(sources: readonly LintSource[], shown: (name: string) => string): Declarations {
+  const declarations = new Map<string, SourcePlace[]>();
+  const add = (node: LintNode, prefix: string) => {
+    const nameNode = node.name as LintNode;
+    const { source, start } = nameNode.range;
+    const line = source.text.slice(0, start).split("\n").length;
+    const name = prefix + nameOfDeclaration(node);
+    const places = declarations.get(name);
+    const place = { file: shown(source.normalizedPath), line };
+    if (places) places.push(place);
+    else declarations.set(name, [place]);
+  };
+  for (const { statements } of sources) {
+    for (const statement of statements) {
+      if (statement.kind === Kind.FunctionDeclaration) add(statement, "");
+      if (statement.kind !== Kind.ClassDeclaration) continue;
+      for (const member of statement.members as LintNode[]) {
+        const separator = (member.flags as number) & FLAG_STATIC ? "." : "#";
+        if (member.kind === Kind.MethodDeclaration) add(member, nameOfDeclaration(statement) + separator);
+      }
+    }
+  }
+  return declarations;
+}
+
+export type Declarations = ReadonlyMap<string, readonly SourcePlace[]>;
 
 function isExportedFunction(node: LintNode): boolean {
   const flags = node.flags as number;

@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { runAsc } from "./asc";
+import type { Declarations } from "./asclint";
 import { assemble } from "./assembler";
 import { compileModule } from "./backend";
 import { buildDwarf } from "./dwarf";
@@ -13,7 +14,7 @@ import { writeElf } from "./elf";
 import { CompileError } from "./errors";
 import { LayoutOverflow, type LinkedImage, link } from "./link";
 import type { Allocation, MachineFunction } from "./mir";
-import type { ObjectFile } from "./object";
+import type { LineRecord, ObjectFile } from "./object";
 
 /** How an image is put together. Paths are relative to the root. */
 interface Target {
@@ -99,6 +100,7 @@ async function build(target: Target, program: string | undefined, options: Compi
     const name = program ? shortName(root, program) : target.entries[0];
     const inspect = options.onAllocation ? { onAllocation: options.onAllocation } : {};
     const code = compileModule(compiled.wasm, { name, locate: (offset) => compiled.map.locate(offset), ...inspect });
+    code.lines = markDeclarations(code, compiled.declarations);
     try {
       const image = link({
         objects: [...assembled, code],
@@ -116,6 +118,31 @@ async function build(target: Target, program: string | undefined, options: Compi
       while (dataRoom < error.dataBytes) dataRoom *= 2;
     }
   }
+}
+
+/** push ebp; mov ebp, esp */
+const FRAME_SETUP = [0x55, 0x89, 0xe5];
+
+/**
+ * The object's lines, with each function's entry at its declaration: what is known from asc begins with the first
+ * statement, which may even be another function's, inlined. A debugger stops behind the frame's setup, so the first
+ * statement moves there.
+ */
+function markDeclarations({ symbols, sections, lines }: ObjectFile, declarations: Declarations): LineRecord[] {
+  const text = sections.find((section) => section.name === ".text")?.bytes;
+  const marked = lines.filter((record) => record.section === ".text");
+  for (const { kind, name, offset, size = 0 } of symbols) {
+    const files = new Set(
+      marked.filter((one) => one.offset >= offset && one.offset < offset + size).map((one) => one.file),
+    );
+    const places = declarations.get(name) ?? [];
+    const place = places.length === 1 ? places[0] : places.find(({ file }) => files.has(file));
+    if (kind !== "function" || !place || !text) continue;
+    const isFramed = FRAME_SETUP.every((byte, i) => text[offset + i] === byte);
+    for (const record of marked) if (isFramed && record.offset === offset) record.offset += FRAME_SETUP.length;
+    marked.push({ section: ".text", offset, file: place.file, line: place.line });
+  }
+  return marked.sort((a, b) => a.offset - b.offset);
 }
 
 function finish(image: LinkedImage, root: string, { physicalOffset }: Target): Uint8Array {

@@ -1,6 +1,6 @@
 /**
  * Debug information, as much as a debugger needs to set breakpoints by line, list sources and name functions: one
- * compile unit for each object with code, a line-number program and a DIE for each function. May import link's types,
+ * compile unit for each object with code, a line-number program, a DIE for each function and each global word. May import link's types,
  * elf (string table), dwarfwriter.
  * Source: DWARF Debugging Information Format 4, sections 6.1.2 (.debug_aranges), 6.2 (.debug_line), 7.5 (.debug_info).
  */
@@ -12,8 +12,12 @@ const VERSION = 4;
 const ARANGES_VERSION = 2;
 
 const DW_TAG_compile_unit = 0x11;
+const DW_TAG_base_type = 0x24;
 const DW_TAG_subprogram = 0x2e;
+const DW_TAG_variable = 0x34;
+const DW_AT_location = 0x02;
 const DW_AT_name = 0x03;
+const DW_AT_byte_size = 0x0b;
 const DW_AT_stmt_list = 0x10;
 const DW_AT_low_pc = 0x11;
 const DW_AT_high_pc = 0x12;
@@ -22,20 +26,29 @@ const DW_AT_comp_dir = 0x1b;
 const DW_AT_producer = 0x25;
 const DW_AT_decl_file = 0x3a;
 const DW_AT_decl_line = 0x3b;
+const DW_AT_encoding = 0x3e;
 const DW_AT_external = 0x3f;
+const DW_AT_type = 0x49;
 const DW_FORM_addr = 0x01;
 const DW_FORM_data2 = 0x05;
 const DW_FORM_data4 = 0x06;
+const DW_FORM_data1 = 0x0b;
 const DW_FORM_flag = 0x0c;
 const DW_FORM_strp = 0x0e;
 const DW_FORM_udata = 0x0f;
+const DW_FORM_ref4 = 0x13;
 const DW_FORM_sec_offset = 0x17;
+const DW_FORM_exprloc = 0x18;
+const DW_ATE_unsigned = 7;
+const DW_OP_addr = 3;
 /** Debuggers have no TypeScript; the expressions a person types at them are C's. */
 const DW_LANG_C99 = 0x0c;
 
 const ABBREV_UNIT = 1;
 const ABBREV_FUNCTION = 2;
 const ABBREV_FUNCTION_WITHOUT_LINE = 3;
+const ABBREV_WORD = 4;
+const ABBREV_VARIABLE = 5;
 /** For each abbreviation: code, tag, has children, then attribute and form pairs. */
 const ABBREVIATIONS: readonly (readonly number[])[] = [
   [
@@ -59,6 +72,19 @@ const ABBREVIATIONS: readonly (readonly number[])[] = [
     0,
     ...[DW_AT_name, DW_FORM_strp, DW_AT_external, DW_FORM_flag, DW_AT_low_pc, DW_FORM_addr],
     ...[DW_AT_high_pc, DW_FORM_data4],
+  ],
+  [
+    ABBREV_WORD,
+    DW_TAG_base_type,
+    0,
+    ...[DW_AT_name, DW_FORM_strp, DW_AT_byte_size, DW_FORM_data1, DW_AT_encoding, DW_FORM_data1],
+  ],
+  [
+    ABBREV_VARIABLE,
+    DW_TAG_variable,
+    0,
+    ...[DW_AT_name, DW_FORM_strp, DW_AT_type, DW_FORM_ref4, DW_AT_external, DW_FORM_flag],
+    ...[DW_AT_location, DW_FORM_exprloc],
   ],
 ];
 
@@ -182,6 +208,7 @@ function writeUnit(
   directory: string,
   lineOffset: number,
 ): void {
+  const unitStart = out.length;
   out.sized32(() => {
     out.u16(VERSION);
     out.u32(0); // the one table of abbreviations
@@ -205,6 +232,20 @@ function writeUnit(
         out.uleb(files.get(first.file)!);
         out.uleb(first.line);
       }
+    }
+    const wordType = out.length - unitStart;
+    out.uleb(ABBREV_WORD);
+    out.u32(strings.add("u32"));
+    out.u8(4);
+    out.u8(DW_ATE_unsigned);
+    for (const { name, address, global } of unit.variables) {
+      out.uleb(ABBREV_VARIABLE);
+      out.u32(strings.add(name));
+      out.u32(wordType);
+      out.u8(global ? 1 : 0);
+      out.uleb(5);
+      out.u8(DW_OP_addr);
+      out.u32(address);
     }
     out.uleb(0);
   });

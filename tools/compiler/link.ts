@@ -62,6 +62,8 @@ export interface LinkedUnit {
   textStart: number;
   textEnd: number;
   functions: LinkedSymbol[];
+  /** Global variables of one word. */
+  variables: LinkedSymbol[];
   /** By ascending address. */
   lines: { address: number; file: string; line: number }[];
 }
@@ -85,6 +87,7 @@ export class LayoutOverflow extends Error {
 }
 
 const PAGE = 4096;
+const WORD = 4;
 /** Zero pages that are worth a segment of their own; fewer are stored. */
 const HOLE_PAGES = 4;
 /** Sections with an absolute address: `.data@` and the address in hexadecimal. */
@@ -206,7 +209,8 @@ class Linker {
         const base = this.addresses[i].get(home);
         if (base === undefined) throw new Error(`${object.name}: symbol "${name}" is in no section`);
         const address = base + offset;
-        symbols.push({ name, address, size: size ?? 0, global, kind: kind ?? "none" });
+        // Names in .L only serve the object itself.
+        if (!name.startsWith(".L")) symbols.push({ name, address, size: size ?? 0, global, kind: kind ?? "none" });
         if (!global) continue;
         const other = this.globals.get(name);
         if (other) {
@@ -351,13 +355,15 @@ function placeOf(object: ObjectFile, home: string, offset: number): { file: stri
 function makeUnit(object: ObjectFile, homes: Map<string, number>, { textBase }: LinkInput): LinkedUnit {
   const base = homes.get(".text") ?? textBase;
   const size = object.sections.find((one) => one.name === ".text")?.size ?? 0;
-  const functions = object.symbols
-    .filter((symbol) => symbol.section === ".text" && symbol.kind === "function")
-    .map(({ name, offset, size: bytes, global }): LinkedSymbol => {
-      return { name, address: base + offset, size: bytes ?? 0, global, kind: "function" };
-    });
+  const functions: LinkedSymbol[] = [];
+  const variables: LinkedSymbol[] = [];
+  for (const { name, section: home, offset, size = 0, global, kind = "none" } of object.symbols) {
+    const symbol = { name, address: homes.get(home)! + offset, size, global, kind };
+    if (home === ".text" && kind === "function") functions.push(symbol);
+    if (home === ".data" && kind === "object" && size === WORD) variables.push(symbol);
+  }
   const lines = object.lines
     .filter((record) => record.section === ".text")
     .map(({ offset, file, line }) => ({ address: base + offset, file, line }));
-  return { name: object.name, textStart: base, textEnd: base + size, functions, lines };
+  return { name: object.name, textStart: base, textEnd: base + size, functions, variables, lines };
 }
