@@ -10,8 +10,10 @@ export interface Effects {
   reads: number;
   writes: number;
   readsFlags: boolean;
-  /** All of ZF SF CF OF are set, or nobody may count on what they were. */
+  /** What the flags were does not matter after it: all that anyone reads are set, or nobody may count on them. */
   writesFlags: boolean;
+  /** The flags may be others after it. */
+  changesFlags: boolean;
 }
 
 const ALL = 0xff;
@@ -41,6 +43,8 @@ const UPDATES_FIRST = new Set([
   "rol",
   "ror",
 ]);
+/** Those of them that may have CL as their second operand. */
+const SHIFTS = new Set(["shl", "shr", "sar", "rol", "ror"]);
 /** All operands read; flags set. */
 const COMPARES = new Set(["cmp", "test"]);
 
@@ -50,72 +54,65 @@ function maskOf(operand: AsmOperand): number {
   return (operand.base < 0 ? 0 : 1 << operand.base) | (operand.index < 0 ? 0 : 1 << operand.index);
 }
 
+/** What an instruction does to flags. */
+type FlagUse = "keeps" | "sets" | "mayset" | "reads";
+
+function effects(reads: number, writes: number, flags: FlagUse): Effects {
+  return {
+    reads,
+    writes,
+    readsFlags: flags === "reads",
+    writesFlags: flags === "sets",
+    changesFlags: flags !== "keeps",
+  };
+}
+
+const MOVES = ESI | EDI | ECX;
+const STORES = EDI | ECX;
+
 const OTHERS: ReadonlyMap<string, Effects> = new Map([
-  ["cdq", { reads: EAX, writes: EDX, readsFlags: false, writesFlags: false }],
-  ["call", { reads: EAX | EDX | ECX | STACK, writes: CALL_CLOBBERS, readsFlags: false, writesFlags: true }],
-  ["ret", { reads: RETURNED, writes: 0, readsFlags: false, writesFlags: true }],
-  ["leave", { reads: RETURNED, writes: STACK, readsFlags: false, writesFlags: false }],
-  ["ud2", { reads: STACK, writes: 0, readsFlags: false, writesFlags: true }],
-  ["push", { reads: STACK, writes: 0, readsFlags: false, writesFlags: false }],
-  ["movsd", { reads: ESI | EDI | ECX, writes: ESI | EDI | ECX, readsFlags: false, writesFlags: false }],
-  ["movsb", { reads: ESI | EDI | ECX, writes: ESI | EDI | ECX, readsFlags: false, writesFlags: false }],
-  ["stosd", { reads: EAX | EDI | ECX, writes: EDI | ECX, readsFlags: false, writesFlags: false }],
-  ["stosb", { reads: EAX | EDI | ECX, writes: EDI | ECX, readsFlags: false, writesFlags: false }],
+  ["cdq", effects(EAX, EDX, "keeps")],
+  ["call", effects(EAX | EDX | ECX | STACK, CALL_CLOBBERS, "sets")],
+  ["ret", effects(RETURNED, 0, "sets")],
+  ["leave", effects(RETURNED, STACK, "keeps")],
+  ["ud2", effects(STACK, 0, "sets")],
+  ["push", effects(STACK, 0, "keeps")],
+  ["div", effects(EAX | EDX, EAX | EDX, "sets")],
+  ["idiv", effects(EAX | EDX, EAX | EDX, "sets")],
+  ["movsd", effects(MOVES, MOVES, "keeps")],
+  ["movsb", effects(MOVES, MOVES, "keeps")],
+  ["stosd", effects(EAX | STORES, STORES, "keeps")],
+  ["stosb", effects(EAX | STORES, STORES, "keeps")],
 ]);
 
 /** The effects of one instruction. */
 export function effectsOf({ mnemonic, operands }: AsmInstruction): Effects {
-  let reads = 0;
-  for (const operand of operands) if (operand.kind === "mem") reads |= maskOf(operand);
   const [first] = operands;
-  const rest = operands.slice(1).reduce((mask, operand) => mask | maskOf(operand), 0);
-  const isRegister = first?.kind === "reg";
+  let addresses = 0;
+  let rest = 0;
+  for (let k = 0; k < operands.length; k++) {
+    if (operands[k].kind === "mem") addresses |= maskOf(operands[k]);
+    else if (k > 0) rest |= maskOf(operands[k]);
+  }
+  const read = addresses | rest;
+  const own = first?.kind === "reg" ? maskOf(first) : 0;
   if (WRITES_FIRST.has(mnemonic)) {
     // A write of part of a register keeps the rest, which counts as reading it.
-    const partial = isRegister && first.size !== 4 ? maskOf(first) : 0;
-    const writes = isRegister ? maskOf(first) : 0;
-    return {
-      reads: reads | rest | partial | (mnemonic === "pop" ? STACK : 0),
-      writes,
-      readsFlags: false,
-      writesFlags: false,
-    };
+    const partial = first.kind === "reg" && first.size !== 4 ? own : 0;
+    return effects(read | partial | (mnemonic === "pop" ? STACK : 0), own, "keeps");
   }
   if (UPDATES_FIRST.has(mnemonic)) {
-    const own = isRegister ? maskOf(first) : 0;
-    // A shift by a variable count may leave the flags as they are.
-    const certain = operands[1]?.kind !== "reg" || !/^(sh|sa|ro)/.test(mnemonic);
-    return { reads: reads | rest | own, writes: own, readsFlags: false, writesFlags: certain };
+    // A shift by a variable count may leave the flags as they are; a rotation leaves ZF and SF.
+    const byCount = operands[1]?.kind === "reg" && operands[1].size === 1 && SHIFTS.has(mnemonic);
+    return effects(read | own, own, byCount || mnemonic === "rol" || mnemonic === "ror" ? "mayset" : "sets");
   }
-  if (COMPARES.has(mnemonic)) {
-    return { reads: reads | rest | maskOf(first), writes: 0, readsFlags: false, writesFlags: true };
-  }
-  if (mnemonic === "imul") {
-    const own = operands.length === 2 ? maskOf(first) : 0;
-    return { reads: reads | rest | own, writes: maskOf(first), readsFlags: false, writesFlags: true };
-  }
-  if (mnemonic === "not") {
-    return {
-      reads: reads | maskOf(first),
-      writes: isRegister ? maskOf(first) : 0,
-      readsFlags: false,
-      writesFlags: false,
-    };
-  }
-  if (mnemonic === "div" || mnemonic === "idiv") {
-    return { reads: reads | EAX | EDX | maskOf(first), writes: EAX | EDX, readsFlags: false, writesFlags: true };
-  }
+  if (COMPARES.has(mnemonic)) return effects(read | own, 0, "sets");
+  if (mnemonic === "imul") return effects(read | (operands.length === 2 ? own : 0), own, "sets");
+  if (mnemonic === "not") return effects(read | own, own, "keeps");
   const other = OTHERS.get(mnemonic);
-  if (other !== undefined) return { ...other, reads: other.reads | reads | (first ? maskOf(first) : 0) };
-  if (mnemonic.startsWith("set")) {
-    return {
-      reads: reads | maskOf(first),
-      writes: isRegister ? maskOf(first) : 0,
-      readsFlags: true,
-      writesFlags: false,
-    };
-  }
-  return { reads: ALL, writes: 0, readsFlags: true, writesFlags: false };
+  if (other !== undefined) return { ...other, reads: other.reads | read | own };
+  if (mnemonic.startsWith("set")) return effects(read | own, own, "reads");
+  return effects(ALL, 0, "reads");
 }
 
 /** Registers live at the end of each block, by block id. */

@@ -87,6 +87,8 @@ function replaceSlot(instruction: AsmInstruction, held: ReadonlyMap<number, numb
 
 const SIGN_AND_ZERO = new Set<Condition>([Condition.E, Condition.NE, Condition.S, Condition.NS]);
 const LOGIC = new Set(["and", "or", "xor"]);
+/** By a constant, which is never 0. */
+const SHIFTS = new Set(["shl", "shr", "sar"]);
 /** Operations that can be done on memory, and whose flags tell of the result. */
 const ON_MEMORY = new Set(["add", "sub", "and", "or", "xor", "inc", "dec", "neg"]);
 
@@ -150,13 +152,13 @@ class Backward {
     const register = operands[0].number;
     for (let i = at - 1; i >= 0; i--) {
       const earlier = code[i];
-      const { writes, writesFlags } = effectsOf(earlier);
-      if (!isKnown(earlier)) return false;
+      const { writes, writesFlags, changesFlags } = effectsOf(earlier);
+      if (!isKnown(earlier) || changesFlags !== writesFlags) return false;
       if (writesFlags) {
         const [target] = earlier.operands;
         if (target?.kind !== "reg" || target.number !== register || target.size !== 4) return false;
         if (LOGIC.has(earlier.mnemonic)) return true;
-        return ON_MEMORY.has(earlier.mnemonic) && SIGN_AND_ZERO.has(condition);
+        return (ON_MEMORY.has(earlier.mnemonic) || SHIFTS.has(earlier.mnemonic)) && SIGN_AND_ZERO.has(condition);
       }
       if ((writes >>> register) & 1) return this.leaSetsFlags(i, register);
     }

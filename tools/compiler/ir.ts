@@ -63,6 +63,8 @@ export const enum Op {
   CString,
   /** Nothing may move across: an atomic fence. */
   Barrier,
+  /** args [low, high]: eight bytes between a load and a store, while the function is built; in no block. */
+  Pair,
 }
 
 /** What a Load or Store touches. Loads of 8 and 16 bits extend to 32. */

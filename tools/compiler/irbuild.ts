@@ -179,6 +179,7 @@ class Builder {
     else if (opcode >= Opcode.Eq && opcode <= Opcode.GeU) this.binary(Op.Eq + (opcode - Opcode.Eq));
     else if (LOADS.has(opcode)) this.load(instruction);
     else if (STORES.has(opcode)) this.store(instruction);
+    else if (opcode === Opcode.WideLoad || opcode === Opcode.WideStore) this.wideAccess(opcode, a);
     else if (opcode <= Opcode.Return) this.control(instruction, assigned);
     else this.other(opcode, a, instruction.b);
   }
@@ -209,6 +210,22 @@ class Builder {
     value.hasResult = false;
   }
 
+  /** Eight bytes on their way from memory or a constant to memory: two words, both read before either is written. */
+  private wideAccess(opcode: Opcode, offset: number): void {
+    const access = (op: Op, args: Value[], imm: number) => this.effect(op, args, imm);
+    if (opcode === Opcode.WideLoad) {
+      const address = this.pop();
+      const words = [access(Op.Load, [address], offset), access(Op.Load, [address], offset + 4)];
+      this.stack.push(this.fn.value(Op.Pair, words, this.offset));
+      return;
+    }
+    const pair = this.pop();
+    const address = this.pop();
+    if (pair.op !== Op.Pair) this.fail("a 64-bit value (i64) is not supported: the machine has 32-bit integers only");
+    access(Op.Store, [address, pair.args[0]], offset).hasResult = false;
+    access(Op.Store, [address, pair.args[1]], offset + 4).hasResult = false;
+  }
+
   private other(opcode: number, a: number, b: number): void {
     const { stack, locals, context } = this;
     switch (opcode) {
@@ -231,6 +248,7 @@ class Builder {
       case Opcode.TypedSelect: {
         const condition = this.pop();
         const no = this.pop();
+        if (no.op === Op.Pair) this.fail("a 64-bit value (i64) is not supported: the machine has 32-bit integers only");
         stack.push(this.make(Op.Select, [condition, this.pop(), no]));
         break;
       }
@@ -253,6 +271,9 @@ class Builder {
         break;
       case Opcode.I32Const:
         stack.push(this.fn.constant(a));
+        break;
+      case Opcode.WideConst:
+        stack.push(this.fn.value(Op.Pair, [this.fn.constant(a), this.fn.constant(b)], this.offset));
         break;
       case Opcode.Eqz:
         stack.push(this.make(Op.Eq, [this.pop(), this.fn.constant(0)]));

@@ -109,6 +109,20 @@ class Reader {
     return this.bytes.subarray(this.position - count, this.position);
   }
 
+  /** A signed number of 64 bits, as its low and high words. */
+  signedPair(): [number, number] {
+    let result = 0n;
+    let shift = 0n;
+    for (;;) {
+      const byte = this.byte();
+      result |= BigInt(byte & 0x7f) << shift;
+      shift += 7n;
+      if (byte >= 0x80) continue;
+      if (byte & 0x40) result -= 1n << shift;
+      return [Number(BigInt.asIntN(32, result)), Number(BigInt.asIntN(32, result >> 32n))];
+    }
+  }
+
   name(): string {
     return new TextDecoder().decode(this.take(this.unsigned()));
   }
@@ -299,6 +313,9 @@ class Decoder {
           break;
         case Immediate.Constant:
           a = reader.signed();
+          break;
+        case Immediate.WideConstant:
+          [a, b] = reader.signedPair();
           break;
         case Immediate.Labels:
           labels = [];

@@ -1,6 +1,7 @@
 /**
  * The WebAssembly opcodes that the back end knows, and what immediates follow each. Two-byte opcodes are written
- * prefix << 8 | code. May import nothing.
+ * prefix << 8 | code. Of the 64-bit ones there are only those that the optimiser makes of copying and filling eight bytes:
+ * load, store and constant. May import nothing.
  * Source: WebAssembly core specification 2.0, section 5.4, and the threads proposal for 0xFE.
  */
 
@@ -27,14 +28,17 @@ export const enum Opcode {
   GlobalGet = 0x23,
   GlobalSet = 0x24,
   Load = 0x28,
+  WideLoad = 0x29,
   Load8S = 0x2c,
   Load8U = 0x2d,
   Load16S = 0x2e,
   Load16U = 0x2f,
   Store = 0x36,
+  WideStore = 0x37,
   Store8 = 0x3a,
   Store16 = 0x3b,
   I32Const = 0x41,
+  WideConst = 0x42,
   Eqz = 0x45,
   /** First of the ten comparisons eq, ne, lt_s, lt_u, gt_s, gt_u, le_s, le_u, ge_s, ge_u. */
   Eq = 0x46,
@@ -67,6 +71,8 @@ export const enum Immediate {
   /** Alignment, then offset. */
   Memory,
   Constant,
+  /** Of 64 bits: its low and high words. */
+  WideConstant,
   Labels,
   Types,
   Unsupported,
@@ -88,6 +94,7 @@ const SHAPES = new Map<number, Immediate>([
   [Opcode.GlobalGet, Immediate.Index],
   [Opcode.GlobalSet, Immediate.Index],
   [Opcode.I32Const, Immediate.Constant],
+  [Opcode.WideConst, Immediate.WideConstant],
   [Opcode.MemoryCopy, Immediate.TwoIndices],
   [Opcode.MemoryFill, Immediate.Index],
   [Opcode.AtomicFence, Immediate.Index],
@@ -115,7 +122,7 @@ for (const opcode of [
     Opcode.Store8,
     Opcode.Store16,
   ],
-  ...[Opcode.AtomicLoad, Opcode.AtomicLoad8U, Opcode.AtomicLoad16U],
+  ...[Opcode.WideLoad, Opcode.WideStore, Opcode.AtomicLoad, Opcode.AtomicLoad8U, Opcode.AtomicLoad16U],
   ...[Opcode.AtomicStore, Opcode.AtomicStore8, Opcode.AtomicStore16],
 ]) {
   SHAPES.set(opcode, Immediate.Memory);
@@ -135,8 +142,7 @@ export function describeOpcode(opcode: number): string {
   if (opcode === 0x3f) return "memory.size";
   if (opcode === 0x40) return "memory.grow";
   if ((opcode >= 0x50 && opcode <= 0x5a) || (opcode >= 0x79 && opcode <= 0x8a)) return "64-bit arithmetic (i64)";
-  if (opcode === 0x29 || opcode === 0x42 || opcode === 0x37 || (opcode >= 0x30 && opcode <= 0x35))
-    return "a 64-bit value (i64)";
+  if ((opcode >= 0x30 && opcode <= 0x35) || (opcode >= 0x3c && opcode <= 0x3e)) return "a 64-bit value (i64)";
   if (opcode === 0xa7 || opcode === 0xac || opcode === 0xad) return "a 64-bit conversion (i64)";
   if (opcode === 0x2a || opcode === 0x2b || opcode === 0x43 || opcode === 0x44 || (opcode >= 0x5b && opcode <= 0xbf)) {
     return "floating point (f32, f64)";
