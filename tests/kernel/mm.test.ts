@@ -9,7 +9,7 @@ const AREA = 0x40000000;
 
 /** A world with one address space that has written `pages` pages from AREA on, in one private mapping of `bytes`. */
 async function populated(share: boolean, pages = 8, bytes = 2 * SLOT): Promise<World> {
-  const world = await World.boot({ megabytes: 32, share, poison: true });
+  const world = await World.boot({ megabytes: 20, share, poison: true });
   world.create();
   assert.is(world.mmap(AREA, bytes, PROT.rw, MAP.private | MAP.fixed), AREA);
   for (let i = 0; i < pages; i++) world.store(AREA + i * PAGE, i + 1);

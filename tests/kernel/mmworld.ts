@@ -201,7 +201,8 @@ export class World {
       const page = address >>> 12;
       const cached = this.tlb.get(page);
       if (cached && (!write || cached.writable)) return { at: KERNEL_BASE + cached.frame * PAGE + (address & 4095) };
-      const found = this.walk(address, write);
+      // Like a CPU that believes its TLB: an entry without W is a fault, whatever the tables say by now.
+      const found = cached ? { error: 3 } : this.walk(address, write);
       if ("frame" in found) {
         this.tlb.set(page, found);
         continue;
