@@ -65,6 +65,15 @@ test("two images do not mix", () =>
     assert.equal(await get("a.ts"), Uint8Array.of(1, 2, 1));
   }));
 
+test("the oldest images are forgotten when there are many", () =>
+  withFolder(async (root) => {
+    const { get, count } = makeProject(root);
+    for (let i = 0; i < 201; i++) await get(`program${i}.ts`);
+    assert.ok(readdirSync(path.join(root, "dist/cache")).length <= 202);
+    await get("program200.ts");
+    assert.is(count(), 201);
+  }));
+
 test("a damaged list is built again, and no draft is left behind", () =>
   withFolder(async (root) => {
     const { get, count } = makeProject(root);

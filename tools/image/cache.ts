@@ -5,7 +5,7 @@
  * is built and with which compiler: its own sources count. A cache that cannot be written is no error.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { BuiltImage } from "../compiler/index";
 
@@ -15,6 +15,9 @@ type Manifest = Record<string, string | null>;
 /** What makes the compiler: a change in any of these makes every image stale. */
 const COMPILER_FOLDERS = ["tools/compiler", "cpu/isa"];
 const COMPILER_FILES = ["cpu/isa.ts", "cpu/encoder.ts", "cpu/instruction.ts", "package.json", "package-lock.json"];
+
+/** Of lists and images together; more than twice what one build of everything makes. */
+const MOST_FILES = 400;
 
 export class ImageCache {
   private readonly folder: string;
@@ -64,9 +67,19 @@ export class ImageCache {
         writeFileSync(draft, contents);
         renameSync(draft, path.join(this.folder, name));
       }
+      this.prune();
     } catch (error) {
       if (!["EACCES", "EROFS", "EPERM", "ENOSPC"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     }
+  }
+
+  /** Forgets the images that were made longest ago, so that the folder does not grow for ever. */
+  private prune(): void {
+    const files = readdirSync(this.folder);
+    if (files.length <= MOST_FILES) return;
+    const ages = files.map((file) => ({ file, made: modified(path.join(this.folder, file)) }));
+    ages.sort((a, b) => b.made - a.made);
+    for (const { file } of ages.slice(MOST_FILES / 2)) rmSync(path.join(this.folder, file), { force: true });
   }
 
   private hashOf(file: string): string | null {
@@ -82,6 +95,11 @@ export class ImageCache {
     }
     return known;
   }
+}
+
+/** Time of last modification in milliseconds; 0 for a file that another process has just removed. */
+function modified(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
 function isMissing(error: unknown): boolean {
