@@ -89,9 +89,12 @@ function receive(): void {
   }
 }
 
+/** The PIC sees edges only: the handler ends with nothing pending, or a byte that came meanwhile would never interrupt. */
 function uartInterrupt(): void {
-  if ((enabled & ENABLE_RECEIVED) != 0) receive();
-  transmit();
+  do {
+    if ((enabled & ENABLE_RECEIVED) != 0) receive();
+    transmit();
+  } while ((enabled & ENABLE_RECEIVED) != 0 && (inb(LINE_STATUS) & DATA_READY) != 0);
 }
 
 /** The receiver has room again. */

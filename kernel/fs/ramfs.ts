@@ -123,8 +123,12 @@ function ramfsNextEntry(directory: Inode, cursor: DirectoryCursor): bool {
   return false;
 }
 
-/** Adds an entry for `inode`, which gets one more link. 0, -EEXIST, -ENAMETOOLONG or -ENOMEM. */
+/**
+ * Adds an entry for `inode`, which gets one more link. 0, -EEXIST, -ENAMETOOLONG or -ENOMEM; -ENOENT in a directory that has
+ * been removed, where nobody could ever remove the entry again.
+ */
 function addEntry(directory: Inode, name: usize, bytes: u32, inode: Inode): i32 {
+  if (directory.links == 0) return -Errno.ENOENT;
   if (bytes > NAME_MAX) return -Errno.ENAMETOOLONG;
   if (findLink(directory, name, bytes) != 0) return -Errno.EEXIST;
   const address = kmalloc(offsetof<DirectoryEntry>() + bytes);

@@ -3,7 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { buildInitrd } from "../../tools/image/ustar";
 import { Random } from "../fuzz/random";
-import { SCRATCH, TaskWorld, USER_END, WouldSleep } from "./taskworld";
+import { KernelPanic, SCRATCH, TaskWorld, USER_END, WouldSleep } from "./taskworld";
 
 const test = suite("kernel/task files");
 
@@ -14,6 +14,7 @@ const EEXIST = -17;
 const ENOTDIR = -20;
 const EISDIR = -21;
 const EFBIG = -27;
+const ENOTEMPTY = -39;
 const MAX_FILE = 4 << 20;
 
 const bytes = (text: string) => new Uint8Array(Buffer.from(text, "latin1"));
@@ -233,6 +234,30 @@ test("formatted text", async () => {
   world.put(SCRATCH + 0x200, bytes("text\0"));
   assert.is(format("<%s>", SCRATCH + 0x200), "<text>");
   assert.is(format("100%"), "100");
+});
+
+test("nothing can be made in a directory that has been removed", async () => {
+  const world = await TaskWorld.boot();
+  const { kernel } = world;
+  const root = kernel.rootDirectory();
+  const directory = kernel.createDirectory(root, world.text("gone"), 4, 0o755);
+  const below = kernel.createFile(directory, world.text("file"), 4, 0o644);
+  kernel.inodePut(below);
+  assert.is(kernel.removeEntry(root, world.text("gone"), 4, 1), ENOTEMPTY);
+  assert.is(kernel.removeEntry(directory, world.text("file"), 4, 0), 0);
+  assert.is(kernel.removeEntry(root, world.text("gone"), 4, 1), 0);
+  assert.is(kernel.createFile(directory, world.text("file"), 4, 0o644) | 0, ENOENT);
+  kernel.inodePut(directory);
+});
+
+test("a failed assert says where, and stops", async () => {
+  const world = await TaskWorld.boot();
+  assert.throws(
+    () => world.kernel.irqRegister(99, 0),
+    (error: unknown) =>
+      error instanceof KernelPanic &&
+      /kernel panic: assertion failed at .*drivers\/irq\.ts:\d+:\d+\r\n/.test(error.message),
+  );
 });
 
 test.run();
