@@ -164,22 +164,23 @@ export function handleMmFault(mm: Mm, address: usize, errorCode: u32): FaultResu
     if (grown != FaultResult.Resolved) return grown;
   }
   const pdeAddress = Entry.pdeOf(mm.directory, address);
-  const pde = Entry.load(pdeAddress);
-  const mended = (pde & PTE_PRESENT) == 0 || (write && (pde & PTE_WRITE) == 0);
-  if (mended && !mendPde(mm, pdeAddress, pde, errorCode)) return FaultResult.OutOfMemory;
-  const result = handlePteFault(vma, address, Entry.load(pdeAddress), write, mended);
+  let pde = Entry.load(pdeAddress);
+  let mended = true;
+  if ((pde & PTE_PRESENT) == 0) {
+    if (!installTable(mm, pdeAddress)) return FaultResult.OutOfMemory;
+  } else if (write && (pde & PTE_WRITE) == 0) {
+    const cause = (errorCode & FAULT_PROTECTION) != 0 ? UnshareCause.Write : UnshareCause.NotPresentWrite;
+    if (!makeTableWritable(mm, pdeAddress, cause)) return FaultResult.OutOfMemory;
+  } else {
+    mended = false;
+  }
+  pde = Entry.load(pdeAddress);
+  const result = handlePteFault(vma, address, pde, write, mended);
   if (result == FaultResult.Resolved) vmstat.faults++;
   return result;
 }
 
-/** Gives a slot a table, or makes the pde of the one that it has writable. False if there is no memory. */
-function mendPde(mm: Mm, pdeAddress: usize, pde: u32, errorCode: u32): bool {
-  if ((pde & PTE_PRESENT) == 0) return installTable(mm, pdeAddress);
-  const present = (errorCode & FAULT_PROTECTION) != 0;
-  return makeTableWritable(mm, pdeAddress, present ? UnshareCause.Write : UnshareCause.NotPresentWrite);
-}
-
-/** The pte's part of a fault. `mended`: the pde's part has changed something, which may have been all. */
+/** The pte's part of a fault. `mended`: the pde's part has changed something, which may have been all there was to do. */
 function handlePteFault(vma: Vma, address: usize, pde: u32, write: bool, mended: bool): FaultResult {
   const pte = Entry.pteOf(pde, address);
   const entry = Entry.load(pte);
@@ -189,11 +190,10 @@ function handlePteFault(vma: Vma, address: usize, pde: u32, write: bool, mended:
     return doPrivatePage(vma, address, pte, write || (pde & PTE_WRITE) != 0);
   }
   if (write && (entry & PTE_WRITE) == 0) return doWpPage(vma, address, pte, entry);
-  if (!mended) {
-    // The tables allow it already: the TLB had not heard of it.
-    vmstat.faultsSpurious++;
-    flushTlbPage(address);
-  }
+  if (mended) return FaultResult.Resolved;
+  // The tables allow it already: the TLB had not heard of it.
+  vmstat.faultsSpurious++;
+  flushTlbPage(address);
   return FaultResult.Resolved;
 }
 
