@@ -7,7 +7,9 @@
  * to disk. Everything that was read is listed in the result, so that a cache can tell when it is stale.
  */
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { checkSources, type Declarations, type LintSource, listDeclarations, listLandmarks } from "./asclint";
 import { CompileError } from "./errors";
 import { WasmSourceMap } from "./sourcemap";
@@ -114,11 +116,16 @@ const HEAP_BASE_SOURCE = `export function ${HEAP_BASE_EXPORT}(): usize { return 
 
 let toolchain: Promise<Toolchain> | undefined;
 
-/** Loads AssemblyScript and Binaryen, once a process (about a second). The names are kept from the type checker. */
+/**
+ * Loads AssemblyScript and Binaryen, once a process (about a second). Binaryen must be the very copy that AssemblyScript
+ * uses. The names are kept from the type checker.
+ */
 function loadToolchain(): Promise<Toolchain> {
   toolchain ??= (async () => {
-    const names = ["assemblyscript", "assemblyscript/asc", "binaryen"] as const;
-    const [asc, cli, binaryen] = await Promise.all(names.map((name: string) => import(name)));
+    const location = import.meta.resolve("assemblyscript");
+    const binaryenFile = createRequire(location).resolve("binaryen");
+    const names = [location, import.meta.resolve("assemblyscript/asc"), pathToFileURL(binaryenFile).href];
+    const [asc, cli, binaryen] = await Promise.all(names.map((name) => import(name)));
     return { asc, libraryFiles: cli.libraryFiles, binaryen: binaryen.default };
   })();
   return toolchain;
