@@ -54,7 +54,7 @@ export function kernelMain(magic: u32, info: u32): void {
   ttyInit();
   pitInit();
 
-  printk(cstr("tine: %u kB free\n"), freeFrames() << 2);
+  if (!bootOptions.quiet) printk(cstr("tine: %u kB free\n"), freeFrames() << 2);
   startInit(bootOptions);
   failAllocation(bootOptions.failAllocation);
   idleLoop();

@@ -5,6 +5,9 @@
  *
  *     fork=copy|share   what fork does with page tables          init=PATH     the first program
  *     poison=on|off     fill and check freed frames              failalloc=N   the Nth allocation after boot fails
+ *     quiet             no lines of the kernel's own on the console, so that a program's output stands alone
+ *
+ * An argument of init that begins with a double quote runs to the next one, blanks included.
  */
 import { cstr } from "../abi/intrinsics";
 import { ForkMode } from "../mm/memory";
@@ -17,6 +20,7 @@ const DEFAULT_FORK_MODE: ForkMode = ForkMode.Share;
 
 const BLANK: u32 = 0x20;
 const EQUALS: u32 = 0x3d;
+const QUOTE: u32 = 0x22;
 /** Longest path of init, NUL included. */
 const INIT_PATH_BYTES: u32 = 256;
 
@@ -25,6 +29,7 @@ const INIT_PATH_BYTES: u32 = 256;
 export class BootOptions {
   forkMode: ForkMode = ForkMode.Copy;
   poison: bool = false;
+  quiet: bool = false;
   /** 0: no allocation fails on purpose. */
   failAllocation: u32 = 0;
   /** Kernel address of init's path. */
@@ -61,6 +66,11 @@ function setFailAllocation(value: usize, bytes: u32): bool {
   return number >= 0;
 }
 
+/** Whether the word from `word` to `end` is in quotes, which do not belong to it. */
+export function isQuoted(word: usize, end: usize): bool {
+  return load<u8>(word) == QUOTE && end - word > 1 && load<u8>(end - 1) == QUOTE;
+}
+
 /** The keys. Whether the word was understood. */
 function applySetting(key: usize, keyBytes: u32, value: usize, bytes: u32): bool {
   if (spanEquals(key, keyBytes, cstr("fork"))) return setFork(value, bytes);
@@ -77,9 +87,15 @@ export function skipBlanks(text: usize): usize {
   return p;
 }
 
-/** First byte after the word at `text`. */
+/** First byte after the word at `text`; if that begins with a quote, after the closing one. */
 export function wordEnd(text: usize): usize {
   let p = text;
+  if (load<u8>(p) == QUOTE) {
+    p++;
+    while (load<u8>(p) != 0 && load<u8>(p) != QUOTE) p++;
+    if (load<u8>(p) == QUOTE) p++;
+    return p;
+  }
   while (load<u8>(p) != 0 && load<u8>(p) != BLANK) p++;
   return p;
 }
@@ -106,7 +122,8 @@ export function parseCommandLine(line: usize): void {
     }
     const equals = findEquals(word, end);
     if (equals == end) {
-      if (word != first) reportWord(word, end);
+      if (spanEquals(word, bytes, cstr("quiet"))) bootOptions.quiet = true;
+      else if (word != first) reportWord(word, end);
     } else if (!applySetting(word, equals - word, equals + 1, end - equals - 1)) reportWord(word, end);
     word = skipBlanks(end);
   }
@@ -123,6 +140,7 @@ function reportWord(word: usize, end: usize): void {
 export function printSettings(text: TextBuffer): void {
   const fork = bootOptions.forkMode == ForkMode.Share ? cstr("share") : cstr("copy");
   const poison = bootOptions.poison ? cstr("on") : cstr("off");
+  if (bootOptions.quiet) formatText(bufferByte, changetype<usize>(text), cstr("quiet "), 0, 0, 0, 0);
   const format = cstr("fork=%s init=%s poison=%s failalloc=%u");
   formatText(bufferByte, changetype<usize>(text), format, fork, initPath, poison, bootOptions.failAllocation);
   if (load<u8>(bootOptions.initArguments) != 0) {

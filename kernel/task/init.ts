@@ -10,7 +10,7 @@ import { File, fileGet } from "../fs/file";
 import { inodeGet } from "../fs/inode";
 import { openPath } from "../fs/open";
 import { rootDirectory } from "../fs/ramfs";
-import { BootOptions, skipBlanks, wordEnd } from "../lib/cmdline";
+import { BootOptions, isQuoted, skipBlanks, wordEnd } from "../lib/cmdline";
 import { isError } from "../lib/errptr";
 import { panic } from "../lib/panic";
 import { printk } from "../lib/printk";
@@ -44,7 +44,8 @@ function collectArguments(options: BootOptions): i32 {
   let word = options.initArguments;
   while (result == 0 && load<u8>(word) != 0) {
     const end = wordEnd(word);
-    result = argumentAddSpan(list, word, end - word);
+    const quotes: u32 = isQuoted(word, end) ? 1 : 0;
+    result = argumentAddSpan(list, word + quotes, end - word - 2 * quotes);
     list.argc++;
     word = skipBlanks(end);
   }
