@@ -37,7 +37,7 @@ export interface MachineEvent {
   b: number;
 }
 
-/** Must neither throw nor call run(), save() or input(); it may read anything. */
+/** Must neither throw nor call run() or save(); it may read anything, and give input. */
 export type EventListener = (event: Readonly<MachineEvent>) => void;
 
 export interface MachineOptions {
@@ -87,7 +87,5 @@ export interface MachineState {
   cpu: CpuState;
   board: BoardState;
   input: InputState;
-  /** Value of the exit that the run has still to report, or last reported. */
-  exitValue: number;
   passedBreakpoint: { address: number; instret: number };
 }

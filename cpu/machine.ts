@@ -318,7 +318,6 @@ export class Machine {
       cpu: this.cpu.save(),
       board: this.board.save(),
       input: this.queue.save(),
-      exitValue: this.exitValue,
       passedBreakpoint: { address: this.passedAddress, instret: this.passedInstret },
     };
   }
@@ -335,7 +334,6 @@ export class Machine {
       machine.cpu.restore(state.cpu);
       machine.board.restore(state.board);
       machine.queue.restore(state.input);
-      machine.exitValue = state.exitValue;
       machine.passedAddress = state.passedBreakpoint.address;
       machine.passedInstret = state.passedBreakpoint.instret;
     } catch (error) {

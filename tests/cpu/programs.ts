@@ -48,6 +48,40 @@ export function timerTicks(mode: number, count: number, ticks: number): Program 
   return p.tables({ 32: "tick" });
 }
 
+/** timerTicks() whose handler lets interrupts in before it tells the PIC that it is done. */
+export function nestingTicks(count: number, ticks: number): Program {
+  const p = new Program();
+  p.enter().pics(0x00).op("mov", ECX, ticks).timer(2, count);
+  p.label("sleep").op("sti").op("hlt").op("cli").op("test", ECX, ECX).jump("jnz", "sleep").exit(0);
+  p.label("tick").op("sti").op("nop").op("nop").op("cli").op("dec", ECX).outb(0x20, 0x20).op("iretd");
+  p.label("spurious").exit(1);
+  return p.tables({ 32: "tick", 39: "spurious" });
+}
+
+/** Sends back what it receives by polling, until a "q", which it does not. */
+export function echoByPolling(): Program {
+  const p = new Program();
+  p.label("wait")
+    .op("mov", EDX, COM1 + 5)
+    .op("in", AL, DX)
+    .op("test", AL, 1)
+    .jump("jz", "wait");
+  p.op("mov", EDX, COM1).op("in", AL, DX).op("cmp", AL, 0x71).jump("jz", "end").op("out", DX, AL).jump("jmp", "wait");
+  return p.label("end").exit(0);
+}
+
+/** Sleeps with the timer running but masked, and only input to wake it. */
+export function maskedTimer(): Program {
+  const p = new Program();
+  p.enter()
+    .pics(0xef)
+    .timer(2, 100)
+    .outb(COM1 + 4, 0x0b)
+    .outb(COM1 + 1, 1);
+  p.op("sti").op("hlt").exit(3);
+  return p.label("received").exit(0).tables({ 36: "received" });
+}
+
 /** Counts in EBX while `ticks` timer interrupts arrive; writes EBX to the mark port and exits. */
 export function busyTicks(count: number, ticks: number): Program {
   const p = new Program();
