@@ -44,7 +44,5 @@ export const DT_CHR: u32 = 2;
 export const DT_DIR: u32 = 4;
 export const DT_REG: u32 = 8;
 
-/** clone's flags that fork and vfork amount to; the low byte is the signal sent at exit. */
+/** clone's flags: the low byte is the signal sent at exit. */
 export const CLONE_SIGNAL_MASK: u32 = 0xff;
-export const CLONE_VM: u32 = 0x100;
-export const CLONE_VFORK: u32 = 0x4000;

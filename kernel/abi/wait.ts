@@ -11,7 +11,6 @@
 
 /** wait4 option: do not sleep; answer 0 when no child has ended. */
 export const WNOHANG: u32 = 1;
-export const WUNTRACED: u32 = 2;
 
 /** Status of a process that called exit(code). */
 export function exitedStatus(code: u32): u32 {

@@ -9,10 +9,7 @@ import { errorPointer } from "../lib/errptr";
 import { kfree, kmalloc } from "../mm/kmalloc";
 import { Inode, inodePut } from "./inode";
 
-/** Whether these flags of open ask to read, and to write. */
-export function wantsRead(flags: u32): bool {
-  return (flags & O_ACCMODE) != O_WRONLY;
-}
+/** Whether these flags of open ask to write. */
 export function wantsWrite(flags: u32): bool {
   return (flags & O_ACCMODE) != O_RDONLY;
 }
@@ -31,7 +28,7 @@ export class File {
   extra: u32 = 0;
 
   get readable(): bool {
-    return wantsRead(this.flags);
+    return (this.flags & O_ACCMODE) != O_WRONLY;
   }
 
   get writable(): bool {

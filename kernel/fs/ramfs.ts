@@ -20,7 +20,7 @@ import {
 } from "./inode";
 
 /** Longest name of an entry, in bytes. */
-export const NAME_MAX: u32 = 255;
+const NAME_MAX: u32 = 255;
 
 /** An entry of a directory; its name, not terminated, follows it. */
 @unmanaged

@@ -10,15 +10,6 @@ export function stringLength(text: usize): u32 {
   return end - text;
 }
 
-/** Whether two strings are the same. */
-export function stringsEqual(a: usize, b: usize): bool {
-  while (load<u8>(a) != 0 && load<u8>(a) == load<u8>(b)) {
-    a++;
-    b++;
-  }
-  return load<u8>(a) == load<u8>(b);
-}
-
 /** Whether `bytes` bytes at `text` are the whole of the string `name`. */
 export function spanEquals(text: usize, bytes: u32, name: usize): bool {
   for (let i: u32 = 0; i < bytes; i++) {

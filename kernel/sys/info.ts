@@ -4,7 +4,7 @@
  */
 import { Errno } from "../abi/errno";
 import { cstr } from "../abi/intrinsics";
-import { REBOOT_HALT, REBOOT_MAGIC1, REBOOT_POWER_OFF, REBOOT_RESTART } from "../abi/reboot";
+import { REBOOT_HALT, REBOOT_MAGIC1, REBOOT_MAGIC2, REBOOT_POWER_OFF, REBOOT_RESTART } from "../abi/reboot";
 import { TICKS_PER_SECOND, Timespec, Timeval, UTSNAME_FIELD, UTSNAME_FIELDS } from "../abi/structs";
 import { TrapFrame } from "../arch/i386/trapframe";
 import { ticks } from "../drivers/pit";
@@ -85,7 +85,7 @@ export function sysNanosleep(frame: TrapFrame): i32 {
 /** reboot(magic, magic, command): pid 1 ends the run well. */
 export function sysReboot(frame: TrapFrame): i32 {
   if (currentTask().pid != INIT_PID) return -Errno.EPERM;
-  if (frame.ebx != REBOOT_MAGIC1) return -Errno.EINVAL;
+  if (frame.ebx != REBOOT_MAGIC1 || frame.ecx != REBOOT_MAGIC2) return -Errno.EINVAL;
   const command = frame.edx;
   if (command != REBOOT_HALT && command != REBOOT_POWER_OFF && command != REBOOT_RESTART) return -Errno.EINVAL;
   endRun(0);

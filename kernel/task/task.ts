@@ -29,7 +29,7 @@ export const enum TaskState {
 }
 
 /** Bytes of a task's name, NUL included: the last component of what it executes. */
-export const TASK_NAME_BYTES: u32 = 16;
+const TASK_NAME_BYTES: u32 = 16;
 
 @unmanaged
 export class Task {
