@@ -1,7 +1,7 @@
 /**
  * The baseline is honest: fork=copy's inner loop, as our compiler makes it, against gcc -O2's of the same loop in C
  * (baseline/copyptes.c), both counted on our machine: instructions retired within C's `copyPtes`, and within the kernel's
- * `copyTable`, into which `copyPtes` is inlined.
+ * `copyTable` and its `copyPtes`, whether the one is inlined into the other or not.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -26,30 +26,37 @@ const GCC =
   "-m32 -O2 -ffreestanding -fno-pic -no-pie -fno-asynchronous-unwind-tables -fno-stack-protector -nostdlib -static";
 const LINK = "-Wl,--build-id=none,-n,-Ttext=0x100000";
 
-/** Range of addresses of a function: from its symbol to the next one. */
-function rangeOf(elf: Uint8Array, name: string): { start: number; end: number } {
-  const symbols = new Symbols(elf);
-  const start = symbols.address(name);
-  if (start === undefined) throw new Error(`no symbol ${name}`);
-  let end = start;
-  while (symbols.lookup(end)?.name === name) end++;
-  return { start, end };
+interface Range {
+  start: number;
+  end: number;
 }
 
-/** Counts instructions in a range while `counting`; the machine is then in its slow path. */
+/** Ranges of addresses of functions: each from its symbol to the next one. Those that there are not are left out. */
+function rangesOf(elf: Uint8Array, names: readonly string[]): Range[] {
+  const symbols = new Symbols(elf);
+  return names.flatMap((name) => {
+    const start = symbols.address(name);
+    if (start === undefined) return [];
+    let end = start;
+    while (symbols.lookup(end)?.name === name) end++;
+    return [{ start, end }];
+  });
+}
+
+/** Counts instructions in ranges while `counting`; the machine is then in its slow path. */
 class Counter {
   count = 0;
   constructor(
     private readonly machine: Machine,
-    private readonly range: { start: number; end: number },
+    private readonly ranges: readonly Range[],
   ) {}
   set counting(on: boolean) {
-    const { machine, range } = this;
+    const { machine, ranges } = this;
     machine.onInstruction(
       on
         ? () => {
             const { eip } = machine.registers;
-            if (eip >= range.start && eip < range.end) this.count++;
+            if (ranges.some(({ start, end }) => eip >= start && eip < end)) this.count++;
           }
         : null,
     );
@@ -67,7 +74,7 @@ function gccPerPte(): number {
     const elf = new Uint8Array(readFileSync(out));
     const machine = new Machine({ memoryMB: 16 });
     machine.loadMultiboot(elf, {});
-    const counter = new Counter(machine, rangeOf(elf, "copyPtes"));
+    const counter = new Counter(machine, rangesOf(elf, ["copyPtes"]));
     counter.counting = true;
     assert.equal(machine.run({ maxInstructions: 10_000_000 }), { reason: "exit", value: 0 });
     return counter.count / C_PTES;
@@ -84,7 +91,7 @@ async function ourPerPte(): Promise<{ perPte: number; ptes: number }> {
     commandLine: `quiet fork=copy init=/bin/forkdemo -- ${MEGABYTES}`,
     modules: [initrd],
   });
-  const counter = new Counter(machine, rangeOf(kernel, "copyTable"));
+  const counter = new Counter(machine, rangesOf(kernel, ["copyTable", "copyPtes"]));
   machine.onEvent(({ kind, a }) => {
     if (kind !== EventKind.Mark || (a >>> 16) % 256 !== Region.Fork) return;
     if (a >>> 24 === Mark.RegionBegin) counter.counting = true;
