@@ -114,8 +114,11 @@ test("P11 MAP_SHARED pages stay shared: alone in a slot without a fault, beside 
     world.activate(child);
     assert.is(world.load(alone), 3);
     assert.is(world.load(alone + PAGE), 4);
+    assert.is(world.load(AREA + PAGE), 2);
     world.store(AREA + PAGE, 5);
     world.store(alone + 2 * PAGE, 6);
+    assert.is(world.counter("faultsSpurious"), 0);
+    for (const mm of [parent, child]) assert.is.not(world.pte(mm, AREA + PAGE) & PTE.write, 0);
     if (share) assert.is.not(world.pde(parent, alone) & PTE.write, 0);
     world.activate(parent);
     assert.is(world.load(AREA + PAGE), 5);
