@@ -7,7 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../fuzz/random";
 import { audit } from "./mmaudit";
-import { ENOMEM, FAULT, MAP, PAGE, PROT, World } from "./mmworld";
+import { ENOMEM, FAULT, KERNEL_BASE, MAP, PAGE, PROT, World } from "./mmworld";
 
 const test = suite("kernel/mm fuzz");
 const SEEDS = Number(process.env.FUZZ_SEEDS ?? 16);
@@ -17,6 +17,10 @@ const MAX_SPACES = 5;
 /** All mappings are made in this many pages, which end in the middle of a slot. */
 const AREA = 0x40000000;
 const AREA_PAGES = 2.5 * 1024;
+
+/** Low memory that images are mapped from: its words are their own addresses. */
+const SOURCE = KERNEL_BASE + 0x10000;
+const SOURCE_PAGES = 64;
 
 /** What a page holds: one word, at a place that depends on the page. A cell is one page, whoever sees it. */
 interface Cell {
@@ -43,6 +47,7 @@ class Run {
   ) {
     this.random = new Random(seed);
     this.spaces.set(world.create(), new Map());
+    for (let at = SOURCE; at < SOURCE + SOURCE_PAGES * PAGE; at += 4) world.write(at, at);
   }
 
   get space(): Space {
@@ -51,6 +56,11 @@ class Run {
 
   address(page: number): number {
     return AREA + page * PAGE;
+  }
+
+  /** Offset in a page of the word that is used. */
+  wordOf(page: number): number {
+    return (page % 1024) * 4;
   }
 
   somePage(): number {
@@ -73,7 +83,8 @@ class Run {
     this.world.kernel.failAllocation(fails);
     const act = random.below(100);
     if (act < 45) this.touch();
-    else if (act < 58) this.map();
+    else if (act < 55) this.map();
+    else if (act < 58) this.mapImage();
     else if (act < 68) this.unmap();
     else if (act < 76) this.protect();
     else if (act < 84) this.fork();
@@ -89,7 +100,7 @@ class Run {
       const write = this.random.oneIn(2);
       const mapping = this.space.get(page);
       const allowed = mapping !== undefined && (mapping.prot & (write ? PROT.write : PROT.rw)) !== 0;
-      const at = this.address(page) + (page % 1024) * 4;
+      const at = this.address(page) + this.wordOf(page);
       const found = this.world.access(at, write);
       if ("fault" in found) {
         assert.is(found.fault, allowed ? FAULT.outOfMemory : FAULT.badAccess);
@@ -115,6 +126,26 @@ class Run {
     assert.is(result, this.address(page));
     this.focus.push(page);
     for (let i = page; i < page + pages; i++) this.space.set(i, { prot, shared, cell: { value: 0 } });
+  }
+
+  /** exec's kind of mapping: some bytes of the source, not from a page boundary on, and zeros after them. */
+  mapImage(): void {
+    const { page, pages } = this.range();
+    const lead = this.random.below(1000) * 4;
+    const from = SOURCE + this.random.below(SOURCE_PAGES - 8) * PAGE;
+    const bytes = pages * PAGE - lead;
+    const fileBytes = Math.min(bytes, this.random.below(7 * 1024) * 4);
+    const { world } = this;
+    const prot = this.random.pick([PROT.rw, PROT.read]);
+    const at = this.address(page);
+    const result = world.kernel.mapImage(world.current, at + lead, bytes, from + lead, fileBytes, prot);
+    if (result === ENOMEM) return;
+    assert.is(result, 0);
+    for (let i = page; i < page + pages; i++) {
+      const offset = (i - page) * PAGE + this.wordOf(i);
+      const value = fileBytes > 0 && offset < lead + fileBytes ? from + offset : 0;
+      this.space.set(i, { prot, shared: false, cell: { value } });
+    }
   }
 
   unmap(): void {
@@ -166,7 +197,7 @@ class Run {
     for (const [mm, space] of this.spaces) {
       this.world.activate(mm);
       for (const [page, { prot, cell }] of space) {
-        const found = this.world.access(this.address(page) + (page % 1024) * 4, false);
+        const found = this.world.access(this.address(page) + this.wordOf(page), false);
         if ("fault" in found) assert.is(found.fault, prot === PROT.none ? FAULT.badAccess : FAULT.outOfMemory);
         else assert.is(this.world.read(found.at), cell.value);
       }
