@@ -147,9 +147,22 @@ export function setShiftFlags(r: Int32Array, result: number, carryOut: number, o
     (r[Word.Eflags] & ~(Flag.CF | Flag.OF | Flag.AF)) | (carryOut & Flag.CF) | (overflowOut ? Flag.OF : 0);
 }
 
-/** Sets CF alone. */
+/** Sets CF by the lowest bit of `carryOut`; the other flags stay, lazy or not. */
 export function setCarry(r: Int32Array, carryOut: number): void {
-  setArithmeticFlags(r, (arithmeticFlags(r) & ~Flag.CF) | (carryOut & Flag.CF));
+  r[Word.Lazy] &= ~Flag.CF;
+  r[Word.Eflags] = (r[Word.Eflags] & ~Flag.CF) | (carryOut & Flag.CF);
+}
+
+/** Sets CF and OF by the lowest bits of two numbers; the other flags stay, lazy or not. */
+export function setRotateFlags(r: Int32Array, carryOut: number, overflowOut: number): void {
+  r[Word.Lazy] &= ~(Flag.CF | Flag.OF);
+  r[Word.Eflags] = (r[Word.Eflags] & ~(Flag.CF | Flag.OF)) | (carryOut & Flag.CF) | ((overflowOut & 1) << 11);
+}
+
+/** Sets ZF; the other flags stay, lazy or not. */
+export function setZero(r: Int32Array, isZero: boolean): void {
+  r[Word.Lazy] &= ~Flag.ZF;
+  r[Word.Eflags] = (r[Word.Eflags] & ~Flag.ZF) | (isZero ? Flag.ZF : 0);
 }
 
 /** Sets the whole register (bits that do not exist are dropped). Attention.Trap follows TF. */

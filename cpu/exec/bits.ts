@@ -6,11 +6,10 @@
  * Source: Intel SDM volume 2, under each mnemonic.
  */
 import type { Cpu } from "../cpu";
-import { arithmeticFlags, condition, setArithmeticFlags, setCarry } from "../eflags";
+import { condition, setCarry, setZero } from "../eflags";
 import { CONDITIONS } from "../isa";
 import { put8, put16, put32, readAt, writeAt } from "../memory";
 import type { Handler, Operation } from "../operation";
-import { Flag } from "../registers";
 import { checkedRead, checkedWrite, effectiveAddress, operandRead, operandWrite } from "./operand";
 
 /** In the order of ModRM.reg from 4. */
@@ -104,7 +103,7 @@ function highestBit(value: number): number {
 
 /** Sets ZF by the source of a scan; true when there is a bit to find. */
 function scans(r: Int32Array, value: number): boolean {
-  setArithmeticFlags(r, (arithmeticFlags(r) & ~Flag.ZF) | (value === 0 ? Flag.ZF : 0));
+  setZero(r, value === 0);
   return value !== 0;
 }
 

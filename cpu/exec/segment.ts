@@ -4,12 +4,12 @@
  * Source: Intel SDM volume 2, under each mnemonic; volume 3, sections 5.7 and 5.10 (pointer validation).
  */
 import type { Cpu } from "../cpu";
-import { arithmeticFlags, setArithmeticFlags } from "../eflags";
+import { setZero } from "../eflags";
 import { faulted, generalProtection, invalidOpcode, raise, Vector } from "../faults";
 import { Segment } from "../instruction";
 import { finishWrite, put16 } from "../memory";
 import type { Handler, Operation } from "../operation";
-import { Attention, Cr0, Flag, Layout, LDTR, TR, Word } from "../registers";
+import { Attention, Cr0, Layout, LDTR, TR, Word } from "../registers";
 import {
   clearSegment,
   Descriptor,
@@ -223,11 +223,6 @@ export const SEGMENTS: Readonly<Record<string, Handler>> = {
   },
 };
 
-function setZero(cpu: Cpu, zero: boolean): void {
-  const { r } = cpu;
-  setArithmeticFlags(r, (arithmeticFlags(r) & ~Flag.ZF) | (zero ? Flag.ZF : 0));
-}
-
 /** Reads a selector's descriptor where the present privilege and RPL may see it; false also with a fault raised. */
 function visible(cpu: Cpu, selector: number): boolean {
   if (isNull(selector) || !readDescriptor(cpu, selector, descriptor)) return false;
@@ -246,7 +241,7 @@ function hasType(types: number): boolean {
 function question(cpu: Cpu, selector: number, types: number): boolean {
   if (!protectedMode(cpu)) return false;
   const answer = visible(cpu, selector) && hasType(types);
-  if (!faulted(cpu)) setZero(cpu, answer);
+  if (!faulted(cpu)) setZero(cpu.r, answer);
   return answer;
 }
 
@@ -283,7 +278,7 @@ function verify(write: boolean): (cpu: Cpu, selector: number) => void {
   return (cpu, selector) => {
     if (!protectedMode(cpu)) return;
     const answer = visible(cpu, selector) && (write ? descriptor.isWritableData : descriptor.isReadable);
-    if (!faulted(cpu)) setZero(cpu, answer);
+    if (!faulted(cpu)) setZero(cpu.r, answer);
   };
 }
 
@@ -300,7 +295,7 @@ export const PRIVILEGE_CHECKS: Readonly<Record<string, Handler>> = {
     const rpl = r16[op.source] & 3;
     const raised = (r16[op.destination] & 3) < rpl;
     if (raised) r16[op.destination] = (r16[op.destination] & ~3) | rpl;
-    setZero(cpu, raised);
+    setZero(cpu.r, raised);
   },
   "arpl m2 r2"(cpu, op) {
     if (!protectedMode(cpu)) return;
@@ -310,6 +305,6 @@ export const PRIVILEGE_CHECKS: Readonly<Record<string, Handler>> = {
     const value = cpu.view.getUint16(at, true);
     const raised = (value & 3) < rpl;
     if (raised) put16(cpu, at, (value & ~3) | rpl);
-    setZero(cpu, raised);
+    setZero(cpu.r, raised);
   },
 };

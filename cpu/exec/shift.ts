@@ -5,10 +5,9 @@
  * Source: Intel SDM volume 2, under each mnemonic.
  */
 import type { Cpu } from "../cpu";
-import { arithmeticFlags, carry, setArithmeticFlags, setShiftFlags } from "../eflags";
+import { carry, setRotateFlags, setShiftFlags } from "../eflags";
 import { put8, put16, put32 } from "../memory";
 import type { Handler } from "../operation";
-import { Flag } from "../registers";
 import { operandRead, operandWrite } from "./operand";
 
 /** In the order of ModRM.reg; /6 is SHL too. */
@@ -25,11 +24,6 @@ const enum Shift {
 
 /** CL in the byte view of the register file. */
 const CL = 4;
-
-function setRotateFlags(r: Int32Array, carryOut: number, overflowOut: number): void {
-  const rest = arithmeticFlags(r) & ~(Flag.CF | Flag.OF);
-  setArithmeticFlags(r, rest | (carryOut & Flag.CF) | ((overflowOut & 1) !== 0 ? Flag.OF : 0));
-}
 
 /** Rotates the low `bits` of `a` and CF by `count` (1 to `bits`), to the left or the right. */
 function throughCarry(r: Int32Array, a: number, count: number, bits: number, left: boolean): number {
@@ -253,6 +247,15 @@ const hot: Readonly<Record<string, Handler>> = {
     const before = r[op.destination] >>> (by - 1);
     r[op.destination] = before >>> 1;
     setShiftFlags(r, before >>> 1, before, (before | 0) < 0);
+  },
+  "rol r4 i"(cpu, op) {
+    const by = op.immediate & 31;
+    if (by === 0) return;
+    const { r } = cpu;
+    const a = r[op.destination];
+    const result = (a << by) | (a >>> (32 - by));
+    r[op.destination] = result;
+    setRotateFlags(r, result, (result >>> 31) ^ result);
   },
   "sar r4 i"(cpu, op) {
     const by = op.immediate & 31;
