@@ -13,6 +13,7 @@ import { type BuildContext, buildFunction } from "./irbuild";
 import { lowerFunction } from "./lower";
 import type { Allocation, MachineFunction } from "./mir";
 import type { ObjectFile } from "./object";
+import { splitConditions } from "./optbranch";
 import { removeDead } from "./optdead";
 import { expandOperations } from "./optexpand";
 import { threadJumps } from "./optthread";
@@ -54,8 +55,9 @@ export function compileModule(wasm: Uint8Array, options: BackendOptions): Object
     expandOperations(fn);
     cleanGraph(fn);
     if (threadJumps(fn)) cleanGraph(fn);
-    splitCriticalEdges(fn);
     removeDead(fn);
+    splitConditions(fn);
+    splitCriticalEdges(fn);
     dump?.("ir", printIr(fn));
     const machine = lowerFunction(fn, object);
     dump?.("machine", printMachine(machine));

@@ -1,6 +1,7 @@
 /**
  * Jump threading: where a block only tests a phi, and a predecessor brings a constant that decides the test, that
- * predecessor goes straight to the outcome. So `if (a && b)`, which comes as a phi of 0 and b, becomes two branches.
+ * predecessor goes straight to the outcome; one that brings a comparison branches on that itself. So `if (a && b)`, which
+ * comes as a phi of 0 and b, becomes two branches.
  * Imports ir, cfg, optfold.
  *
  * Phis of the tested block that are read below it need new phis where the ways come together; it is only done when all
@@ -8,7 +9,7 @@
  */
 
 import { analyse, dominates } from "./cfg";
-import { type Block, End, hasEffect, type IrFunction, Op, resolveAll, type Value } from "./ir";
+import { type Block, End, hasEffect, type IrFunction, isComparison, Op, resolveAll, type Value } from "./ir";
 import { evaluate } from "./optfold";
 
 /** Thread all jumps that can be. Leaves the function analysed; the graph wants cleaning afterwards. */
@@ -30,20 +31,43 @@ function thread(fn: IrFunction, block: Block): boolean {
   const [yes, no] = block.successors;
   if (yes === no || yes === block || no === block) return false;
   const redirected: { pred: Block; target: Block }[] = [];
+  const branching: { pred: Block; condition: Value }[] = [];
   for (const pred of block.preds) {
-    const outcome = decide(block, block.preds.indexOf(pred));
-    if (outcome === undefined) continue;
+    const at = block.preds.indexOf(pred);
+    const outcome = decide(block, at);
     const target = outcome !== 0 ? yes : no;
-    if (!pred.successors.includes(target)) redirected.push({ pred, target });
+    if (outcome === undefined) {
+      const condition = block.body.length === 0 ? (block.control as Value).args[at] : undefined;
+      if (pred.end === End.Jump && condition?.block === pred && isComparison(condition.op))
+        branching.push({ pred, condition });
+    } else if (!pred.successors.includes(target)) redirected.push({ pred, target });
   }
-  if (redirected.length === 0) return false;
+  if (redirected.length + branching.length === 0) return false;
   const uses = outsideUses(fn, block);
   if (uses === null) return false;
   for (const target of [yes, no]) {
     const preds = redirected.filter((edge) => edge.target === target).map(({ pred }) => pred);
-    if (preds.length > 0) redirect(fn, block, target, preds, uses);
+    preds.push(...branching.map(({ pred }) => pred));
+    if (preds.length > 0) enter(fn, block, target, preds, uses);
+  }
+  for (const { pred, target } of redirected) {
+    pred.successors[pred.successors.indexOf(block)] = target;
+    leave(block, pred);
+  }
+  for (const { pred, condition } of branching) {
+    pred.end = End.Branch;
+    pred.control = condition;
+    pred.successors = [yes, no];
+    leave(block, pred);
   }
   return true;
+}
+
+/** Take a predecessor away from the tested block. */
+function leave(block: Block, pred: Block): void {
+  const position = block.preds.indexOf(pred);
+  block.preds.splice(position, 1);
+  for (const phi of block.phis) phi.args.splice(position, 1);
 }
 
 /** The value of the block's condition when it is entered by a predecessor, if that is a constant. */
@@ -104,8 +128,8 @@ function outsideUses(fn: IrFunction, block: Block): OutsideUse[] | null {
   return uses;
 }
 
-/** Let predecessors of the block go to `target`, one of its successors. */
-function redirect(
+/** Make predecessors of the block those of `target`, one of its successors, with all that its phis need. */
+function enter(
   fn: IrFunction,
   block: Block,
   target: Block,
@@ -128,11 +152,5 @@ function redirect(
     if ("args" in use.reader) use.reader.args[use.position] = phi;
     else use.reader.control = phi;
   }
-  for (const pred of preds) {
-    pred.successors[pred.successors.indexOf(block)] = target;
-    target.preds.push(pred);
-    const position = block.preds.indexOf(pred);
-    block.preds.splice(position, 1);
-    for (const phi of block.phis) phi.args.splice(position, 1);
-  }
+  target.preds.push(...preds);
 }
