@@ -16,7 +16,7 @@ import * as programs from "../programs";
 
 const test = suite("cpu/board/qemu");
 const QEMU = "qemu-system-i386";
-const TIME_LIMIT_MS = 20_000;
+const TIME_LIMIT_MS = 60_000;
 
 interface Outcome {
   text: string;
