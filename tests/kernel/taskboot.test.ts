@@ -11,11 +11,11 @@ const built = await builtImages();
 const boot = (commandLine: string, memoryMB = 16) => runGuest(built, { commandLine, memoryMB });
 
 test("words that are not understood are said, but for the loader's first", () => {
-  const { output, stop } = boot("dist/kernel.elf fork=maybe colour=blue quiet poison=on init=/bin/true failalloc=x");
+  const { output, stop } = boot("dist/kernel.elf fork=maybe colour=blue loud poison=on init=/bin/true failalloc=x");
   const ignored = output.split("\n").filter((line) => line.startsWith("command line"));
   assert.equal(
     ignored,
-    ["fork=maybe", "colour=blue", "quiet", "failalloc=x"].map((word) => `command line: ignored: ${word}`),
+    ["fork=maybe", "colour=blue", "loud", "failalloc=x"].map((word) => `command line: ignored: ${word}`),
   );
   assert.equal(stop, { reason: "exit", value: 0 });
 });
@@ -31,6 +31,10 @@ test("/proc/cmdline says what was understood, with what nobody asked for", () =>
 test("what comes after -- are init's arguments", () => {
   assert.match(boot("init=/bin/echo   --  one  two three ").output, "\none two three\n");
   assert.match(boot("init=/bin/echo --").output, "free\n\n");
+});
+
+test("quiet leaves the console to the program, and a quoted argument keeps its blanks", () => {
+  assert.is(boot('quiet init=/bin/echo -- "one  two" three').output, "one  two three\n");
 });
 
 test("the first process's status is the run's", () => {
