@@ -16,6 +16,7 @@ import type { ObjectFile } from "./object";
 import { splitConditions } from "./optbranch";
 import { removeDead } from "./optdead";
 import { expandOperations } from "./optexpand";
+import { hoistInvariants } from "./opthoist";
 import { threadJumps } from "./optthread";
 import { numberValues } from "./optvalue";
 import { printAssembly, printIr, printMachine } from "./print";
@@ -55,6 +56,7 @@ export function compileModule(wasm: Uint8Array, options: BackendOptions): Object
     expandOperations(fn);
     cleanGraph(fn);
     if (threadJumps(fn)) cleanGraph(fn);
+    hoistInvariants(fn);
     removeDead(fn);
     splitConditions(fn);
     splitCriticalEdges(fn);

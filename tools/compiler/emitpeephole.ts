@@ -188,6 +188,8 @@ class Backward {
     if (value.size !== 4 || this.isLive(value.number) || mentions(target, value.number)) return -1;
     const operation = code[at - 1];
     const load = code[at - 2];
+    // Of an LEA would become an ADD, which changes flags.
+    if (operation.mnemonic === "lea" && this.flagsLive) return -1;
     if (load.mnemonic !== "mov" || load.operands[0].kind !== "reg" || load.operands[0].number !== value.number)
       return -1;
     if (!sameOperand(load.operands[1], target)) return -1;
