@@ -1,6 +1,6 @@
 /**
- * The same image on QEMU prints the same lines and ends with the same status: forkdemo in both modes, and the guest tests
- * whose cases do not hang on our machine. Skipped, visibly, where QEMU is not installed.
+ * The same image on QEMU prints the same lines and ends with the same status: forkdemo in both modes, and the guest
+ * tests with shared tables. Skipped, visibly, where QEMU is not installed.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
@@ -51,16 +51,16 @@ for (const mode of MODES) {
     assert.equal(ours.stop, { reason: "exit", value: 0 });
     assert.is(theirs.status, exitStatusOf(0));
   });
+}
 
-  for (const program of ["fork", "fault", "unmap", "rmap", "kernelwrite", "process", "files", "memory"]) {
-    test(`guest tests on QEMU: ${program}, fork=${mode}`, () => {
-      needCommand(QEMU);
-      const { output, status } = runQemu(`fork=${mode} poison=on -- /tests/${program}`, 64);
-      const failed = readTap(output).filter(({ ok }) => !ok);
-      assert.equal(failed, [], `\n${quoted(output)}`);
-      assert.is(status, exitStatusOf(0));
-    });
-  }
+for (const program of ["fork", "fault", "unmap", "rmap", "kernelwrite", "process", "files"]) {
+  test(`guest tests on QEMU: ${program}`, () => {
+    needCommand(QEMU);
+    const { output, status } = runQemu(`fork=share poison=on -- /tests/${program}`, 64);
+    const failed = readTap(output).filter(({ ok }) => !ok);
+    assert.equal(failed, [], `\n${quoted(output)}`);
+    assert.is(status, exitStatusOf(0));
+  });
 }
 
 test("a program that fails ends the run with 2 on port 0xF4", () => {
