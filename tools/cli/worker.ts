@@ -55,7 +55,12 @@ function exitCodeOf(waitStatus: number): number {
 /** A machine as the spec says, at its first instruction. */
 function boot(spec: SessionSpec, onSerial: (bytes: Uint8Array) => void): Machine {
   const machine = new Machine({ memoryMB: spec.memoryMB, onSerial });
-  machine.loadMultiboot(spec.kernel, { commandLine: spec.commandLine, modules: spec.modules });
+  try {
+    machine.loadMultiboot(spec.kernel, { commandLine: spec.commandLine, modules: spec.modules });
+  } catch (error) {
+    if (error instanceof MachineError) throw new MachineError(`${spec.kernelName}: ${error.message}`);
+    throw error;
+  }
   return machine;
 }
 
@@ -116,6 +121,10 @@ class Run {
       const stop = this.machine.run({ maxInstructions: Math.min(SLICE, left), stopWhenIdle: true });
       this.flush();
       post({ kind: "progress", instret: this.machine.instret });
+      // Asleep for good: no timer runs, and no input will ever come.
+      if (stop.reason === "idle" && this.spec.input === "none" && stop.wakeCycles === Number.POSITIVE_INFINITY) {
+        return { reason: "halt" };
+      }
       if (stop.reason === "idle") await this.idle(stop.wakeCycles);
       else if (stop.reason !== "budget" || this.machine.instret >= this.spec.maxInstructions) return stop;
     }

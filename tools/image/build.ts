@@ -2,7 +2,7 @@
  * Builds everything that boots: the kernel, and the initrd with all programs of the tree. What is up to date comes out
  * of a cache, so that a change of one program costs one compilation. May import tools/compiler, cache, ustar.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { buildKernel, buildProgram, findRoot } from "../compiler/index";
 import { ImageCache } from "./cache";
@@ -30,6 +30,8 @@ const EXECUTABLE = 0o755;
 /** Builds and writes kernel.elf and initrd.tar into `outDir`. Throws CompileError for a mistake in a source. */
 export async function buildAll(outDir: string, options: BuildOptions = {}): Promise<BuiltAll> {
   const root = options.root ?? findRoot();
+  // First, so that a folder that cannot be made is known before the work is done.
+  makeFolder(outDir);
   const cache = new ImageCache(root);
   const progress = options.progress ?? (() => {});
   const kernel = await cache.get("kernel", () => {
@@ -45,10 +47,16 @@ export async function buildAll(outDir: string, options: BuildOptions = {}): Prom
     files.push({ name, data, mode: EXECUTABLE });
   }
   const initrd = buildInitrd(files);
-  mkdirSync(outDir, { recursive: true });
   writeFileSync(path.join(outDir, "kernel.elf"), kernel);
   writeFileSync(path.join(outDir, "initrd.tar"), initrd);
   return { kernel, initrd };
+}
+
+/** Makes a folder and its parents. One by one: Node's recursive mkdir never returns below a folder such as /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(path.dirname(path.resolve(folder)));
+  mkdirSync(folder);
 }
 
 /** The programs of the tree: source relative to the root, and name in the initrd; sorted by name. */

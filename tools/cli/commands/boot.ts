@@ -29,9 +29,10 @@ async function images(
     const modules = options.initrd === undefined ? [] : [readInput(options.initrd)];
     return { kernel: readInput(kernelPath), modules, programs: [] };
   }
+  // Before the build, which may take a while.
+  const initrd = options.initrd === undefined ? undefined : userInitrd(options.initrd);
   const { kernel, files } = await builtImages();
-  const initrd = options.initrd === undefined ? initrdWith(files) : userInitrd(options.initrd);
-  return { kernel, modules: [initrd], programs: programsOf(files) };
+  return { kernel, modules: [initrd ?? initrdWith(files)], programs: programsOf(files) };
 }
 
 /** `tine boot`. */

@@ -34,7 +34,8 @@ async function runProgram(
   options: RunOptions,
   output: (bytes: Uint8Array) => void,
 ): Promise<SessionResult> {
-  const [images, program] = [await builtImages(), await userProgram(path)];
+  const program = await userProgram(path);
+  const images = await builtImages();
   const words = [`/${program.name}`, ...args].map(quoted);
   const session = new Session(
     {
