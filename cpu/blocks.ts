@@ -22,8 +22,8 @@ const PAGE = 4096;
 /** Instructions in a block at most: bounds the worst-case cost that decides how close to a deadline blocks may run. */
 const MAX_OPERATIONS = 48;
 const TABLE_BITS = 16;
-/** Blocks in the cache at most; then it starts afresh. */
-const MAX_BLOCKS = 200_000;
+/** Instructions in the cache at most, some 250 bytes each; then it starts afresh. */
+const MAX_CACHED = 200_000;
 /** A frame's bytes with code are kept as a mask of 64 granules of this many bytes (as a shift). */
 const GRANULE_SHIFT = 6;
 
@@ -82,7 +82,8 @@ export class BlockCache {
   /** The blocks with bytes in a frame, and their granules: two words a frame. */
   private readonly byFrame = new Map<number, Block[]>();
   private readonly granules: Int32Array;
-  private blocks = 0;
+  /** Instructions in all blocks. */
+  private cached = 0;
   /** An instruction that crosses a page is put together here. */
   private readonly crossing = new Uint8Array(2 * MAX_INSTRUCTION_BYTES);
 
@@ -166,8 +167,8 @@ export class BlockCache {
   }
 
   private add(block: Block): Block {
-    if (this.blocks === MAX_BLOCKS) this.clear();
-    this.blocks++;
+    if (this.cached >= MAX_CACHED) this.clear();
+    this.cached += block.operations.length;
     const slot = slotOf(block.physical, block.mode);
     block.next = this.table[slot];
     this.table[slot] = block;
@@ -231,7 +232,7 @@ export class BlockCache {
 
   /** Takes a block out of the table and the frames' lists. A running block is left behind the present instruction. */
   private remove(block: Block): void {
-    this.blocks--;
+    this.cached -= block.operations.length;
     const slot = slotOf(block.physical, block.mode);
     let at = this.table[slot];
     if (at === block) this.table[slot] = block.next;
@@ -269,7 +270,7 @@ export class BlockCache {
     this.codeFrames.fill(0);
     this.granules.fill(0);
     this.byFrame.clear();
-    this.blocks = 0;
+    this.cached = 0;
     this.cpu.r[Word.Event] |= Event.Leave;
   }
 }

@@ -291,9 +291,8 @@ export class Cpu {
   /** The whole processor with its RAM. */
   save(): CpuState {
     const frames: number[] = [];
-    const words = new Int32Array(this.memory.buffer, Layout.Ram, this.memoryBytes / 4);
     for (let frame = 0; frame < this.memoryBytes / PAGE; frame++) {
-      if (words.subarray(frame << 10, (frame + 1) << 10).some((word) => word !== 0)) frames.push(frame);
+      if (!this.isZero(frame)) frames.push(frame);
     }
     const contents = new Uint8Array(frames.length * PAGE);
     for (const [index, frame] of frames.entries()) {
@@ -333,6 +332,12 @@ export class Cpu {
   /** Asks the hook. Only the interpreter calls it. */
   hookStops(): boolean {
     return this.hook?.() === true;
+  }
+
+  private isZero(frame: number): boolean {
+    const first = (Layout.Ram + frame * PAGE) >> 2;
+    for (let at = first; at < first + PAGE / 4; at++) if (this.words[at] !== 0) return false;
+    return true;
   }
 
   private forgetCaches(): void {

@@ -284,6 +284,25 @@ test("block by block, step by step, in slices, with interrupts at any cycle: the
   }
 });
 
+test("a fault in a block takes back what did not run, to the cycle", () => {
+  const rig = new Rig();
+  rig.code(CODE, ["nop"], ["imul", EAX, EBX], ["ud2"], ["nop"]);
+  const { instructions, trapEntry, trapRingChange } = rig.cpu.costs;
+  rig.run(CODE);
+  assert.is(rig.cpu.instret, 2);
+  assert.is(rig.cpu.cycles, 1 + instructions.imul + trapEntry);
+  // From the middle of a longer block, into another ring, with a table walk on the way.
+  const paged = new Rig();
+  paged.map(CODE, CODE).page().ring(3);
+  paged.code(CODE, ["nop"], ["nop"], ["mov", EAX, at(null, 0xc00000)], ["nop"], ["nop"]);
+  paged.run(CODE);
+  const first = paged.cpu.cycles;
+  paged.ring(3).run(CODE);
+  assert.is(paged.cpu.instret, 4);
+  // All but the walk of the missing page hits by now: one read, of an empty directory entry.
+  assert.is(paged.cpu.cycles - first, 2 + paged.cpu.costs.walkRead + trapEntry + trapRingChange);
+});
+
 test("save and restore in the middle", () => {
   const whole = begin(3, STANDARD_TLB);
   drive(whole, Infinity, () => LENGTH);
