@@ -48,7 +48,7 @@ function screen(run: GuestRun): string {
 
 test("prompt, echo and output", () => {
   const run = typeLines(["echo one two\n", "ls /bin | wc\n", "exit 7\n"]);
-  assert.match(screen(run), /^\$ echo one two\none two\n\$ ls \/bin \| wc\n\d+ \d+ \d+ \n\$ exit 7\n/);
+  assert.match(screen(run), /^\$ echo one two\none two\n\$ ls \/bin \| wc\n\d+ \d+ \d+\n\$ exit 7\n/);
   assert.equal(run.stop, { reason: "exit", value: 2 }, "a status that is not 0 is a failure");
 });
 
