@@ -118,6 +118,14 @@ const MISTAKES: Record<string, [source: string, message: RegExp]> = {
     'function f(s: string): string {\n  return s + "b";\n}\nexport function main(): u32 {\n  return f("a").length;\n}',
     /^main\.ts:2:10: this allocates managed memory/,
   ],
+  "float literal": [
+    "export function main(a: i32): i32 {\n  const half = 0.5;\n  return a > 3 ? i32(half * 4) : 0;\n}",
+    /^main\.ts:2:16: 64-bit and floating-point types are not supported/,
+  ],
+  "array literal": [
+    "export function main(a: i32): i32 {\n  const list = [1, 2, a];\n  return list[a];\n}",
+    /^main\.ts:2:16: this allocates managed memory/,
+  ],
   "template literal": [
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the source under test
     "export function main(a: u32): u32 {\n  return `a${a}`.length;\n}",

@@ -1,32 +1,36 @@
 /**
  * Runs AssemblyScript in this process: sources on disk in, a wasm binary with its source map out. It drives the
  * compiler's own interface rather than asc's command line, because that one ends the process when it meets a mistake of
- * its own. May import errors, sourcemap, asclint.
+ * its own. May import errors, sourcemap, asclint, ascfiles, ascblame.
  *
  * Invariants: synchronous once loaded, so that two compilations never mix in Binaryen's global state. Nothing is written
  * to disk. Everything that was read is listed in the result, so that a cache can tell when it is stale.
  */
-import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { ALLOCATORS, allocationError, findLibraryUse, startError } from "./ascblame";
+import {
+  findLibrary,
+  findSource,
+  importPath,
+  nameOf,
+  readSource,
+  redirectImports,
+  type SourceTree,
+  shown,
+} from "./ascfiles";
 import { checkSources, type Declarations, type LintSource, listDeclarations, listLandmarks } from "./asclint";
-import { CompileError } from "./errors";
+import { CompileError, placeOf, type SourcePlace } from "./errors";
 import { WasmSourceMap } from "./sourcemap";
 
-export interface AscInput {
-  /** The directory that file names are relative to: the repository's root. Absolute. */
-  root: string;
+export interface AscInput extends SourceTree {
   /** Absolute paths. Their exported functions are what the image exports. */
   entries: readonly string[];
   /** Address of the first byte of static data. */
   memoryBase: number;
   /** What a failed assert calls: path without extension, relative to the root, "/" and the function's name. */
   abort: string;
-  /** Bare imports: module name -> absolute path. */
-  packages?: Readonly<Record<string, string>>;
-  /** Sources that are not on disk: absolute path -> text. */
-  virtual?: Readonly<Record<string, string>>;
 }
 
 export interface AscOutput {
@@ -36,6 +40,8 @@ export interface AscOutput {
   staticEnd: number;
   /** Where functions are declared. */
   declarations: Declarations;
+  /** The first place in the project that makes use of functions of a file of asc's library. Compiles again: for messages. */
+  blame(libraryFile: string): SourcePlace | undefined;
   /** Every file that was looked for: absolute path -> contents, or undefined where there was none. */
   files: Map<string, string | undefined>;
 }
@@ -108,10 +114,18 @@ const RUNTIME_STUB = 0;
 const TARGET_WASM32 = 0;
 /** -O2. Level 3 makes the code 5 % larger, and more passes behind it change nothing: the back end does as much. */
 const OPTIMIZE_LEVEL = 2;
-const ALLOCATORS = ["~lib/rt/stub/__new", "~lib/rt/stub/__alloc", "~lib/rt/stub/__renew", "~lib/rt/stub/__realloc"];
 /** asc fixes the end of static data only in a program that names it; the export is dropped before optimisation. */
 const HEAP_BASE_EXPORT = "tineHeapBase";
 const HEAP_BASE_SOURCE = `export function ${HEAP_BASE_EXPORT}(): usize { return __heap_base; }`;
+/**
+ * What of asc's library every program gets: the builtins and what asc itself relies on. The rest allocates or computes with
+ * floats, and parsing it costs more than the program.
+ */
+const LIBRARY = [
+  ...["builtins", "string", "number", "object", "memory", "function", "staticarray", "atomics"],
+  // Looked for where a program uses what we reject: without them asc ends with an error of its own.
+  ...["rt", "array", "arraybuffer", "regexp"],
+];
 
 let toolchain: Promise<Toolchain> | undefined;
 
@@ -135,44 +149,23 @@ function loadToolchain(): Promise<Toolchain> {
  * number of the others.
  */
 export async function runAsc(input: AscInput): Promise<AscOutput> {
-  return compileWith(await loadToolchain(), input);
+  const tools = await loadToolchain();
+  try {
+    return compile(tools, input);
+  } catch (error) {
+    if (error instanceof CompileError) throw error;
+    // An assertion of asc's own: something in the program that it was not made for.
+    const reason = `AssemblyScript gave up on this program: ${(error as Error).message}`;
+    throw new CompileError(reason, { file: shown(nameOf(input.root, input.entries[0])), line: 0 });
+  }
 }
 
-function compileWith({ asc, libraryFiles, binaryen }: Toolchain, input: AscInput): AscOutput {
-  const files = new Map<string, string | undefined>();
-  const read = (absolute: string) => {
-    if (!files.has(absolute)) files.set(absolute, input.virtual?.[absolute] ?? readSource(absolute));
-    return files.get(absolute);
-  };
-
-  const program = asc.newProgram(makeOptions(asc, input));
-  for (const name of Object.keys(libraryFiles)) {
-    if (!name.includes("/")) asc.parse(program, libraryFiles[name], `~lib/${name}.ts`, false);
-  }
-  asc.parse(program, libraryFiles["rt/index-stub"], "~lib/rt/index-stub.ts", true);
-  asc.parse(program, HEAP_BASE_SOURCE, "~lib/tine/heapbase.ts", true);
-  const abortFile = path.resolve(input.root, path.dirname(input.abort));
-  for (const entry of input.entries) {
-    const text = read(entry);
-    if (text === undefined) throw new CompileError("no such file", { file: shown(nameOf(input.root, entry)), line: 0 });
-    // The alias for abort is found only if its file is part of the program. After the last line, so that no line moves.
-    const name = nameOf(input.root, entry);
-    const abortImport =
-      entry === `${abortFile}.ts` ? "" : `\nimport "${importPath(name, path.posix.dirname(input.abort), input.root)}";`;
-    asc.parse(program, redirectImports(text, name, input) + abortImport, name, true);
-  }
-  for (let name = asc.nextFile(program); name !== null; name = asc.nextFile(program)) {
-    const found = name.startsWith("~lib/") ? findLibrary(libraryFiles, name) : findSource(input, name, read);
-    asc.parse(program, found?.text ?? null, found?.name ?? `${name}.ts`, false);
-  }
-  throwDiagnostics(asc, program);
-  checkSources(program.sources, shown);
-
-  asc.initializeProgram(program);
-  const compiled = asc.compile(program);
-  const module = binaryen.wrapModule(compiled.ref);
+function compile(tools: Toolchain, input: AscInput): AscOutput {
+  const { asc, binaryen } = tools;
+  const { program, files } = parseAll(tools, input);
+  const declarations = listDeclarations(program.sources, shown);
+  const { compiled, module } = compileProgram(tools, program);
   try {
-    throwDiagnostics(asc, program);
     if (ALLOCATORS.some((name) => module.getFunction(name) !== 0)) throw allocationError(module.emitText());
     const heapBase = binaryen.getGlobalInfo(module.getGlobal("~lib/memory/__heap_base")).init;
     const staticEnd = binaryen.getExpressionInfo(heapBase).value >>> 0;
@@ -186,10 +179,62 @@ function compileWith({ asc, libraryFiles, binaryen }: Toolchain, input: AscInput
     if (module.getStart() !== 0) throw startError(unoptimised);
     const { binary, sourceMap } = module.emitBinary("wasm.map");
     const map = new WasmSourceMap(sourceMap, shown);
-    return { wasm: binary, map, staticEnd, declarations: listDeclarations(program.sources, shown), files };
+    const blame = (libraryFile: string) => findLibraryUse(textOf(tools, input), libraryFile);
+    return { wasm: binary, map, staticEnd, declarations, blame, files };
   } finally {
     module.dispose();
   }
+}
+
+/** All sources of a program, parsed and checked. */
+function parseAll({ asc, libraryFiles }: Toolchain, input: AscInput) {
+  const files = new Map<string, string | undefined>();
+  const read = (absolute: string) => {
+    if (!files.has(absolute)) files.set(absolute, input.virtual?.[absolute] ?? readSource(absolute));
+    return files.get(absolute);
+  };
+  const program = asc.newProgram(makeOptions(asc, input));
+  for (const name of LIBRARY) asc.parse(program, libraryFiles[name], `~lib/${name}.ts`, false);
+  asc.parse(program, libraryFiles["rt/index-stub"], "~lib/rt/index-stub.ts", true);
+  asc.parse(program, HEAP_BASE_SOURCE, "~lib/tine/heapbase.ts", true);
+  const abortFile = path.posix.dirname(input.abort);
+  for (const entry of input.entries) {
+    const text = read(entry);
+    const name = nameOf(input.root, entry);
+    if (text === undefined) throw new CompileError("no such file", { file: shown(name), line: 0 });
+    // The alias for abort is found only if its file is part of the program. After the last line, so that no line moves.
+    const isAbort = name === `${abortFile}.ts`;
+    const abortImport = isAbort ? "" : `\nimport "${importPath(name, abortFile, input.root)}";`;
+    asc.parse(program, redirectImports(text, name, input) + abortImport, name, true);
+  }
+  for (let name = asc.nextFile(program); name !== null; name = asc.nextFile(program)) {
+    const found = name.startsWith("~lib/") ? findLibrary(libraryFiles, name) : findSource(input, name, read);
+    asc.parse(program, found?.text ?? null, found?.name ?? `${name}.ts`, false);
+  }
+  throwDiagnostics(asc, program);
+  checkSources(program.sources, shown);
+  return { program, files };
+}
+
+/** The module before optimisation. The caller disposes of it. */
+function compileProgram({ asc, binaryen }: Toolchain, program: AscProgram) {
+  asc.initializeProgram(program);
+  const compiled = asc.compile(program);
+  const module = binaryen.wrapModule(compiled.ref);
+  try {
+    throwDiagnostics(asc, program);
+  } catch (error) {
+    module.dispose();
+    throw error;
+  }
+  return { compiled, module };
+}
+
+function textOf(tools: Toolchain, input: AscInput): string {
+  const { module } = compileProgram(tools, parseAll(tools, input).program);
+  const text = module.emitText();
+  module.dispose();
+  return text;
 }
 
 function makeOptions(asc: AssemblyScript, input: AscInput): object {
@@ -207,77 +252,6 @@ function makeOptions(asc: AssemblyScript, input: AscInput): object {
   return options;
 }
 
-/** Stands for the root of the file system in the names of sources that lie outside the project's root. */
-const OUTSIDE = "@outside";
-
-/**
- * A source's name within asc: its path relative to the root. One outside gets a name as if it were inside, so that every
- * file has one name however it is imported: asc takes two names for two modules.
- */
-function nameOf(root: string, absolute: string): string {
-  const relative = path.relative(root, absolute).split(path.sep).join("/");
-  return relative.startsWith("../") ? OUTSIDE + absolute.split(path.sep).join("/") : relative;
-}
-
-/** The inverse of nameOf. */
-function pathOf(root: string, name: string): string {
-  return name.startsWith(`${OUTSIDE}/`) ? path.resolve(name.slice(OUTSIDE.length)) : path.resolve(root, name);
-}
-
-/** A name as people and debuggers shall see it: relative to the root, outside it absolute. */
-function shown(name: string): string {
-  return name.startsWith(`${OUTSIDE}/`) ? name.slice(OUTSIDE.length) : name;
-}
-
-/** How the source `from` (a name) imports the file `to` (a path without extension, relative to the root). */
-function importPath(from: string, to: string, root: string): string {
-  const target = nameOf(root, path.resolve(root, to));
-  const back = path.posix.relative(`/${path.posix.dirname(from)}`, `/${target}`);
-  return back.startsWith(".") ? back : `./${back}`;
-}
-
-function readSource(absolute: string): string | undefined {
-  try {
-    return readFileSync(absolute, "utf8");
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOENT" || code === "EISDIR" || code === "ENOTDIR") return undefined;
-    throw error;
-  }
-}
-
-/** Bare imports become relative ones: asc would look for them in its library. The lines stay where they are. */
-function redirectImports(text: string, name: string, { root, packages }: AscInput): string {
-  let result = text;
-  for (const [bare, file] of Object.entries(packages ?? {})) {
-    if (!text.includes(bare)) continue;
-    const target = importPath(name, file.replace(/\.ts$/, ""), root);
-    result = result.replace(new RegExp(`(\\bfrom\\s*|\\bimport\\s*)(["'])${bare}\\2`, "g"), `$1"${target}"`);
-  }
-  return result;
-}
-
-interface Found {
-  name: string;
-  text: string;
-}
-
-function findLibrary(files: Readonly<Record<string, string>>, name: string): Found | undefined {
-  const plain = name.slice("~lib/".length);
-  for (const candidate of [plain, `${plain}/index`]) {
-    if (Object.hasOwn(files, candidate)) return { name: `~lib/${candidate}.ts`, text: files[candidate] };
-  }
-  return undefined;
-}
-
-function findSource(input: AscInput, name: string, read: (absolute: string) => string | undefined): Found | undefined {
-  for (const candidate of [`${name}.ts`, `${name}/index.ts`]) {
-    const text = read(pathOf(input.root, candidate));
-    if (text !== undefined) return { name: candidate, text: redirectImports(text, candidate, input) };
-  }
-  return undefined;
-}
-
 function throwDiagnostics(asc: AssemblyScript, program: AscProgram): void {
   const errors: CompileError[] = [];
   for (let found = asc.nextDiagnostic(program); found; found = asc.nextDiagnostic(program)) {
@@ -292,66 +266,4 @@ function throwDiagnostics(asc: AssemblyScript, program: AscProgram): void {
     errors.push(new CompileError(reason, { file: shown(range.source.normalizedPath), line, column }));
   }
   if (errors.length > 0) throw CompileError.ofMany(errors);
-}
-
-/** Line and column, both from 1, of a character offset. */
-export function placeOf(text: string, offset: number): { line: number; column: number } {
-  const before = text.slice(0, offset);
-  const lineStart = before.lastIndexOf("\n") + 1;
-  return { line: before.split("\n").length, column: offset - lineStart + 1 };
-}
-
-/** A call in Binaryen's text format, with the `;;@ file:line:column` above it. */
-interface TextCall {
-  caller: string;
-  callee: string;
-  file: string;
-  line: number;
-  column: number;
-}
-
-/** All instructions of interest in the text of a module: calls, and for `start` functions every place. */
-function readText(text: string): { calls: TextCall[]; places: Map<string, TextCall> } {
-  const calls: TextCall[] = [];
-  const places = new Map<string, TextCall>();
-  let place: TextCall = { caller: "", callee: "", file: "", line: 0, column: 0 };
-  for (const row of text.split("\n")) {
-    const at = /^\s*;;@ (.*):(\d+):(\d+)/.exec(row);
-    if (at) {
-      place = { ...place, file: at[1], line: Number(at[2]), column: Number(at[3]) + 1 };
-      if (!places.has(place.caller)) places.set(place.caller, place);
-      continue;
-    }
-    const head = /^ \(func \$(\S+|"[^"]*")/.exec(row);
-    if (head) place = { caller: head[1].replaceAll('"', ""), callee: "", file: "", line: 0, column: 0 };
-    const call = /\(call \$("[^"]*"|[^\s()]+)/.exec(row);
-    if (call) calls.push({ ...place, callee: call[1].replaceAll('"', "") });
-  }
-  return { calls, places };
-}
-
-/** Where the program needs the allocator of asc's runtime: the first call from the project into what reaches it. */
-function allocationError(text: string): CompileError {
-  const reason =
-    "this allocates managed memory, and there is no garbage collector: " +
-    "no `new` of a class that is not @unmanaged, no template or concatenated strings, no arrays";
-  const { calls } = readText(text);
-  const reaches = new Set(ALLOCATORS);
-  for (let size = 0; size !== reaches.size; ) {
-    size = reaches.size;
-    for (const call of calls) if (reaches.has(call.callee)) reaches.add(call.caller);
-  }
-  const direct = calls.find((call) => reaches.has(call.callee) && call.file !== "" && !call.file.startsWith("~lib/"));
-  return new CompileError(reason, direct ? { ...direct, file: shown(direct.file) } : { file: "asc", line: 0 });
-}
-
-/** Which initialiser needs code at start: the first instruction of a `start:` function that stands in the project. */
-function startError(text: string): CompileError {
-  const reason = "the initialiser of a global is not a constant: nothing would run it; assign it in a function";
-  for (const [name, place] of readText(text).places) {
-    if (name.startsWith("start:") && !name.startsWith("start:~lib/")) {
-      return new CompileError(reason, { ...place, file: shown(place.file) });
-    }
-  }
-  return new CompileError(reason, { file: "asc", line: 0 });
 }

@@ -6,10 +6,11 @@
  *    has an effect (a call, an assignment) the source must bind it to a local first.
  * 2. Two exported functions of one name: the image has one name space.
  * 3. Template literals: they would need an allocator.
+ * 4. 64-bit and floating-point types, as far as the source names them; the back end finds the others.
  *
  * It also names the functions that the optimiser must not inline (landmarks), and where functions are declared.
  */
-import { CompileError, type SourcePlace } from "./errors";
+import { CompileError, placeOf, type SourcePlace } from "./errors";
 
 /** What is used of a node; every node has a kind and a range, and its children are among its properties. */
 interface LintNode {
@@ -48,10 +49,13 @@ const enum Token {
   FirstCompound = 102,
   LastCompound = 113,
 }
+const LITERAL_FLOAT = 0;
 const LITERAL_TEMPLATE = 3;
 const FLAG_EXPORT = 2;
 const FLAG_STATIC = 32;
 const FLAG_AMBIENT = 32768;
+const UNSUPPORTED_TYPES = new Set(["i64", "u64", "f32", "f64", "v128"]);
+
 /** Source lines from which on an exported function is never inlined. */
 const LANDMARK_LINES = 12;
 
@@ -66,9 +70,8 @@ const PURE = new Set(
 export function checkSources(sources: readonly LintSource[], shown: (name: string) => string): void {
   const errors: CompileError[] = [];
   const report = (node: LintNode, reason: string) => {
-    const before = node.range.source.text.slice(0, node.range.start).split("\n");
-    const place = { line: before.length, column: before[before.length - 1].length + 1 };
-    errors.push(new CompileError(reason, { file: shown(node.range.source.normalizedPath), ...place }));
+    const { source, start } = node.range;
+    errors.push(new CompileError(reason, { file: shown(source.normalizedPath), ...placeOf(source.text, start) }));
   };
   const exported = new Map<string, LintNode>();
   for (const source of sources) {
@@ -104,27 +107,45 @@ export function listLandmarks(sources: readonly LintSource[]): string[] {
  */
 export function listDeclarations(sources: readonly LintSource[], shown: (name: string) => string): Declarations {
   const declarations = new Map<string, SourcePlace[]>();
-  const add = (node: LintNode, prefix: string) => {
-    const nameNode = node.name as LintNode;
-    const { source, start } = nameNode.range;
-    const line = source.text.slice(0, start).split("\n").length;
+  const add = (node: LintNode, prefix: string, lines: LineCounter) => {
     const name = prefix + nameOfDeclaration(node);
+    const { source, start } = (node.name as LintNode).range;
+    const place = { file: shown(source.normalizedPath), line: lines.at(start) };
     const places = declarations.get(name);
-    const place = { file: shown(source.normalizedPath), line };
     if (places) places.push(place);
     else declarations.set(name, [place]);
   };
-  for (const { statements } of sources) {
+  for (const { statements, normalizedPath, text } of sources) {
+    if (normalizedPath.startsWith("~lib/")) continue;
+    const lines = new LineCounter(text);
     for (const statement of statements) {
-      if (statement.kind === Kind.FunctionDeclaration) add(statement, "");
+      if (statement.kind === Kind.FunctionDeclaration) add(statement, "", lines);
       if (statement.kind !== Kind.ClassDeclaration) continue;
       for (const member of statement.members as LintNode[]) {
         const separator = (member.flags as number) & FLAG_STATIC ? "." : "#";
-        if (member.kind === Kind.MethodDeclaration) add(member, nameOfDeclaration(statement) + separator);
+        if (member.kind === Kind.MethodDeclaration) add(member, nameOfDeclaration(statement) + separator, lines);
       }
     }
   }
   return declarations;
+}
+
+/** Line numbers of ascending positions in a text, each counted from the one before. */
+class LineCounter {
+  private position = 0;
+  private line = 1;
+
+  constructor(private readonly text: string) {}
+
+  /** The line, from 1, of a position not before the last one asked for. */
+  at(position: number): number {
+    for (let next = this.text.indexOf("\n", this.position); next >= 0 && next < position; ) {
+      this.line++;
+      this.position = next + 1;
+      next = this.text.indexOf("\n", this.position);
+    }
+    return this.line;
+  }
 }
 
 export type Declarations = ReadonlyMap<string, readonly SourcePlace[]>;
@@ -151,6 +172,11 @@ function checkExport(node: LintNode, exported: Map<string, LintNode>, report: Re
 function checkNode(node: LintNode, report: Report): void {
   if (node.kind === Kind.Literal && node.literalKind === LITERAL_TEMPLATE) {
     report(node, "template literals allocate memory, and there is no allocator for strings");
+    return;
+  }
+  const isFloat = node.kind === Kind.Literal && node.literalKind === LITERAL_FLOAT;
+  if (isFloat || (node.kind === Kind.Identifier && UNSUPPORTED_TYPES.has(node.text as string))) {
+    report(node, "64-bit and floating-point types are not supported: the machine has 32-bit integers only");
     return;
   }
   const target = twiceEvaluated(node);

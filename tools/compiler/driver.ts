@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { runAsc } from "./asc";
+import { type AscOutput, runAsc } from "./asc";
 import type { Declarations } from "./asclint";
 import { assemble } from "./assembler";
 import { compileModule } from "./backend";
@@ -99,7 +99,9 @@ async function build(target: Target, program: string | undefined, options: Compi
     for (const [file, text] of compiled.files) files.set(file, text);
     const name = program ? shortName(root, program) : target.entries[0];
     const inspect = options.onAllocation ? { onAllocation: options.onAllocation } : {};
-    const code = compileModule(compiled.wasm, { name, locate: (offset) => compiled.map.locate(offset), ...inspect });
+    const code = blameProgram(compiled, () =>
+      compileModule(compiled.wasm, { name, locate: (offset) => compiled.map.locate(offset), ...inspect }),
+    );
     code.lines = markDeclarations(code, compiled.declarations);
     try {
       const image = link({
@@ -117,6 +119,17 @@ async function build(target: Target, program: string | undefined, options: Compi
       while (textRoom < error.textBytes) textRoom *= 2;
       while (dataRoom < error.dataBytes) dataRoom *= 2;
     }
+  }
+}
+
+/** An error in asc's own library becomes one at the line of the program that called on it. */
+function blameProgram(compiled: AscOutput, body: () => ObjectFile): ObjectFile {
+  try {
+    return body();
+  } catch (error) {
+    if (!(error instanceof CompileError) || !error.file.startsWith("~lib/")) throw error;
+    const place = compiled.blame(error.file);
+    throw place ? new CompileError(`this uses AssemblyScript's library: ${error.reason}`, place) : error;
   }
 }
 

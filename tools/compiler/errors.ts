@@ -38,3 +38,10 @@ export class CompileError extends Error {
     return new CompileError(`${first.reason} (and ${others})`, first);
   }
 }
+
+/** Line and column, both from 1, of a character offset. */
+export function placeOf(text: string, offset: number): { line: number; column: number } {
+  const before = text.slice(0, offset);
+  const lineStart = before.lastIndexOf("\n") + 1;
+  return { line: before.split("\n").length, column: offset - lineStart + 1 };
+}
