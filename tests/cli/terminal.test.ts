@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { EscapeKey } from "../../tools/cli/terminal";
+import { ConsoleText, EscapeKey } from "../../tools/cli/terminal";
 import { needCommand } from "../skip";
 
 const test = suite("cli/terminal");
@@ -29,6 +29,12 @@ test("Ctrl-A x quits, also when typed in two pieces", () => {
 test("Ctrl-A Ctrl-A sends one Ctrl-A; Ctrl-A h helps; any other key after it is dropped", () => {
   assert.equal(typed([CTRL_A, CTRL_A, 0x78]), { guest: [CTRL_A, 0x78], asked: [] });
   assert.equal(typed([CTRL_A, 0x68, CTRL_A, 0x7a]), { guest: [], asked: ["help"] });
+});
+
+test("CR LF becomes LF, also when it comes in two pieces; a CR elsewhere stays", () => {
+  const text = new ConsoleText();
+  const written = ["one\r\ntwo\r", "\n10%\r20%\r", "30%\r\n"].map((piece) => text.filter(Buffer.from(piece)));
+  assert.is(Buffer.concat(written).toString(), "one\ntwo\n10%\r20%\r30%\n");
 });
 
 /** Runs `tine boot` under a pseudo-terminal; `steps` are (text to wait for, keys to type then). */

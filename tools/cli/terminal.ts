@@ -59,10 +59,24 @@ export function attachInput(session: Session): { release(): void } {
   };
 }
 
+const CR = 13;
+const LF = 10;
+
 /**
- * Guest output for stdout. The guest's console ends its lines with CR LF; a terminal in raw mode wants that, a file or pipe
- * does not.
+ * Guest output for stdout. The guest's console ends its lines with CR LF; a file or pipe wants LF alone, and a terminal makes
+ * CR LF of it by itself, in Node's raw mode too. A CR elsewhere stays. Keeps the state between two calls.
  */
-export function consoleText(bytes: Uint8Array): Uint8Array {
-  return process.stdout.isTTY ? bytes : bytes.filter((byte) => byte !== 13);
+export class ConsoleText {
+  private heldCr = false;
+
+  /** The bytes to write; a last CR is held until it is known what follows. */
+  filter(bytes: Uint8Array): Uint8Array {
+    const out: number[] = [];
+    for (const byte of bytes) {
+      if (this.heldCr && byte !== LF) out.push(CR);
+      this.heldCr = byte === CR;
+      if (!this.heldCr) out.push(byte);
+    }
+    return Uint8Array.from(out);
+  }
 }

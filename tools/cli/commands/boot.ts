@@ -9,7 +9,7 @@ import { readInput } from "../input";
 import { budgetOption, memoryOption } from "../options";
 import { outcome } from "../outcome";
 import { Session, type SessionSpec } from "../session";
-import { attachInput, consoleText, inputKind } from "../terminal";
+import { attachInput, ConsoleText, inputKind } from "../terminal";
 import { PANIC_TRACE } from "./run";
 
 interface BootOptions {
@@ -54,7 +54,8 @@ export function bootCommand(): Command {
         input: inputKind(),
         trace: { count: PANIC_TRACE, when: "panic" },
       };
-      const session = new Session(spec, { serial: (bytes) => process.stdout.write(consoleText(bytes)) });
+      const text = new ConsoleText();
+      const session = new Session(spec, { serial: (bytes) => process.stdout.write(text.filter(bytes)) });
       const input = attachInput(session);
       try {
         const result = await session.result;

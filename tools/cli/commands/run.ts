@@ -8,7 +8,7 @@ import { builtImages, initrdWith, programsOf, userProgram } from "../images";
 import { budgetOption, forkOption, lastOption, memoryOption } from "../options";
 import { outcome } from "../outcome";
 import { Session, type SessionResult, type SessionSpec } from "../session";
-import { attachInput, consoleText, inputKind } from "../terminal";
+import { attachInput, ConsoleText, inputKind } from "../terminal";
 
 /** Instructions shown, unasked, when the kernel panics. */
 export const PANIC_TRACE = 40;
@@ -32,11 +32,12 @@ async function runProgram(
   path: string,
   args: readonly string[],
   options: RunOptions,
-  output: (bytes: Uint8Array) => void,
+  output: NodeJS.WriteStream,
 ): Promise<SessionResult> {
   const program = await userProgram(path);
   const images = await builtImages();
   const words = [`/${program.name}`, ...args].map(quoted);
+  const text = new ConsoleText();
   const session = new Session(
     {
       memoryMB: options.mem,
@@ -49,7 +50,7 @@ async function runProgram(
       trace: options.trace,
       programs: programsOf([...images.files, program]),
     },
-    { serial: output },
+    { serial: (bytes) => output.write(text.filter(bytes)) },
   );
   const input = attachInput(session);
   try {
@@ -84,9 +85,7 @@ export function runCommand(): Command {
     .description("compile a guest program, boot, run it; its exit status becomes ours")
     .action(async (path: string, args: string[], options: Omit<RunOptions, "trace">) => {
       const trace = { count: PANIC_TRACE, when: "panic" } as const;
-      const result = await runProgram(path, args, { ...options, trace }, (bytes) =>
-        process.stdout.write(consoleText(bytes)),
-      );
+      const result = await runProgram(path, args, { ...options, trace }, process.stdout);
       for (const line of result.trace) process.stderr.write(`${line}\n`);
       finish(result);
     });
@@ -99,9 +98,7 @@ export function traceCommand(): Command {
     .addOption(lastOption(100))
     .action(async (path: string, args: string[], options: Omit<RunOptions, "trace"> & { last: number }) => {
       const trace = { count: options.last, when: "always" } as const;
-      const result = await runProgram(path, args, { ...options, trace }, (bytes) =>
-        process.stderr.write(consoleText(bytes)),
-      );
+      const result = await runProgram(path, args, { ...options, trace }, process.stderr);
       for (const line of result.trace) process.stdout.write(`${line}\n`);
       finish(result);
     });
