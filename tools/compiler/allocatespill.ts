@@ -12,6 +12,9 @@ import { CALL_CLOBBERS, FIRST_VIRTUAL, Role } from "./mir";
 /** The slot (negative) of a name that is spilled in this round, else undefined. */
 type SlotOf = (name: number) => number | undefined;
 
+/** What stands for a name and all that were coalesced with it, if it is spilled in this round for the first time; else -1. */
+type WebOf = (name: number) => number;
+
 /**
  * Rewrite the code so that the given names (representatives, with all that were coalesced into them) are in slots.
  * Names that do not interfere may share a slot.
@@ -29,10 +32,15 @@ export function spill(
     const slot = assigned.get(representative(name));
     return slot === undefined ? undefined : (code.homes.get(name) ?? slot);
   };
-  const spread = countSegments(code, slotOf);
+  // Names that were coalesced share a slot and are never live at once: they go together.
+  const webOf: WebOf = (name) => (slotOf(name) === undefined || code.homes.has(name) ? -1 : representative(name));
+  const spread = countSegments(code, webOf);
   for (const block of code.blocks) {
     const items: WorkItem[] = [];
-    for (const segment of segmentsOf(block.items)) rewriteSegment(code, segment, slotOf, spread, items);
+    for (const segment of segmentsOf(block.items)) {
+      const locals = chooseLocals(code, segment, webOf, slotOf, spread);
+      rewriteSegment(code, segment, slotOf, (name) => locals.get(webOf(name)), items);
+    }
     block.items = items;
   }
 }
@@ -60,27 +68,66 @@ function segmentsOf(items: readonly WorkItem[]): WorkItem[][] {
   return segments;
 }
 
-/** In how many segments each spilled name is mentioned: one in a single segment gains nothing from a local name there. */
-function countSegments(code: WorkFunction, slotOf: SlotOf): Map<number, number> {
+/** In how many segments each web is mentioned: one in a single segment gains nothing from a local name there. */
+function countSegments(code: WorkFunction, webOf: WebOf): Map<number, number> {
   const counts = new Map<number, number>();
   for (const block of code.blocks) {
     for (const segment of segmentsOf(block.items)) {
       const seen = new Set<number>();
-      for (const { names } of segment) for (const name of names) if (slotOf(name) !== undefined) seen.add(name);
-      for (const name of seen) counts.set(name, (counts.get(name) ?? 0) + 1);
+      for (const { names } of segment) for (const name of names) seen.add(webOf(name));
+      for (const web of seen) counts.set(web, (counts.get(web) ?? 0) + 1);
     }
   }
   return counts;
 }
 
+/** What a slot as operand costs, in instructions: read or written, and both in one. */
+const SLOT_COST = 0.1;
+const SLOT_UPDATE_COST = 0.5;
+
+/** New names for those webs whose mentions in the segment cost less with one load before and one store behind them. */
+function chooseLocals(
+  code: WorkFunction,
+  segment: readonly WorkItem[],
+  webOf: WebOf,
+  slotOf: SlotOf,
+  spread: ReadonlyMap<number, number>,
+): Map<number, number> {
+  const costs = new Map<number, { direct: number; load: number; store: number; slot: number }>();
+  for (const { names, roles } of segment) {
+    for (let k = 0; k < names.length; k++) {
+      const web = webOf(names[k]);
+      if (web < 0 || (spread.get(web) as number) < 2) continue;
+      const reads = roles[k] & Role.Use ? 1 : 0;
+      const writes = roles[k] & Role.Def ? 1 : 0;
+      let cost = costs.get(web);
+      if (cost === undefined) {
+        cost = { direct: 0, load: reads, store: 0, slot: slotOf(names[k]) as number };
+        costs.set(web, cost);
+      }
+      if (!(roles[k] & Role.Memory)) cost.direct += reads + writes;
+      else cost.direct += reads + writes === 2 ? SLOT_UPDATE_COST : SLOT_COST;
+      if (writes) cost.store = 1;
+    }
+  }
+  const locals = new Map<number, number>();
+  for (const [web, { direct, load, store, slot }] of costs) {
+    if (direct <= load + store) continue;
+    const local = code.nameCount++;
+    code.homes.set(local, slot);
+    locals.set(web, local);
+  }
+  return locals;
+}
+
+/** Rewrite one segment; `localOf` gives the local name of those that have one. */
 function rewriteSegment(
   code: WorkFunction,
   segment: readonly WorkItem[],
   slotOf: SlotOf,
-  spread: ReadonlyMap<number, number>,
+  localOf: (name: number) => number | undefined,
   into: WorkItem[],
 ): void {
-  const locals = chooseLocals(code, segment, slotOf, spread);
   const loaded = new Set<number>();
   for (const item of segment) {
     if (item.names.every((name) => slotOf(name) === undefined)) {
@@ -88,46 +135,21 @@ function rewriteSegment(
       continue;
     }
     const stores: WorkItem[] = [];
+    const touched = new Set<number>();
     const renamed = item.names.map((name, k) => {
-      const local = locals.get(name);
+      const local = localOf(name);
       if (local === undefined) return name;
       const slot = slotOf(name) as number;
-      if (!loaded.has(name) && item.roles[k] & Role.Use) into.push(moveItem(local, slot));
-      loaded.add(name);
+      const isLoaded = loaded.has(local) || into[into.length - 1]?.names[0] === local;
+      if (!isLoaded && item.roles[k] & Role.Use) into.push(moveItem(local, slot));
       if (item.roles[k] & Role.Def) stores.push(moveItem(slot, local));
+      touched.add(local);
       return local;
     });
+    for (const local of touched) loaded.add(local);
     rewrite(code, { ...item, names: renamed }, slotOf, into);
     into.push(...stores);
   }
-}
-
-/** New names for those that an instruction of the segment needs in a register and that are mentioned again in it. */
-function chooseLocals(
-  code: WorkFunction,
-  segment: readonly WorkItem[],
-  slotOf: SlotOf,
-  spread: ReadonlyMap<number, number>,
-): Map<number, number> {
-  const mentions = new Map<number, { all: number; hard: number }>();
-  for (const item of segment) {
-    for (let k = 0; k < item.names.length; k++) {
-      const name = item.names[k];
-      if (slotOf(name) === undefined || code.homes.has(name) || (spread.get(name) as number) < 2) continue;
-      const count = mentions.get(name) ?? { all: 0, hard: 0 };
-      mentions.set(name, count);
-      count.all++;
-      if (!(item.roles[k] & Role.Memory)) count.hard++;
-    }
-  }
-  const locals = new Map<number, number>();
-  for (const [name, { all, hard }] of mentions) {
-    if (hard === 0 || all < 2) continue;
-    const local = code.nameCount++;
-    code.homes.set(local, slotOf(name) as number);
-    locals.set(name, local);
-  }
-  return locals;
 }
 
 /** Put slots or temporaries in the place of spilled names. */
