@@ -140,8 +140,10 @@ function rewriteSegment(
       const local = localOf(name);
       if (local === undefined) return name;
       const slot = slotOf(name) as number;
-      const isLoaded = loaded.has(local) || into[into.length - 1]?.names[0] === local;
-      if (!isLoaded && item.roles[k] & Role.Use) into.push(moveItem(local, slot));
+      if (!loaded.has(local) && item.roles[k] & Role.Use) {
+        into.push(moveItem(local, slot));
+        loaded.add(local);
+      }
       if (item.roles[k] & Role.Def) stores.push(moveItem(slot, local));
       touched.add(local);
       return local;
