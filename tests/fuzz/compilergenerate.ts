@@ -43,9 +43,9 @@ export function generateModule(seed: number, count: number): GeneratedModule {
 function makeShape(seed: number, number: number): FunctionShape {
   const random = new Random(seed, 2 * number);
   // Every fifth has one signature, so that there is something to call through the table.
-  if (number % 5 === 0) return { name: `f${number}`, parameters: ["i32", "i32"], result: "i32" };
+  if (number % 5 === 0) return { name: `fn${number}`, parameters: ["i32", "i32"], result: "i32" };
   const parameters = Array.from({ length: random.below(7) }, () => random.pick(TYPES));
-  return { name: `f${number}`, parameters, result: random.pick(TYPES) };
+  return { name: `fn${number}`, parameters, result: random.pick(TYPES) };
 }
 
 class FunctionMaker {
@@ -59,7 +59,7 @@ class FunctionMaker {
     private readonly shape: FunctionShape,
     shapes: readonly FunctionShape[],
   ) {
-    const number = Number(shape.name.slice(1));
+    const number = Number(shape.name.slice(2));
     this.random = new Random(seed, 2 * number + 1);
     this.expressions = new Expressions(this.random, this.variables, shapes);
   }

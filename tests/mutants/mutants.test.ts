@@ -1,6 +1,6 @@
 /**
  * The mutation check's own test: every mutant still applies to the kernel as it is, every property that has guest tests has
- * mutants, and some mutants are noticed. All of them are run by `node tests/mutants/run.mjs`.
+ * mutants, and some mutants are noticed. All of them are run by `npm run test:mutants`.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { suite } from "uvu";

@@ -1,7 +1,7 @@
 /**
  * Faults to put into the kernel, one at a time, and the guest tests that must notice: proof that a test of a property fails
- * when the code that it guards is broken. Run them all by `node tests/mutants/run.mjs`, some by
- * `node tests/mutants/run.mjs P10 P13`. Imports nothing.
+ * when the code that it guards is broken. Run them all by `npm run test:mutants`, some by
+ * `npm run test:mutants -- P10 P13`. Imports nothing.
  */
 
 export interface Mutant {
