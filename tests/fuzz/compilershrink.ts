@@ -11,6 +11,7 @@ export type Fails = (module: GeneratedModule) => Promise<boolean>;
 export async function shrinkModule(module: GeneratedModule, fails: Fails, trials: number): Promise<GeneratedModule> {
   const shrinker = new Shrinker(module, fails, trials);
   await shrinker.emptyFunctions();
+  await shrinker.dropFunctions();
   await shrinker.dropStatements();
   return shrinker.best;
 }
@@ -34,6 +35,16 @@ class Shrinker {
         const functions = this.best.functions.map((one, i) => (i >= start && i < start + size ? emptied(one) : one));
         if (functions.every((one, i) => one.head === this.best.functions[i].head)) continue;
         await this.attempt({ ...this.best, functions });
+      }
+    }
+  }
+
+  /** Those that nothing calls: a module that calls one no longer compiles, and then does not fail as it should. */
+  async dropFunctions(): Promise<void> {
+    for (let size = this.best.functions.length >> 1; size >= 1; size >>= 1) {
+      for (let start = 0; start < this.best.functions.length; ) {
+        const functions = this.best.functions.filter((_, i) => i < start || i >= start + size);
+        if (functions.length === 0 || !(await this.attempt({ ...this.best, functions }))) start += size;
       }
     }
   }
