@@ -8,7 +8,8 @@ import { Symbols } from "../../tools/image/symbols";
 import { type Call, linkHarness, STATIC_BASE } from "../fuzz/compilerharness";
 import { runOnMachine } from "../fuzz/compilermachine";
 import { Random } from "../fuzz/random";
-import { buildWasm, constant, generateWasm, type ModuleParts, SCRATCH_BYTES, typeIndex } from "./backendwasm";
+import { generateWasm, SCRATCH_BYTES } from "./backendgenerate";
+import { buildWasm, constant, type ModuleParts, typeIndex } from "./backendwasm";
 
 const test = suite("compiler/backend");
 
