@@ -2,7 +2,7 @@
  * Documents that are run: what a reader of README.md or docs/ may type is found in them by its fence, run, and compared.
  * May import Node only.
  *
- *   ```console   `$ command` lines, each followed by exactly what it prints (stdout, then stderr); run in order
+ *   ```console   `$ command` lines, each followed by exactly what it prints on stdout; run in order
  *   ```ts NAME   a file of that name for the commands below it; ```js and ```mjs likewise
  *   ```sh        commands that other tests or CI run: each must be in COVERED
  *
@@ -107,14 +107,14 @@ export class Document {
   private runCommand(command: string, folder: string): string {
     const tine = `"${process.execPath}" "${join(this.root, "tools/cli/tine.mjs")}"`;
     const shell = command.replace(/\bnpx tine\b/g, tine);
-    const { stdout, stderr } = spawnSync("bash", ["-c", shell], {
+    const { stdout } = spawnSync("bash", ["-c", shell], {
       cwd: folder,
       encoding: "utf8",
       input: "",
       env: { ...process.env, NO_COLOR: "1" },
       timeout: 240_000,
     });
-    return stdout + stderr;
+    return stdout;
   }
 
   /** The document's text with what the examples print now. */

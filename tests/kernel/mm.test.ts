@@ -127,6 +127,51 @@ test("P11 MAP_SHARED pages stay shared: alone in a slot without a fault, beside 
   }
 });
 
+test("P11 what is left of a shared mapping shows the same pages as before", async () => {
+  for (const share of [false, true]) {
+    const world = await World.boot({ megabytes: 20, share, poison: true });
+    const parent = world.create();
+    world.mmap(AREA, 4 * PAGE, PROT.rw, MAP.shared | MAP.fixed);
+    const child = world.fork();
+    // Another object, whose end would fit the rest of the first: pages 0 and 1 of one, then 2 and 3 of the other.
+    world.mmap(AREA, 2 * PAGE, PROT.rw, MAP.shared | MAP.fixed);
+    world.activate(child);
+    for (let i = 0; i < 4; i++) world.store(AREA + i * PAGE, 10 + i);
+    world.activate(parent);
+    assert.equal(
+      [0, 1, 2, 3].map((i) => world.load(AREA + i * PAGE)),
+      [0, 0, 12, 13],
+    );
+    world.kernel.doMunmap(parent, AREA + 2 * PAGE, PAGE);
+    world.store(AREA + 3 * PAGE, 23);
+    world.activate(child);
+    assert.is(world.load(AREA + 3 * PAGE), 23);
+    end(world);
+  }
+});
+
+test("P36 P37 chains of many blocks grow and shrink from any end", async () => {
+  for (const share of [false, true]) {
+    const world = await populated(share);
+    const spaces = [world.current];
+    for (let i = 1; i < 18; i++) {
+      spaces.push(world.fork());
+      // A write gives the child a table of its own, so that there is an entry for each.
+      world.activate(spaces[i]);
+      world.store(AREA, 100 + i);
+      world.activate(spaces[0]);
+    }
+    const page = world.page(world.pte(spaces[0], AREA + PAGE));
+    assert.is(rmapOf(world, page).length, 18);
+    for (const at of [9, 17, 1, 16, 8, 2, 10, 3, 15, 4, 14]) {
+      world.destroy(spaces[at]);
+      audit(world);
+    }
+    assert.is(rmapOf(world, page).length, 7);
+    end(world);
+  }
+});
+
 test("P15 P23 holes: a write unshares and stays private, a read fills for all and is not writable", async () => {
   const world = await populated(true);
   const parent = world.current;

@@ -93,7 +93,8 @@ export class LastInstructions {
           break;
       }
     }
-    this.events.add(this.ring.total, kind, a, b);
+    // What came before the first recorded instruction belongs to none of the lines.
+    if (this.ring.total > 0) this.events.add(this.ring.total, kind, a, b);
   }
 
   private record(): void {
