@@ -163,7 +163,6 @@ function unmap(mm: Mm, start: usize, end: usize, cause: UnshareCause): i32 {
     }
     vma = next;
   }
-  mm.recent = null;
   zapPageRange(mm, start, end);
   return 0;
 }
@@ -228,7 +227,6 @@ export function doMprotect(mm: Mm, start: usize, bytes: u32, prot: u32): i32 {
     vma = middle;
   }
   if (upper !== null) splitVma(mm, last, end, upper);
-  mm.recent = null;
   protectMappings(mm, vma, end, prot);
   mergeVmas(mm, start, end);
   flushTlb();
