@@ -1,7 +1,7 @@
 /**
  * The benchmark of the processor: MIPS (guest instructions retired a microsecond of host time; each repetition of a string
  * instruction counts one) and host nanoseconds for one operation. Each guest runs on a fresh machine several times; the
- * best time counts. With dist/kernel.elf built, also the kernel's own work: forkdemo under fork=copy, from boot to exit.
+ * best time counts. Also the kernel's own work: all of forkdemo, from boot to exit, under each way to fork.
  */
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
