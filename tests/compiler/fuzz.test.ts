@@ -43,17 +43,17 @@ const runMiscompiled: Runner = (elf, count, resultsAt) => {
 };
 
 test("a miscompiled subtraction is found, and the example is made small", async () => {
-  const [failure] = await fuzzCompiler({ first: 1, seeds: 1, functions: 20, run: runMiscompiled });
+  const [failure] = await fuzzCompiler({ first: 1, seeds: 1, functions: 10, run: runMiscompiled });
   assert.match(
     failure.message,
-    /^seed 1: .*\n {2}replay: npm run fuzz:compiler -- --seeds 1 --first 1 --functions 20$/s,
+    /^seed 1: .*\n {2}replay: npm run fuzz:compiler -- --seeds 1 --first 1 --functions 10$/s,
   );
-  const module = generateModule(1, 20);
+  const module = generateModule(1, 10);
   const fails = async (candidate: typeof module) => {
     const callees = candidate.functions.map(({ shape }) => shape);
     return (await compareModule(printModule(candidate), callees, candidate.seed, runMiscompiled)) !== undefined;
   };
-  const small = await shrinkModule(module, fails, 25);
+  const small = await shrinkModule(module, fails, 15);
   assert.ok(printModule(small).length < printModule(module).length / 2);
   assert.ok(await fails(small));
 });
