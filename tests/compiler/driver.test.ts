@@ -113,6 +113,25 @@ test("a program outside the tree imports tine and its own files", () =>
     assert.is(symbols.line(symbols.address("main")!)?.file, main);
   }));
 
+test("data that outgrows its room gets more", () =>
+  withFolder(async (folder) => {
+    const names = Array.from({ length: 400 }, (_, i) => `g${i}`);
+    const source = [
+      ...names.map((name, i) => `let ${name}: u32 = ${i};`),
+      `function change(by: u32): void {\n${names.map((name) => `  ${name} += by;`).join("\n")}\n}`,
+      "export function main(argc: i32, _argv: usize, _envp: usize): i32 {",
+      "  change(argc);",
+      `  return ((${names.join(" + ")}) % 251) as i32;`,
+      "}",
+    ];
+    const file = path.join(folder, "many.ts");
+    writeFileSync(file, source.join("\n"));
+    const symbols = new Symbols(await compileProgram(file));
+    const addresses = names.map((name) => symbols.address(name)!);
+    assert.is(new Set(addresses).size, 400);
+    assert.ok(Math.max(...addresses) < symbols.address("__bss_start")!);
+  }));
+
 async function mistake(source: string): Promise<string> {
   return withFolder(async (folder) => {
     const file = path.join(folder, "bad.ts");

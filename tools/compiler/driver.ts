@@ -39,7 +39,7 @@ const KERNEL: Target = {
   firstAssembly: "kernel/arch/i386/entry.s",
   abort: "kernel/lib/panic/abortPanic",
   textBase: 0xc0100000,
-  textRoom: 0x80000,
+  textRoom: 0x40000,
   dataRoom: 0x1000,
   physicalOffset: 0xc0000000,
   kernelSymbols: true,
