@@ -73,14 +73,15 @@ function viewOf(bytes: Uint8Array): DataView {
 }
 
 /** Offset of the multiboot header, or an error. */
-function findHeader(view: DataView): number {
+function findHeader(view: DataView, elf: boolean): number {
   const end = Math.min(view.byteLength, HEADER_SEARCH_BYTES) - 12;
   for (let offset = 0; offset <= end; offset += 4) {
     if (view.getUint32(offset, true) !== HEADER_MAGIC) continue;
     const sum = HEADER_MAGIC + view.getUint32(offset + 4, true) + view.getUint32(offset + 8, true);
     if (sum >>> 0 === 0) return offset;
   }
-  throw new MachineError("not multiboot: no multiboot-1 header in the first 8 KB");
+  const kind = elf ? "not multiboot" : "neither an ELF file nor multiboot";
+  throw new MachineError(`${kind}: no multiboot-1 header in the first 8 KB`);
 }
 
 /** The image as the header's own address fields describe it: header, load, load end, bss end, entry. */
@@ -152,7 +153,7 @@ function readImage(image: Uint8Array): Image {
   if (isElf(image) && image[4] === 2)
     throw new MachineError("a 64-bit ELF: multiboot-1 loads 32-bit i386 kernels (ELF32) only");
   const view = viewOf(image);
-  const header = findHeader(view);
+  const header = findHeader(view, isElf(image));
   const flags = view.getUint32(header + 4, true);
   if ((flags & HEADER_UNKNOWN_REQUIREMENTS) !== 0)
     throw new MachineError(`unsupported multiboot requirements: header flags ${hex(flags)}`);

@@ -60,7 +60,7 @@ const CASES: readonly (readonly [args: string, says: RegExp])[] = [
   ["run types.ts", /types\.ts:2:\d+: /],
   ["run nomain.ts", /nomain\.ts.*main/],
   ["run import.ts", /import\.ts:1:\d+: .*nowhere/],
-  ["run float.ts", /float\.ts:\d+.*f64/],
+  ["run float.ts", /float\.ts:2:\d+: .*floating-point/],
   ["run program.bin", /program\.bin: neither a TypeScript source/],
   ["run wide.elf", /wide\.elf: .*not for the 32-bit i386/],
   ["run --fork sometimes good.ts", /--fork.*copy, share/],

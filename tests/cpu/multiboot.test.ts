@@ -162,9 +162,9 @@ test("a kernel in conventional memory keeps it: the information goes above", () 
 });
 
 test("refuses: not multiboot", () => {
-  refuses(new Uint8Array(0), /^not multiboot/);
-  refuses(new Uint8Array(20_000), /^not multiboot/);
-  refuses(Buffer.from("#!/bin/sh\n"), /^not multiboot/);
+  refuses(new Uint8Array(0), /^neither an ELF file nor multiboot/);
+  refuses(new Uint8Array(20_000), /^neither an ELF file nor multiboot/);
+  refuses(Buffer.from("#!/bin/sh\n"), /^neither an ELF file nor multiboot/);
   const wrong = multibootHeader();
   wrong[8] ^= 1; // the checksum
   refuses(elfImage([{ ...kernel, data: wrong }], 0x100000), /^not multiboot/);
@@ -198,7 +198,7 @@ test("refuses: truncated files, wherever the cut is", () => {
   refuses(kludge.subarray(0, 40), /^truncated/);
   refuses(kludge.subarray(0, 20), /^truncated/);
   for (let length = 0; length < whole.length; length += 37)
-    refuses(whole.subarray(0, length), /^(not multiboot|truncated)/);
+    refuses(whole.subarray(0, length), /^(neither an ELF file nor multiboot|not multiboot|truncated)/);
 });
 
 test("refuses: segments that overlap", () => {

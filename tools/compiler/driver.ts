@@ -102,6 +102,10 @@ async function build(target: Target, program: string | undefined, options: Compi
     const code = blameProgram(compiled, () =>
       compileModule(compiled.wasm, { name, locate: (offset) => compiled.map.locate(offset), ...inspect }),
     );
+    if (program && !code.symbols.some((symbol) => symbol.global && symbol.name === "main")) {
+      const reason = "exports no function main(argc: i32, argv: usize, envp: usize): i32";
+      throw new CompileError(reason, { file: name, line: 0 });
+    }
     code.lines = markDeclarations(code, compiled.declarations);
     try {
       const image = link({

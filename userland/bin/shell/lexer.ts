@@ -198,7 +198,8 @@ export function next(): Token {
     while (load<u8>(text) != 0 && load<u8>(text) != 0x0a) text++;
     byte = load<u8>(text);
   }
-  const after: u32 = load<u8>(text + 1);
+  // The text may be the last string of the stack: nothing behind its NUL can be read.
+  const after: u32 = byte == 0 ? 0 : load<u8>(text + 1);
   if (isDigit(byte) && (after == 0x3c || after == 0x3e)) {
     redirectionFd = i32(byte) - 0x30;
     text++;
