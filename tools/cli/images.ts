@@ -26,7 +26,7 @@ export function outputFolder(): string {
 export async function buildImages(out: string): Promise<{ kernel: Uint8Array; initrd: Uint8Array }> {
   const progress = new Progress();
   try {
-    return await buildAll(out, { progress: (name) => progress.step(`building ${name}`) });
+    return await buildAll(out, { progress: (name) => progress.update(`building ${name}`) });
   } finally {
     progress.clear();
   }

@@ -21,12 +21,6 @@ export class Progress {
     this.write(text);
   }
 
-  /** Shows `text` now: a new step has begun. */
-  step(text: string): void {
-    this.last = Date.now();
-    this.write(text);
-  }
-
   /** Removes the line from a terminal; nothing elsewhere. */
   clear(): void {
     if (this.stream.isTTY && this.width > 0) this.stream.write(`\r${" ".repeat(this.width)}\r`);
