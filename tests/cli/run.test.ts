@@ -1,6 +1,8 @@
 /** `tine run` and `tine trace`: a person's own program, from anywhere, with its arguments, input and exit status. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { Program } from "../cpu/guest";
+import { helloByPolling } from "../cpu/programs";
 import { tine, withFiles } from "./tine";
 
 const test = suite("cli/run");
@@ -71,6 +73,25 @@ test("a kernel panic is exit code 3, with registers, a symbolised backtrace and 
   assert.match(stdout, /kernelMain/, "the backtrace has names");
   assert.match(stderr, "the guest kernel panicked");
   assert.match(stderr, /kernel\/[a-z0-9/]+\.ts:\d+/, "the trace of the last instructions");
+});
+
+test("a kernel that is not ours boots", () => {
+  withFiles({ "other.elf": helloByPolling("hello from another kernel\r\n").elf() }, (cwd) => {
+    const { status, stdout, stderr } = tine(["boot", "other.elf"], { cwd });
+    assert.is(stdout, "hello from another kernel\n", stderr);
+    assert.is(status, 0);
+  });
+});
+
+test("a triple fault is exit code 3, with the instructions that led there", () => {
+  // LIDT of an empty table, then UD2: neither #UD nor the double fault has a gate.
+  const program = new Program().bytes(0x0f, 0x01, 0x1d, 0, 0, 0, 0, 0x0f, 0x0b);
+  withFiles({ "fault.elf": program.elf() }, (cwd) => {
+    const { status, stderr } = tine(["boot", "fault.elf"], { cwd });
+    assert.is(status, 3);
+    assert.match(stderr, /ud2/, "the trace has the last instruction");
+    assert.match(stderr, "the processor stopped in a triple fault");
+  });
 });
 
 test.run();

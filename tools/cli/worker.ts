@@ -108,7 +108,9 @@ class Run {
     const { count, when } = this.spec.trace;
     const wrong = panickedAt !== undefined || end.reason === "tripleFault";
     const wanted = count > 0 && (when === "always" || wrong);
-    const trace = wanted ? replayEnd(this.spec, inputLog, panickedAt ?? instret, count) : [];
+    // The instruction that the processor died of never retires: the replay has to try it.
+    const until = panickedAt ?? (end.reason === "tripleFault" ? instret + 1 : instret);
+    const trace = wanted ? replayEnd(this.spec, inputLog, until, count) : [];
     const panicked = panickedAt !== undefined;
     post({ kind: "end", result: { end, instret, cycles, programStatus, panicked, regions, trace } });
   }
