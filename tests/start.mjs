@@ -13,4 +13,10 @@ const out = join(ROOT, `dist/start-${process.pid}`);
 process.on("exit", () => rmSync(out, { recursive: true, force: true }));
 process.chdir(ROOT);
 await bundle({ main: `tests/${entry}.ts` }, out);
-await import(pathToFileURL(join(out, "main.mjs")).href);
+try {
+  await import(pathToFileURL(join(out, "main.mjs")).href);
+} catch (error) {
+  if (!String(error.code).startsWith("ERR_PARSE_ARGS")) throw error;
+  process.stderr.write(`${entry}: ${error.message}\n`);
+  process.exitCode = 2;
+}

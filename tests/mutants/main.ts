@@ -20,4 +20,5 @@ for (const mutant of MUTANTS) {
   console.log(`${verdict} ${program} ${fails.join(" ")}: ${fault}`);
 }
 console.log(`${killed} noticed, ${survivors} unnoticed`);
-process.exitCode = survivors > 0 || killed === 0 ? 1 : 0;
+if (killed + survivors === 0) process.stderr.write(`mutants: none is of ${wanted.join(" or ")}\n`);
+process.exitCode = killed + survivors === 0 ? 2 : survivors > 0 ? 1 : 0;
