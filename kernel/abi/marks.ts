@@ -53,6 +53,9 @@ export const enum UnshareCause {
   Mmap = 4,
   Brk = 5,
   StackGrowth = 6,
+  Mremap = 7,
+  Madvise = 8,
+  Mlock = 9,
 }
 
 /** Regions of forkdemo; the tag is the size in megabytes. */

@@ -32,7 +32,16 @@ import { PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT, STACK_LIMI
 import { FrameKind, Frames, Page } from "./page";
 import { allocFrame, clearPage, frameToVirt } from "./pagealloc";
 import { copyTable, setPte, zapPtes } from "./pagetable";
-import { adoptTable, installTable, makeTableWritable, releaseTable, shareSlots, unshareRange } from "./ptshare";
+import {
+  adoptTable,
+  countLocked,
+  installTable,
+  makeTableWritable,
+  releaseTable,
+  shareSlots,
+  slotIsLocked,
+  unshareRange,
+} from "./ptshare";
 import { chainReserve, chainUnreserve, pageAddRmap, pageRemoveRmap } from "./rmap";
 import { objectPage, putPage, SharedObject } from "./shmem";
 import { findVma, Mm, VM_ACCESS, VM_GROWSDOWN, VM_SHARED, VM_WRITE, Vma } from "./vmalist";
@@ -77,8 +86,11 @@ export function copyPageRange(child: Mm, parent: Mm): bool {
     const first = max<u32>(vma.start >> SLOT_SHIFT, next);
     next = ((vma.end - 1) >> SLOT_SHIFT) + 1;
     if (first < next) {
-      if (forkMode == ForkMode.Share) {
+      if (forkMode == ForkMode.Share && parent.locks == 0) {
         lost |= shareSlots(parent, child, vma, first, next);
+      } else if (forkMode == ForkMode.Share) {
+        lost |= PTE_WRITE;
+        done = shareUnlockedSlots(parent, child, vma, first, next);
       } else {
         lost |= PTE_WRITE;
         done = copySlots(parent, child, vma, first, next);
@@ -88,6 +100,15 @@ export function copyPageRange(child: Mm, parent: Mm): bool {
   }
   if (lost != 0) flushTlb();
   return done;
+}
+
+/** As shareSlots, of a process that uses mlock: copies the tables that have locked pages. False: no memory. */
+function shareUnlockedSlots(parent: Mm, child: Mm, vma: Vma, first: u32, end: u32): bool {
+  for (let slot = first; slot < end; slot++) {
+    if (!slotIsLocked(parent, slot)) shareSlots(parent, child, vma, slot, slot + 1);
+    else if (!copySlots(parent, child, vma, slot, slot + 1)) return false;
+  }
+  return true;
 }
 
 /** Copies the tables in slots `first` up to `end`, all reached by `vma` and by no mapping before it. False: no memory. */
@@ -127,11 +148,65 @@ export function zapPageRange(mm: Mm, start: usize, end: usize): void {
   flushTlb();
 }
 
+/** Gives up the tables in the slots of [start, end) that no mapping reaches into: an edit that failed had made them. */
+export function releaseUnmapped(mm: Mm, start: usize, end: usize): void {
+  const last = (end - 1) >> SLOT_SHIFT;
+  for (let slot = start >> SLOT_SHIFT; slot <= last; slot++) {
+    const pdeAddress = mm.directory + (slot << 2);
+    if ((Entry.load(pdeAddress) & PTE_PRESENT) != 0 && !slotKeepsMapping(mm, slot << SLOT_SHIFT)) {
+      releaseTable(mm, pdeAddress);
+    }
+  }
+  flushTlb();
+}
+
 /** Whether any mapping reaches into the slot of an address. */
 function slotKeepsMapping(mm: Mm, address: usize): bool {
   const slotStart = address & ~(SLOT_BYTES - 1);
   const vma = findVma(mm, slotStart);
   return vma !== null && vma.start < slotStart + SLOT_BYTES;
+}
+
+/**
+ * MADV_DONTNEED: the pages of [start, end) go, the mappings stay. No table that the range covers in part is shared any more; one that
+ * it covers whole is given up. Flushes the TLB. Cannot fail.
+ */
+export function dropPageRange(mm: Mm, start: usize, end: usize): void {
+  let address = start;
+  while (address < end) {
+    const slotEnd = (address & ~(SLOT_BYTES - 1)) + SLOT_BYTES;
+    const partEnd = min<u32>(slotEnd, end);
+    const pdeAddress = Entry.pdeOf(mm.directory, address);
+    const pde = Entry.load(pdeAddress);
+    if ((pde & PTE_PRESENT) != 0) {
+      if (partEnd - address == SLOT_BYTES) {
+        releaseTable(mm, pdeAddress);
+      } else {
+        const first = Entry.pteOf(pde, address);
+        zapPtes(first, first + ((partEnd - address) >> 10));
+      }
+    }
+    address = partEnd;
+  }
+  flushTlb();
+}
+
+/**
+ * mlock: faults in the pages of [start, end), all of it mapped and the address space current, each as it will be used: copied where
+ * a write would copy it. Pages that allow no access stay as they are. False if there is no memory.
+ */
+export function populateRange(mm: Mm, start: usize, end: usize): bool {
+  for (let address = start; address < end; address += PAGE_BYTES) {
+    const vma = findVma(mm, address)!;
+    if ((vma.flags & VM_ACCESS) == 0) continue;
+    const wanted = (vma.flags & VM_WRITE) != 0 ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT;
+    const pde = Entry.load(Entry.pdeOf(mm.directory, address));
+    const entry = (pde & PTE_PRESENT) != 0 ? Entry.load(Entry.pteOf(pde, address)) : 0;
+    if ((pde & entry & wanted) == wanted) continue;
+    const code = (entry & PTE_PRESENT) | (wanted & PTE_WRITE);
+    if (handleMmFault(mm, address, code) != FaultResult.Resolved) return false;
+  }
+  return true;
 }
 
 /** Gives up every table of an address space that is not in CR3: the end of its user half. */
@@ -275,6 +350,8 @@ function growStack(mm: Mm, vma: Vma, start: usize): FaultResult {
     return FaultResult.BadAccess;
   }
   if (!unshareRange(mm, start, vma.start, UnshareCause.StackGrowth)) return FaultResult.OutOfMemory;
+  const bottom = vma.start;
   vma.start = start;
+  countLocked(mm, start, bottom);
   return FaultResult.Resolved;
 }

@@ -6,6 +6,8 @@
  *      Only this can fail, with ENOMEM, and then nothing that a program can see has changed.
  *   3. edit the list, then the tables; flush.
  *
+ * mremap.ts and memlock.ts go on with it.
+ *
  * Addresses are user addresses; sizes are bytes. May import the ABI, vmalist, memory, ptshare, pagetable, shmem.
  * Source: Linux 2.4 (mm/mmap.c, mm/mprotect.c).
  */
@@ -27,7 +29,7 @@ import {
 import { zapPageRange } from "./memory";
 import { totalFrames } from "./pagealloc";
 import { protectPtes } from "./pagetable";
-import { unshareRange } from "./ptshare";
+import { countLocked, unshareRange } from "./ptshare";
 import { newSharedObject } from "./shmem";
 import {
   copyVma,
@@ -51,17 +53,17 @@ import {
 const MMAP_END: usize = STACK_TOP - STACK_LIMIT - SLOT_BYTES;
 
 /** Whether a page-aligned range lies where programs may map. */
-function mappable(start: usize, bytes: u32): bool {
+export function mappable(start: usize, bytes: u32): bool {
   return start >= USER_LOWEST && start <= KERNEL_BASE && bytes <= KERNEL_BASE - start;
 }
 
 /** More private memory than there are frames could never be used: refused at once, not by killing somebody later. */
-function overcommits(bytes: u32, flags: u32): bool {
+export function overcommits(bytes: u32, flags: u32): bool {
   return (flags & VM_WRITE) != 0 && bytes >> PAGE_SHIFT > totalFrames();
 }
 
 /** The lowest room for `bytes` from `from` up, or 0. */
-function findRoom(mm: Mm, from: usize, bytes: u32): usize {
+export function findRoom(mm: Mm, from: usize, bytes: u32): usize {
   let start = from;
   let vma: Vma | null = findVma(mm, start);
   while (vma !== null && vma.start < start + bytes) {
@@ -142,7 +144,7 @@ function unmap(mm: Mm, start: usize, end: usize, cause: UnshareCause): i32 {
   const first = findVma(mm, start);
   if (first === null || first.start >= end) return 0;
   let upper: Vma | null = null;
-  if (first.start < start && first.end > end) {
+  if (cutsMiddle(mm, start, end)) {
     upper = copyVma(first);
     if (upper === null) return -Errno.ENOMEM;
   }
@@ -150,7 +152,22 @@ function unmap(mm: Mm, start: usize, end: usize, cause: UnshareCause): i32 {
     if (upper !== null) freeVma(upper);
     return -Errno.ENOMEM;
   }
-  if (upper !== null) splitVma(mm, first, end, upper);
+  cutMappings(mm, start, end, upper);
+  zapPageRange(mm, start, end);
+  countLocked(mm, start, end);
+  return 0;
+}
+
+/** Whether [start, end) lies in the middle of one mapping, so that cutting it out leaves two. */
+export function cutsMiddle(mm: Mm, start: usize, end: usize): bool {
+  const first = findVma(mm, start);
+  return first !== null && first.start < start && first.end > end;
+}
+
+/** Cuts [start, end) out of the list of mappings. Where it cuts the middle out of one, `upper` is a copy of that one. */
+export function cutMappings(mm: Mm, start: usize, end: usize, upper: Vma | null): void {
+  const first = findVma(mm, start);
+  if (first !== null && upper !== null) splitVma(mm, first, end, upper);
   let vma: Vma | null = first;
   while (vma !== null && vma.start < end) {
     const next: Vma | null = vma.next;
@@ -163,15 +180,13 @@ function unmap(mm: Mm, start: usize, end: usize, cause: UnshareCause): i32 {
     }
     vma = next;
   }
-  zapPageRange(mm, start, end);
-  return 0;
 }
 
 /**
  * Unshares the tables of the first and last slots of a range that is to be edited, where mappings outside of the range keep them.
  * A table that none keeps is given up when the range is unmapped.
  */
-function unshareEdges(mm: Mm, start: usize, end: usize, cause: UnshareCause): bool {
+export function unshareEdges(mm: Mm, start: usize, end: usize, cause: UnshareCause): bool {
   const firstSlot = start & ~(SLOT_BYTES - 1);
   const lastSlot = (end - 1) & ~(SLOT_BYTES - 1);
   if (edgeKeeps(mm, firstSlot, start, end) && !unshareRange(mm, firstSlot, firstSlot + 1, cause)) return false;
@@ -196,14 +211,34 @@ export function doMprotect(mm: Mm, start: usize, bytes: u32, prot: u32): i32 {
   const size = pageAlign(bytes);
   if (size == 0 || !mappable(start, size)) return -Errno.ENOMEM;
   const end = start + size;
-  const first = findVma(mm, start);
-  if (first === null || first.start > start) return -Errno.ENOMEM;
-  let last = first;
-  while (last.end < end) {
-    const next = last.next;
-    if (next === null || next.start != last.end) return -Errno.ENOMEM;
-    last = next;
+  const first = isolateRange(mm, start, end, UnshareCause.Mprotect);
+  if (first === null) return -Errno.ENOMEM;
+  protectMappings(mm, first, end, prot);
+  mergeVmas(mm, start, end);
+  flushTlb();
+  return 0;
+}
+
+/** Whether all of [start, end) is mapped. */
+export function wholeRangeMapped(mm: Mm, start: usize, end: usize): bool {
+  let at = start;
+  let vma: Vma | null = findVma(mm, start);
+  while (vma !== null && vma.start <= at) {
+    at = vma.end;
+    if (at >= end) return true;
+    vma = vma.next;
   }
+  return false;
+}
+
+/**
+ * Makes [start, end) begin and end where mappings do, so that these can be edited, and unshares its tables. The first of them, or null
+ * if something in the range is not mapped or there is no memory.
+ */
+export function isolateRange(mm: Mm, start: usize, end: usize, cause: UnshareCause): Vma | null {
+  if (!wholeRangeMapped(mm, start, end)) return null;
+  const first = findVma(mm, start)!;
+  let last = findVma(mm, end - 1)!;
   let middle: Vma | null = null;
   let upper: Vma | null = null;
   let taken = true;
@@ -215,10 +250,10 @@ export function doMprotect(mm: Mm, start: usize, bytes: u32, prot: u32): i32 {
     upper = copyVma(last);
     taken = upper !== null;
   }
-  if (!taken || !unshareRange(mm, start, end, UnshareCause.Mprotect)) {
+  if (!taken || !unshareRange(mm, start, end, cause)) {
     if (middle !== null) freeVma(middle);
     if (upper !== null) freeVma(upper);
-    return -Errno.ENOMEM;
+    return null;
   }
   let vma: Vma = first;
   if (middle !== null) {
@@ -227,10 +262,7 @@ export function doMprotect(mm: Mm, start: usize, bytes: u32, prot: u32): i32 {
     vma = middle;
   }
   if (upper !== null) splitVma(mm, last, end, upper);
-  protectMappings(mm, vma, end, prot);
-  mergeVmas(mm, start, end);
-  flushTlb();
-  return 0;
+  return vma;
 }
 
 /** Gives the mappings from `first` up to `end`, none of whose tables is shared, a new protection. */

@@ -78,7 +78,7 @@ export class TablePage {
   swapped: u32 = 0;
   /** Index in the directories that point at it. */
   slot: u32 = 0;
-  /** How many lie under mlock. */
+  /** How many lie under mlock, whether they map a frame or not. With one, the table is never shared. */
   locked: u32 = 0;
 }
 

@@ -22,7 +22,7 @@ import {
 import { PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT } from "./layout";
 import { FrameKind, Frames, Page, TablePage } from "./page";
 import { allocZeroedFrame, frameToVirt, freeFrame } from "./pagealloc";
-import { chainReserve, chainUnreserve, pageAddRmap, pageRemoveRmap, Rmap } from "./rmap";
+import { chainReserve, chainUnreserve, pageAddRmap, pageMoveRmap, pageRemoveRmap, Rmap } from "./rmap";
 import { putPage } from "./shmem";
 import { VM_ACCESS, VM_SHARED, VM_WRITE, Vma } from "./vmalist";
 import { vmstat } from "./vmstat";
@@ -128,6 +128,25 @@ export function zapPtes(first: usize, end: usize): void {
     if (left == 0) break;
   }
   table.present = left;
+}
+
+/**
+ * Moves what the ptes from address `first` up to `end` hold, all of one table, to the empty ptes from `to` on, all of one:
+ * mremap. The rmap entries and the counts go along; references do not change. The caller flushes. Cannot fail.
+ */
+export function movePtes(first: usize, end: usize, to: usize): void {
+  const from = changetype<TablePage>(Frames.ofAddress(first));
+  const target = changetype<TablePage>(Frames.ofAddress(to));
+  for (let pte = first; pte < end; pte += 4) {
+    const entry = Entry.load(pte);
+    if ((entry & PTE_MAPPED) == 0) continue;
+    const place = to + (pte - first);
+    Entry.store(place, entry);
+    Entry.store(pte, 0);
+    pageMoveRmap(Frames.ofEntry(entry), pte, place);
+    from.present--;
+    target.present++;
+  }
 }
 
 /** Empties and frees a table that no directory points at any more. */

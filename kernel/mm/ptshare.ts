@@ -10,7 +10,8 @@
  *       Only where the slot holds nothing but MAP_SHARED mappings are they writable: writing is what those are for, and
  *       there every user may also fill the table for all.
  *   I3  All users have the same mappings over the slot. fork makes it so; whoever edits a mapping first calls
- *       `unshareRange`. So any user may serve a read fault for all.
+ *       `unshareRange`. So any user may serve a read fault for all. mlock is not inherited, so a table with locked pages,
+ *       which `countLocked` keeps count of, is copied at fork.
  *   I7  Unsharing takes all its memory first. From there on it cannot fail, and nothing sleeps.
  *
  * I4–I6 (rmap, present, TLB) are at the top of memory.ts. W set in the pde of a table with one user says nothing new; W clear in
@@ -20,10 +21,10 @@
 import { Mark, UnshareCause } from "../abi/marks";
 import { Entry, flushTlb, PDE_TABLE, PTE_PRESENT, PTE_WRITE } from "../arch/i386/paging";
 import { mark } from "../lib/mark";
-import { PAGE_SHIFT, SLOT_SHIFT } from "./layout";
+import { PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT } from "./layout";
 import { Frames, TablePage } from "./page";
 import { allocTable, copyTable, freeTable } from "./pagetable";
-import { findVma, Mm, VM_SHARED, Vma } from "./vmalist";
+import { findVma, lockedPages, Mm, VM_SHARED, Vma } from "./vmalist";
 import { vmstat } from "./vmstat";
 
 /** UnshareCause lies above the slot in a mark. */
@@ -51,7 +52,28 @@ export function installTable(mm: Mm, pdeAddress: usize): bool {
   const frame = allocTable(slotOf(mm, pdeAddress));
   if (frame == 0) return false;
   adoptTable(pdeAddress, frame);
+  const slotStart = slotOf(mm, pdeAddress) << SLOT_SHIFT;
+  countLocked(mm, slotStart, slotStart + SLOT_BYTES);
   return true;
+}
+
+/** Counts anew what lies under mlock in each table that [start, end) reaches into, after an edit of its mappings. */
+export function countLocked(mm: Mm, start: usize, end: usize): void {
+  if (mm.locks == 0 || start >= end) return;
+  const last = (end - 1) >> SLOT_SHIFT;
+  for (let slot = start >> SLOT_SHIFT; slot <= last; slot++) {
+    const pde = Entry.load(mm.directory + (slot << 2));
+    if ((pde & PTE_PRESENT) == 0) continue;
+    const table = tableOf(pde);
+    // A table that others use has none, and an edit of its slot has unshared it.
+    if (table.users == 1) table.locked = lockedPages(mm, slot << SLOT_SHIFT, (slot + 1) << SLOT_SHIFT);
+  }
+}
+
+/** Whether the table in a slot has pages under mlock; false where there is no table. */
+export function slotIsLocked(mm: Mm, slot: u32): bool {
+  const pde = Entry.load(mm.directory + (slot << 2));
+  return (pde & PTE_PRESENT) != 0 && tableOf(pde).locked != 0;
 }
 
 /** Whether nothing but MAP_SHARED mappings reach into the slot that ends at `slotEnd`; `first` is the first that does. */

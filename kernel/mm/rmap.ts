@@ -90,7 +90,13 @@ export function pageRemoveRmap(page: Page, pte: usize): void {
     page.rmap = 0;
     return;
   }
-  let entry = rmap;
+  store<usize>(chainEntry(rmap, pte), load<usize>(rmap));
+  dropNewest(page);
+}
+
+/** Where in the chain with the newest entry at `newest` a pte is. */
+function chainEntry(newest: usize, pte: usize): usize {
+  let entry = newest;
   while (load<usize>(entry) != pte) {
     if ((entry & BLOCK_MASK) == FIRST_ENTRY) {
       entry = load<usize>(entry - FIRST_ENTRY);
@@ -99,8 +105,17 @@ export function pageRemoveRmap(page: Page, pte: usize): void {
       entry -= 4;
     }
   }
-  store<usize>(entry, load<usize>(rmap));
-  dropNewest(page);
+  return entry;
+}
+
+/** The entry for pte `from`, which must be there, becomes one for pte `to`: mremap. Takes and frees nothing. */
+export function pageMoveRmap(page: Page, from: usize, to: usize): void {
+  if ((page.rmap & DIRECT) == 0) {
+    store<usize>(chainEntry(page.rmap, from), to);
+    return;
+  }
+  assert(page.rmap == (from | DIRECT), "a pte is in the rmap of the page that it maps");
+  page.rmap = to | DIRECT;
 }
 
 /** Takes the newest entry off a chain. A block that falls empty is freed; a chain left with one entry becomes direct. */

@@ -9,7 +9,7 @@ import { SLOT_SHIFT } from "./layout";
 import { copyPageRange, zapAll } from "./memory";
 import { FrameKind, Frames, TablePage } from "./page";
 import { allocFrame, frameToVirt, freeFrame, virtToFrame } from "./pagealloc";
-import { copyVma, freeVma, Mm, Vma } from "./vmalist";
+import { copyVma, freeVma, Mm, VM_LOCKED, Vma } from "./vmalist";
 import { mappingFramesAllocated, vmstat } from "./vmstat";
 
 export { Mm, Vma } from "./vmalist";
@@ -67,6 +67,7 @@ function copyMappings(child: Mm, parent: Mm): bool {
   while (vma !== null) {
     const copy = copyVma(vma);
     if (copy === null) return false;
+    copy.flags &= ~VM_LOCKED;
     if (last === null) child.vmas = copy;
     else last.next = copy;
     last = copy;

@@ -22,6 +22,8 @@ export const VM_ACCESS: u32 = VM_READ | VM_WRITE | VM_EXEC;
 export const VM_SHARED: u32 = 0x08;
 /** A stack: accesses below it make it grow. */
 export const VM_GROWSDOWN: u32 = 0x100;
+/** Under mlock: its pages stay. fork's copy of the mapping is not locked. */
+export const VM_LOCKED: u32 = 0x2000;
 
 @unmanaged
 export class Vma {
@@ -52,6 +54,8 @@ export class Mm {
   /** Where the heap begins (exec sets it) and ends, to the byte. */
   startBrk: usize = 0;
   brk: usize = 0;
+  /** 1 once anything has been locked: until then the tables' counts of locked pages are all 0. */
+  locks: u32 = 0;
 }
 
 /** The first mapping that ends after `address`: it holds the address, or is the next above it. Null if there is none. */
@@ -62,6 +66,17 @@ export function findVma(mm: Mm, address: usize): Vma | null {
   while (vma !== null && vma.end <= address) vma = vma.next;
   if (vma !== null) mm.recent = vma;
   return vma;
+}
+
+/** Pages of [start, end) that lie under mlock. */
+export function lockedPages(mm: Mm, start: usize, end: usize): u32 {
+  let pages: u32 = 0;
+  let vma: Vma | null = findVma(mm, start);
+  while (vma !== null && vma.start < end) {
+    if ((vma.flags & VM_LOCKED) != 0) pages += (min<u32>(vma.end, end) - max<u32>(vma.start, start)) >> PAGE_SHIFT;
+    vma = vma.next;
+  }
+  return pages;
 }
 
 /** A mapping in no list, with no object and no source. Null if there is no memory. */

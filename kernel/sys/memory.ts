@@ -4,7 +4,9 @@
 import { Errno } from "../abi/errno";
 import { MmapArguments } from "../abi/structs";
 import { TrapFrame } from "../arch/i386/trapframe";
+import { doMadvise, doMlock, doMlockall, doMsync, doMunlock, doMunlockall } from "../mm/memlock";
 import { doBrk, doMmap, doMprotect, doMunmap } from "../mm/mmap";
+import { doMremap } from "../mm/mremap";
 import { copyFromUser } from "../mm/uaccess";
 import { currentTask } from "../task/task";
 
@@ -34,4 +36,39 @@ export function sysMunmap(frame: TrapFrame): i32 {
 /** mprotect(address, bytes, protection). */
 export function sysMprotect(frame: TrapFrame): i32 {
   return doMprotect(currentTask().mm!, frame.ebx, frame.ecx, frame.edx);
+}
+
+/** mremap(address, old bytes, new bytes, flags, new address). */
+export function sysMremap(frame: TrapFrame): i32 {
+  return doMremap(currentTask().mm!, frame.ebx, frame.ecx, frame.edx, frame.esi, frame.edi);
+}
+
+/** madvise(address, bytes, advice). */
+export function sysMadvise(frame: TrapFrame): i32 {
+  return doMadvise(currentTask().mm!, frame.ebx, frame.ecx, frame.edx);
+}
+
+/** mlock(address, bytes). */
+export function sysMlock(frame: TrapFrame): i32 {
+  return doMlock(currentTask().mm!, frame.ebx, frame.ecx);
+}
+
+/** munlock(address, bytes). */
+export function sysMunlock(frame: TrapFrame): i32 {
+  return doMunlock(currentTask().mm!, frame.ebx, frame.ecx);
+}
+
+/** mlockall(flags). */
+export function sysMlockall(frame: TrapFrame): i32 {
+  return doMlockall(currentTask().mm!, frame.ebx);
+}
+
+/** munlockall(). */
+export function sysMunlockall(_frame: TrapFrame): i32 {
+  return doMunlockall(currentTask().mm!);
+}
+
+/** msync(address, bytes, flags). */
+export function sysMsync(frame: TrapFrame): i32 {
+  return doMsync(currentTask().mm!, frame.ebx, frame.ecx, frame.edx);
 }

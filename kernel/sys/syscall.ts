@@ -23,7 +23,20 @@ import {
   sysWritev,
 } from "./file";
 import { sysClockGettime, sysGettimeofday, sysNanosleep, sysReboot, sysTime, sysUname } from "./info";
-import { sysBrk, sysMmap, sysMmap2, sysMprotect, sysMunmap } from "./memory";
+import {
+  sysBrk,
+  sysMadvise,
+  sysMlock,
+  sysMlockall,
+  sysMmap,
+  sysMmap2,
+  sysMprotect,
+  sysMremap,
+  sysMsync,
+  sysMunlock,
+  sysMunlockall,
+  sysMunmap,
+} from "./memory";
 import {
   sysAccess,
   sysChdir,
@@ -103,6 +116,13 @@ export function syscallInit(): void {
   serve(Syscall.Mmap2, sysMmap2);
   serve(Syscall.Munmap, sysMunmap);
   serve(Syscall.Mprotect, sysMprotect);
+  serve(Syscall.Mremap, sysMremap);
+  serve(Syscall.Madvise, sysMadvise);
+  serve(Syscall.Msync, sysMsync);
+  serve(Syscall.Mlock, sysMlock);
+  serve(Syscall.Munlock, sysMunlock);
+  serve(Syscall.Mlockall, sysMlockall);
+  serve(Syscall.Munlockall, sysMunlockall);
 
   serve(Syscall.Read, sysRead);
   serve(Syscall.Write, sysWrite);

@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { audit, rmapOf } from "./mmaudit";
-import { FAULT, MAP, PAGE, PROT, PTE, SLOT, World } from "./mmworld";
+import { EFAULT, EINVAL, ENOMEM, FAULT, MADV_DONTNEED, MAP, MREMAP, PAGE, PROT, PTE, SLOT, World } from "./mmworld";
 
 const test = suite("kernel/mm");
 const AREA = 0x40000000;
@@ -289,6 +289,105 @@ test("P26 brk and the stack unshare before they grow", async () => {
   end(world);
 });
 
+test("P26 mremap: shrinks, grows in place, moves pages with their reverse map, over what is there", async () => {
+  for (const share of [false, true]) {
+    const world = await populated(share, 8, 16 * PAGE);
+    const parent = world.current;
+    const child = world.fork();
+    const before = tableBytes(world, child, AREA).map((pte) => pte & ~0x62);
+    const pages = [0, 1, 2, 3].map((i) => world.pte(parent, AREA + i * PAGE) >>> 12);
+    const copies = world.counter("cowCopies");
+    const far = 0x50000000 - PAGE;
+    assert.is(world.mremap(AREA, 4 * PAGE, 6 * PAGE, MREMAP.mayMove | MREMAP.fixed, far), far);
+    audit(world);
+    assert.equal(
+      [0, 1, 2, 3].map((i) => world.pte(parent, far + i * PAGE) >>> 12),
+      pages,
+    );
+    assert.is(world.counter("cowCopies"), copies);
+    for (let i = 0; i < 6; i++) assert.is(world.load(far + i * PAGE), i < 4 ? i + 1 : 0);
+    assert.equal(world.access(AREA, false), { fault: FAULT.badAccess });
+    assert.equal(
+      tableBytes(world, child, AREA).map((pte) => pte & ~0x62),
+      before,
+    );
+    // Within one mapping, over another part of it.
+    assert.is(
+      world.mremap(AREA + 4 * PAGE, PAGE, PAGE, MREMAP.mayMove | MREMAP.fixed, AREA + 6 * PAGE),
+      AREA + 6 * PAGE,
+    );
+    assert.is(world.load(AREA + 6 * PAGE), 5);
+    assert.is(world.load(AREA + 7 * PAGE), 8);
+    assert.is(world.mremap(far, 6 * PAGE, PAGE, 0), far);
+    assert.equal(world.access(far + PAGE, false), { fault: FAULT.badAccess });
+    assert.is(world.mremap(far, PAGE, 3 * PAGE, 0), far);
+    assert.is(world.load(far + PAGE), 0);
+    world.mmap(far + 3 * PAGE, PAGE, PROT.read, MAP.private | MAP.fixed);
+    assert.is(world.mremap(far, 3 * PAGE, 4 * PAGE, 0), ENOMEM);
+    assert.is(world.mremap(far, 4 * PAGE, 5 * PAGE, MREMAP.mayMove), EFAULT);
+    assert.is(world.mremap(far, PAGE, PAGE, MREMAP.mayMove | MREMAP.fixed, far), EINVAL);
+    assert.is(world.mremap(far, 0, PAGE, MREMAP.mayMove), EINVAL);
+    world.activate(child);
+    for (let i = 0; i < 8; i++) assert.is(world.load(AREA + i * PAGE), i + 1);
+    end(world);
+  }
+});
+
+test("P26 madvise drops pages of one process only; whole slots are given up, edges unshared", async () => {
+  for (const share of [false, true]) {
+    const world = await populated(share, 8, 3 * SLOT);
+    const parent = world.current;
+    world.store(AREA + SLOT, 10);
+    world.store(AREA + 2 * SLOT, 20);
+    const child = world.fork();
+    const unshared = world.counter("tablesUnshared");
+    assert.is(world.kernel.doMadvise(parent, AREA + 4 * PAGE, 2 * SLOT - 3 * PAGE, MADV_DONTNEED), 0);
+    assert.is(world.counter("tablesUnshared") - unshared, share ? 2 : 0);
+    audit(world);
+    assert.is(world.load(AREA + 3 * PAGE), 4);
+    for (const gone of [4 * PAGE, SLOT, 2 * SLOT]) assert.is(world.load(AREA + gone), 0);
+    world.activate(child);
+    assert.is(world.load(AREA + 4 * PAGE), 5);
+    assert.is(world.load(AREA + SLOT), 10);
+    assert.is(world.load(AREA + 2 * SLOT), 20);
+    assert.is(world.kernel.doMadvise(child, AREA - PAGE, 2 * PAGE, MADV_DONTNEED), ENOMEM);
+    assert.is(world.kernel.doMadvise(child, AREA, PAGE, 77), EINVAL);
+    end(world);
+  }
+});
+
+test("P35 mlock faults in, and fork copies the tables that have locked pages; its child has them unlocked", async () => {
+  for (const share of [false, true]) {
+    const world = await populated(share, 2, 3 * SLOT);
+    const parent = world.current;
+    world.store(AREA + 2 * SLOT, 9);
+    assert.is(world.kernel.doMlock(parent, AREA + SLOT - PAGE + 5, PAGE), 0);
+    assert.is.not(world.pte(parent, AREA + SLOT) & PTE.write, 0);
+    const child = world.fork();
+    audit(world);
+    for (const [at, shared] of [
+      [AREA, false],
+      [AREA + SLOT, false],
+      [AREA + 2 * SLOT, share],
+    ] as const) {
+      assert.is(world.users(parent, at), shared ? 2 : 1);
+      assert.is(world.pde(parent, at) === world.pde(child, at), shared);
+    }
+    world.store(AREA + SLOT, 7);
+    world.activate(child);
+    assert.is(world.load(AREA + SLOT), 0);
+    assert.is(world.kernel.doMadvise(child, AREA + SLOT, PAGE, MADV_DONTNEED), 0);
+    world.activate(parent);
+    assert.is(world.kernel.doMadvise(parent, AREA + SLOT, PAGE, MADV_DONTNEED), EINVAL);
+    assert.is(world.kernel.doMunlock(parent, AREA, 2 * SLOT), 0);
+    assert.is(world.kernel.doMadvise(parent, AREA + SLOT, PAGE, MADV_DONTNEED), 0);
+    const second = world.fork();
+    assert.is(world.users(second, AREA), share ? 2 : 1);
+    assert.is(world.kernel.doMlock(parent, AREA - PAGE, 2 * PAGE), ENOMEM);
+    end(world);
+  }
+});
+
 test("P7 P51 P52 any allocation may fail: fork, unshare, munmap, mprotect and mmap change nothing then", async () => {
   for (const share of [false, true]) {
     const acts: ((world: World, child: number) => boolean)[] = [
@@ -298,6 +397,12 @@ test("P7 P51 P52 any allocation may fail: fork, unshare, munmap, mprotect and mm
       (world) => world.kernel.doMprotect(world.current, AREA + 3 * PAGE, PAGE, PROT.read) === 0,
       (world) => world.mmap(AREA + 3 * PAGE, PAGE, PROT.read, MAP.shared | MAP.fixed) > 0,
       (world) => !("fault" in world.access(AREA + 12 * PAGE, true)),
+      (world) => world.mremap(AREA + 2 * PAGE, 3 * PAGE, 2 * PAGE, MREMAP.mayMove) === AREA + 2 * PAGE,
+      (world) => world.mremap(AREA, 2 * SLOT, 2 * SLOT + PAGE, 0) === AREA,
+      (world) => world.mremap(AREA + 2 * PAGE, 3 * PAGE, 8 * PAGE, MREMAP.mayMove) > 0,
+      (world) => world.mremap(AREA, 3 * PAGE, 2 * PAGE, MREMAP.mayMove | MREMAP.fixed, AREA + 5 * PAGE) > 0,
+      (world) => world.kernel.doMadvise(world.current, AREA + 3 * PAGE, PAGE, MADV_DONTNEED) === 0,
+      (world) => world.kernel.doMlock(world.current, AREA + 3 * PAGE, PAGE) === 0,
     ];
     for (const act of acts) {
       let done = false;
@@ -311,10 +416,11 @@ test("P7 P51 P52 any allocation may fail: fork, unshare, munmap, mprotect and mm
         world.kernel.failAllocation(0);
         audit(world);
         if (!done) {
-          // A finished unshare may stay.
-          if (world.counter("tablesUnshared") === 0) assert.is(world.freeFrames(), free);
+          // A finished unshare may stay, and a page that mlock has copied.
+          if (world.counter("tablesUnshared") + world.counter("cowCopies") === 0) assert.is(world.freeFrames(), free);
           const now = [world.current, child].map((mm) => tableBytes(world, mm, AREA).map((pte) => pte & ~0x62));
-          assert.equal(now, shapes);
+          if (world.counter("cowCopies") === 0) assert.equal(now, shapes);
+          for (let i = 0; i < 8; i++) assert.is(world.load(AREA + i * PAGE), i + 1);
         }
         assert.ok(n < 30);
         end(world);

@@ -10,6 +10,7 @@ const PAGE_BUDDY = 0x100;
 const MM_VMAS = 4;
 const VMA = { start: 0, end: 4, flags: 8, next: 12, object: 16 };
 const VM_SHARED = 8;
+const VM_LOCKED = 0x2000;
 
 function fail(message: string): never {
   throw new Error(`audit: ${message}`);
@@ -57,7 +58,10 @@ export function audit(world: World): void {
 
 /** I1, I2, I3: the directories against the tables. Returns, for each table frame, the slot descriptions that point at it. */
 function auditDirectories(world: World): Map<number, { slot: number; shape: string }> {
-  const tables = new Map<number, { slot: number; shape: string; users: number; writable: boolean; shared: boolean }>();
+  const tables = new Map<
+    number,
+    { slot: number; shape: string; users: number; writable: boolean; shared: boolean; locked: number }
+  >();
   for (const mm of world.spaces) {
     const vmas = mappings(world, mm);
     for (let i = 1; i < vmas.length; i++)
@@ -74,10 +78,14 @@ function auditDirectories(world: World): Map<number, { slot: number; shape: stri
         })
         .join(" ");
       const shared = inside.every(({ flags }) => flags & VM_SHARED);
+      const locked = inside
+        .filter(({ flags }) => flags & VM_LOCKED)
+        .map(({ start, end }) => Math.min(end, (slot + 1) * 0x400000) - Math.max(start, slot * 0x400000))
+        .reduce((sum, bytes) => sum + bytes / 4096, 0);
       const frame = pde >>> 12;
       const known = tables.get(frame);
       if (!known) {
-        tables.set(frame, { slot, shape, users: 1, writable: (pde & PTE.write) !== 0, shared });
+        tables.set(frame, { slot, shape, users: 1, writable: (pde & PTE.write) !== 0, shared, locked });
       } else {
         known.users++;
         known.writable ||= (pde & PTE.write) !== 0;
@@ -96,6 +104,10 @@ function auditDirectories(world: World): Map<number, { slot: number; shape: stri
         `I2: slot ${table.slot} has ${table.users} users, shared mappings only: ${table.shared}, W: ${table.writable}`,
       );
     }
+    if (world.read(page + 24) !== table.locked) {
+      fail(`slot ${table.slot}: ${table.locked} pages are locked, ${world.read(page + 24)} counted`);
+    }
+    if (table.users > 1 && table.locked > 0) fail(`I3: slot ${table.slot} has locked pages and ${table.users} users`);
     if (world.read(page + 20) !== table.slot) fail("a table's slot is wrong");
   }
   return tables;

@@ -7,12 +7,25 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../fuzz/random";
 import { audit } from "./mmaudit";
-import { ENOMEM, FAULT, KERNEL_BASE, MAP, PAGE, PROT, World } from "./mmworld";
+import {
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  FAULT,
+  KERNEL_BASE,
+  MADV_DONTNEED,
+  MAP,
+  MREMAP,
+  PAGE,
+  PROT,
+  PTE,
+  World,
+} from "./mmworld";
 
 const test = suite("kernel/mm fuzz");
 const SEEDS = Number(process.env.FUZZ_SEEDS ?? 16);
 const FIRST_SEED = Number(process.env.FUZZ_SEED ?? 1);
-const STEPS = 120;
+const STEPS = 100;
 const MAX_SPACES = 5;
 /** All mappings are made in this many pages, which end in the middle of a slot. */
 const AREA = 0x40000000;
@@ -22,14 +35,20 @@ const AREA_PAGES = 2.5 * 1024;
 const SOURCE = KERNEL_BASE + 0x10000;
 const SOURCE_PAGES = 64;
 
-/** What a page holds: one word, at a place that depends on the page. A cell is one page, whoever sees it. */
+/** What a page holds: one word, at offset `word`. A cell is one page, whoever sees it, wherever it moves to. */
 interface Cell {
   value: number;
+  word: number;
 }
 interface Mapping {
   prot: number;
-  shared: boolean;
+  /** Of shared memory: all pages that it has, and which of them this is. */
+  object: Map<number, Cell> | undefined;
+  index: number;
+  locked: boolean;
   cell: Cell;
+  /** What private memory reads as when its page has been dropped. */
+  initial: number;
 }
 type Space = Map<number, Mapping>;
 
@@ -86,9 +105,12 @@ class Run {
     else if (act < 55) this.map();
     else if (act < 58) this.mapImage();
     else if (act < 68) this.unmap();
-    else if (act < 76) this.protect();
-    else if (act < 84) this.fork();
-    else if (act < 88) this.end();
+    else if (act < 74) this.protect();
+    else if (act < 79) this.remap();
+    else if (act < 82) this.drop();
+    else if (act < 85) this.lock();
+    else if (act < 90) this.fork();
+    else if (act < 93) this.end();
     else this.activate();
     this.world.kernel.failAllocation(0);
     audit(this.world);
@@ -100,7 +122,7 @@ class Run {
       const write = this.random.oneIn(2);
       const mapping = this.space.get(page);
       const allowed = mapping !== undefined && (mapping.prot & (write ? PROT.write : PROT.rw)) !== 0;
-      const at = this.address(page) + this.wordOf(page);
+      const at = this.address(page) + (mapping?.cell.word ?? 0);
       const found = this.world.access(at, write);
       if ("fault" in found) {
         assert.is(found.fault, allowed ? FAULT.outOfMemory : FAULT.badAccess);
@@ -125,7 +147,15 @@ class Run {
     if (result === ENOMEM) return;
     assert.is(result, this.address(page));
     this.focus.push(page);
-    for (let i = page; i < page + pages; i++) this.space.set(i, { prot, shared, cell: { value: 0 } });
+    const object = shared ? new Map<number, Cell>() : undefined;
+    for (let i = page; i < page + pages; i++) this.setMapping(i, prot, object, i - page, false);
+  }
+
+  /** The model of one page mapped: of an object, or fresh. */
+  setMapping(page: number, prot: number, object: Map<number, Cell> | undefined, index: number, locked: boolean): void {
+    const cell = object?.get(index) ?? { value: 0, word: this.wordOf(page) };
+    object?.set(index, cell);
+    this.space.set(page, { prot, object, index, locked, cell, initial: 0 });
   }
 
   /** exec's kind of mapping: some bytes of the source, not from a page boundary on, and zeros after them. */
@@ -144,7 +174,8 @@ class Run {
     for (let i = page; i < page + pages; i++) {
       const offset = (i - page) * PAGE + this.wordOf(i);
       const value = fileBytes > 0 && offset < lead + fileBytes ? from + offset : 0;
-      this.space.set(i, { prot, shared: false, cell: { value } });
+      const cell = { value, word: this.wordOf(i) };
+      this.space.set(i, { prot, object: undefined, index: 0, locked: false, cell, initial: value });
     }
   }
 
@@ -169,13 +200,80 @@ class Run {
     }
   }
 
+  /** mremap in all its forms. Where the kernel says that it is several mappings, nothing has happened. */
+  remap(): void {
+    const { random, space } = this;
+    const { page, pages } = this.range();
+    const target = this.somePage();
+    const flags = random.pick([0, MREMAP.mayMove, MREMAP.mayMove, MREMAP.mayMove | MREMAP.fixed]);
+    const room = AREA_PAGES - (flags & MREMAP.fixed ? target : page);
+    const wanted = Math.max(1, Math.min(room, random.oneIn(2) ? pages : pages + random.below(40) - 10));
+    const from = this.address(page);
+    const result = this.world.mremap(from, pages * PAGE, wanted * PAGE, flags, this.address(target));
+    if (result === EFAULT || result === ENOMEM) return;
+    if (result === EINVAL) {
+      assert.ok(flags & MREMAP.fixed && target < page + pages && page < target + wanted);
+      return;
+    }
+    const to = (result - AREA) / PAGE;
+    if (flags & MREMAP.fixed) assert.is(to, target);
+    if (!(flags & MREMAP.mayMove)) assert.is(to, page);
+    const moved: Mapping[] = [];
+    for (let i = page; i < page + pages; i++) {
+      const mapping = space.get(i);
+      assert.ok(mapping, "mremap of a hole");
+      if (mapping) moved.push(mapping);
+      space.delete(i);
+    }
+    const last = moved[pages - 1];
+    for (let i = 0; i < wanted; i++) {
+      const mapping = moved[i];
+      if (mapping) space.set(to + i, mapping);
+      else this.setMapping(to + i, last.prot, last.object, last.index + i - pages + 1, last.locked);
+    }
+  }
+
+  /** madvise(MADV_DONTNEED). */
+  drop(): void {
+    const { page, pages } = this.range();
+    const range = Array.from({ length: pages }, (_, i) => this.space.get(page + i));
+    const result = this.world.kernel.doMadvise(this.world.current, this.address(page), pages * PAGE, MADV_DONTNEED);
+    if (result === ENOMEM) return;
+    assert.is(result, range.some((mapping) => mapping?.locked) ? EINVAL : 0);
+    if (result !== 0) return;
+    for (const mapping of range) {
+      assert.ok(mapping, "madvise of a hole");
+      if (mapping && !mapping.object) mapping.cell.value = mapping.initial;
+    }
+  }
+
+  /** mlock or munlock of some pages. */
+  lock(): void {
+    const { page, pages } = this.range();
+    const { world } = this;
+    const wanted = Math.min(pages, 40);
+    const locked = this.random.below(3) > 0;
+    const call = locked ? world.kernel.doMlock : world.kernel.doMunlock;
+    const result = call(world.current, this.address(page) + this.random.below(PAGE), (wanted - 1) * PAGE + 1);
+    if (result === ENOMEM) return;
+    assert.is(result, 0);
+    for (let i = page; i < page + wanted; i++) {
+      const mapping = this.space.get(i);
+      assert.ok(mapping, "mlock of a hole");
+      if (!mapping) continue;
+      mapping.locked = locked;
+      if (locked && mapping.prot !== PROT.none) assert.ok(world.pte(world.current, this.address(i)) & PTE.present);
+    }
+  }
+
   fork(): void {
     if (this.spaces.size >= MAX_SPACES) return;
     const child = this.world.fork();
     if (child === 0) return;
     const copy: Space = new Map();
-    for (const [page, { prot, shared, cell }] of this.space) {
-      copy.set(page, { prot, shared, cell: shared ? cell : { value: cell.value } });
+    for (const [page, mapping] of this.space) {
+      const { object, cell } = mapping;
+      copy.set(page, { ...mapping, locked: false, cell: object ? cell : { ...cell } });
     }
     this.spaces.set(child, copy);
   }
@@ -197,7 +295,7 @@ class Run {
     for (const [mm, space] of this.spaces) {
       this.world.activate(mm);
       for (const [page, { prot, cell }] of space) {
-        const found = this.world.access(this.address(page) + this.wordOf(page), false);
+        const found = this.world.access(this.address(page) + cell.word, false);
         if ("fault" in found) assert.is(found.fault, prot === PROT.none ? FAULT.badAccess : FAULT.outOfMemory);
         else assert.is(this.world.read(found.at), cell.value);
       }

@@ -18,7 +18,11 @@ const MEMORY_BASE = 0xc0200000;
 const INFO_AT = 0x1000;
 /** An empty directory in low memory. */
 const BOOT_DIRECTORY = 0x2000;
+export const MREMAP = { mayMove: 1, fixed: 2 };
+export const MADV_DONTNEED = 4;
 export const ENOMEM = -12;
+export const EFAULT = -14;
+export const EINVAL = -22;
 
 /** What is used of the host's WebAssembly, which is not part of the ECMAScript library that the tests are checked with. */
 interface Host {
@@ -47,7 +51,19 @@ let compiled: Promise<{ module: Module; staticEnd: number }> | undefined;
 function compile(): Promise<{ module: Module; staticEnd: number }> {
   compiled ??= (async () => {
     const root = findRoot();
-    const files = ["page", "pagealloc", "bootmem", "vma", "vmalist", "mmap", "memory", "vmstat", "kmalloc"];
+    const files = [
+      "page",
+      "pagealloc",
+      "bootmem",
+      "vma",
+      "vmalist",
+      "mmap",
+      "mremap",
+      "memlock",
+      "memory",
+      "vmstat",
+      "kmalloc",
+    ];
     const { wasm, staticEnd } = await runAsc({
       root,
       entries: files.map((name) => `${root}/kernel/mm/${name}.ts`),
@@ -151,6 +167,12 @@ export class World {
 
   mmap(address: number, bytes: number, prot: number, flags: number): number {
     const result = this.kernel.doMmap(this.current, address, bytes, prot, flags | MAP.anonymous);
+    return result < 0 && result >= -4095 ? result : result >>> 0;
+  }
+
+  /** mremap of the current address space: the address, or -errno. */
+  mremap(address: number, oldBytes: number, newBytes: number, flags: number, target = 0): number {
+    const result = this.kernel.doMremap(this.current, address, oldBytes, newBytes, flags, target);
     return result < 0 && result >= -4095 ? result : result >>> 0;
   }
 

@@ -6,7 +6,7 @@
  */
 
 import { MAX_ERRNO } from "../../kernel/abi/errno";
-import { syscall0, syscall1, syscall2, syscall3, syscall4, syscall6 } from "../../kernel/abi/intrinsics";
+import { syscall0, syscall1, syscall2, syscall3, syscall4, syscall5, syscall6 } from "../../kernel/abi/intrinsics";
 import { MAP_ANONYMOUS } from "../../kernel/abi/mman";
 import { Stat64, Timespec } from "../../kernel/abi/structs";
 import { Syscall } from "../../kernel/abi/syscalls";
@@ -147,6 +147,38 @@ export function munmap(address: usize, bytes: usize): i32 {
 
 export function mprotect(address: usize, bytes: usize, protection: u32): i32 {
   return syscall3(Syscall.Mprotect, address, bytes, protection);
+}
+
+/** Shrinks, grows or (MREMAP_MAYMOVE) moves a mapping: its address then, or -errno. `target` goes with MREMAP_FIXED. */
+export function mremap(address: usize, oldBytes: usize, newBytes: usize, flags: u32, target: usize = 0): usize {
+  return syscall5(Syscall.Mremap, address, oldBytes, newBytes, flags, target);
+}
+
+/** Advice for whole pages: kernel/abi/mman.ts, MADV_DONTNEED and others. */
+export function madvise(address: usize, bytes: usize, advice: u32): i32 {
+  return syscall3(Syscall.Madvise, address, bytes, advice);
+}
+
+export function msync(address: usize, bytes: usize, flags: u32): i32 {
+  return syscall3(Syscall.Msync, address, bytes, flags);
+}
+
+/** Faults the pages in and keeps them; a child by fork has them unlocked. */
+export function mlock(address: usize, bytes: usize): i32 {
+  return syscall2(Syscall.Mlock, address, bytes);
+}
+
+export function munlock(address: usize, bytes: usize): i32 {
+  return syscall2(Syscall.Munlock, address, bytes);
+}
+
+/** mlock of all that is mapped: MCL_CURRENT. */
+export function mlockall(flags: u32): i32 {
+  return syscall1(Syscall.Mlockall, flags);
+}
+
+export function munlockall(): i32 {
+  return syscall0(Syscall.Munlockall);
 }
 
 /** Lets the next runnable process run. */

@@ -1,0 +1,119 @@
+/**
+ * What programs say about memory that is mapped: madvise, mlock and its kin, msync. mmap.ts's order holds: look, take, edit.
+ *
+ * Locking a range faults all its pages in, with a copy of their own where a write would make one, and then marks its mappings; each table
+ * counts its locked pages (ptshare.ts, countLocked), by which fork knows that it must copy the table, and reclaim that it must
+ * leave its pages. A process that maps, moves or unmaps locked memory keeps the counts right in mmap.ts and mremap.ts.
+ * May import the ABI, mmap, vmalist, memory, ptshare. Source: Linux 2.4 (mm/mlock.c, mm/filemap.c).
+ */
+import { Errno } from "../abi/errno";
+import { UnshareCause } from "../abi/marks";
+import { MADV_DONTNEED, MCL_CURRENT, MS_ASYNC, MS_INVALIDATE, MS_SYNC } from "../abi/mman";
+import { KERNEL_BASE, PAGE_OFFSET, PAGE_SHIFT, pageAlign, SLOT_BYTES, USER_LOWEST } from "./layout";
+import { dropPageRange, populateRange } from "./memory";
+import { isolateRange, mappable, wholeRangeMapped } from "./mmap";
+import { totalFrames } from "./pagealloc";
+import { countLocked, unshareRange } from "./ptshare";
+import { findVma, lockedPages, Mm, mergeVmas, VM_LOCKED, Vma } from "./vmalist";
+
+/** Of all frames, this part (2 to its power) is the most that a process may lock. */
+const LOCK_LIMIT_SHIFT: u32 = 1;
+
+/** What is wrong with a range of pages that a program names: 0; -EINVAL (not aligned), -ENOMEM (not all of it is mapped). */
+function checkRange(mm: Mm, start: usize, bytes: u32): i32 {
+  if ((start & PAGE_OFFSET) != 0) return -Errno.EINVAL;
+  if (bytes == 0) return 0;
+  const size = pageAlign(bytes);
+  if (size == 0 || !mappable(start, size)) return -Errno.ENOMEM;
+  return wholeRangeMapped(mm, start, start + size) ? 0 : -Errno.ENOMEM;
+}
+
+/**
+ * madvise. MADV_DONTNEED: private memory reads as when it was mapped, shared memory keeps its contents; -EINVAL for locked memory. The
+ * other advice of Linux 2.4 changes nothing. -EINVAL for any else; as checkRange; -ENOMEM. Nothing is done of what fails.
+ */
+export function doMadvise(mm: Mm, start: usize, bytes: u32, advice: u32): i32 {
+  if (advice > MADV_DONTNEED) return -Errno.EINVAL;
+  const error = checkRange(mm, start, bytes);
+  if (error != 0 || bytes == 0 || advice != MADV_DONTNEED) return error;
+  const end = start + pageAlign(bytes);
+  if (lockedPages(mm, start, end) != 0) return -Errno.EINVAL;
+  if (!unshareEnds(mm, start, end)) return -Errno.ENOMEM;
+  dropPageRange(mm, start, end);
+  return 0;
+}
+
+/** Unshares the tables that [start, end) covers in part. False if there is no memory. */
+function unshareEnds(mm: Mm, start: usize, end: usize): bool {
+  const slotMask = SLOT_BYTES - 1;
+  if ((start & slotMask) != 0 && !unshareRange(mm, start, start + 1, UnshareCause.Madvise)) return false;
+  return (end & slotMask) == 0 || unshareRange(mm, end - 1, end, UnshareCause.Madvise);
+}
+
+/** mlock: locks every page that the range touches. 0; -ENOMEM: not all is mapped, no memory, or more than half of all. */
+export function doMlock(mm: Mm, address: usize, bytes: u32): i32 {
+  return setLocked(mm, address, bytes, VM_LOCKED);
+}
+
+/** munlock. 0; -ENOMEM: not all is mapped, or there is no memory. */
+export function doMunlock(mm: Mm, address: usize, bytes: u32): i32 {
+  return setLocked(mm, address, bytes, 0);
+}
+
+/** Makes VM_LOCKED in the mappings of every page that the range touches what `locked` says. */
+function setLocked(mm: Mm, address: usize, bytes: u32, locked: u32): i32 {
+  if (bytes == 0) return 0;
+  const start = address & ~PAGE_OFFSET;
+  const size = bytes <= KERNEL_BASE ? pageAlign(bytes + (address & PAGE_OFFSET)) : 0;
+  if (size == 0 || !mappable(start, size)) return -Errno.ENOMEM;
+  const end = start + size;
+  if (!wholeRangeMapped(mm, start, end)) return -Errno.ENOMEM;
+  if (locked != 0) {
+    const others = lockedPages(mm, USER_LOWEST, KERNEL_BASE) - lockedPages(mm, start, end);
+    if (others + (size >> PAGE_SHIFT) > totalFrames() >> LOCK_LIMIT_SHIFT) return -Errno.ENOMEM;
+    if (!populateRange(mm, start, end)) return -Errno.ENOMEM;
+  }
+  let vma: Vma | null = isolateRange(mm, start, end, UnshareCause.Mlock);
+  if (vma === null) return -Errno.ENOMEM;
+  while (vma !== null && vma.start < end) {
+    vma.flags = (vma.flags & ~VM_LOCKED) | locked;
+    vma = vma.next;
+  }
+  if (locked != 0) mm.locks = 1;
+  mergeVmas(mm, start, end);
+  countLocked(mm, start, end);
+  return 0;
+}
+
+/**
+ * mlockall with MCL_CURRENT: locks each mapping. 0, -EINVAL for other flags (mappings to come are not locked by themselves), or
+ * -ENOMEM, and then those below the one that failed are locked.
+ */
+export function doMlockall(mm: Mm, flags: u32): i32 {
+  return flags == MCL_CURRENT ? setAllLocked(mm, VM_LOCKED) : -Errno.EINVAL;
+}
+
+/** munlockall. 0 or -ENOMEM. */
+export function doMunlockall(mm: Mm): i32 {
+  return setAllLocked(mm, 0);
+}
+
+function setAllLocked(mm: Mm, locked: u32): i32 {
+  let vma: Vma | null = mm.vmas;
+  while (vma !== null) {
+    const start = vma.start;
+    const end = vma.end;
+    const error = setLocked(mm, start, end - start, locked);
+    if (error != 0) return error;
+    // It may have become one with its neighbours.
+    vma = findVma(mm, end);
+  }
+  return 0;
+}
+
+/** msync: whatever is shared is so at once, so that nothing is left to do. 0, -EINVAL, or -ENOMEM where nothing is mapped. */
+export function doMsync(mm: Mm, start: usize, bytes: u32, flags: u32): i32 {
+  if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) != 0) return -Errno.EINVAL;
+  if ((flags & MS_ASYNC) != 0 && (flags & MS_SYNC) != 0) return -Errno.EINVAL;
+  return checkRange(mm, start, bytes);
+}
