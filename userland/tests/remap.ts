@@ -217,21 +217,27 @@ function mprotectUnshares(): void {
 
 function heapUnshares(): void {
   const heap = brk(0);
-  const start = (heap + PAGE - 1) & ~(PAGE - 1);
+  // A slot that the heap has for itself: the program's own data would unshare that of the old end.
+  const start = (heap + 2 * SLOT_BYTES) & ~(SLOT_BYTES - 1);
   assert(brk(start + 4 * PAGE) == start + 4 * PAGE, "the heap grows");
   store<u32>(start, NEW);
   const pid = startChild();
   if (pid == 0) {
+    hear();
+    assert(same(statusOfAccess(start + 5 * PAGE, false), Signal.SIGSEGV), "the parent's growth is not the child's");
     assert(brk(start) == start, "the child's heap shrinks");
     tell();
     hear();
-    assert(same(statusOfAccess(start + 5 * PAGE, false), Signal.SIGSEGV), "the parent's growth is not the child's");
     childEnd();
   }
+  countBegin();
+  assert(brk(start + 8 * PAGE) == start + 8 * PAGE, "the parent's heap grows");
+  countEnd();
+  unshared(1);
+  assert(same(load<u32>(start + 5 * PAGE), 0), "and reads as zeros");
+  tell();
   hear();
   assert(same(load<u32>(start), NEW), "the child's shrinking is not the parent's");
-  assert(brk(start + 8 * PAGE) == start + 8 * PAGE, "the parent's heap grows");
-  store<u32>(start + 5 * PAGE, NEW);
   tell();
   pairEnd(pid);
   brk(heap);
