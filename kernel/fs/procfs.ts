@@ -5,7 +5,8 @@
  *     /proc/vmstat        every counter of kernel/mm/vmstat.ts, a line `name value` each
  *     /proc/meminfo       MemTotal, MemFree in kB, and both in frames
  *     /proc/cmdline       the command line as it was understood, defaults included
- *     /proc/PID/status    Name, State, Pid, PPid, VmRSS; /proc/self is the caller's
+ *     /proc/PID/status    Name, State, Pid, PPid, and its memory: procmaps.ts; /proc/self is the caller's
+ *     /proc/PID/maps      its mappings: procmaps.ts
  *     /proc/PID/tables    its page tables: proctables.ts
  *     /proc/PID/pagemap   its virtual pages, records in binary, read at any position: proctables.ts
  *
@@ -22,7 +23,7 @@ import { frameToVirt, PAGE_BYTES, PAGE_SHIFT, virtToFrame } from "../mm/layout";
 import { FrameKind } from "../mm/page";
 import { allocFrame, freeFrame, freeFrames, totalFrames } from "../mm/pagealloc";
 import { copyToUser } from "../mm/uaccess";
-import { mmRss } from "../mm/vma";
+import { Vma } from "../mm/vmalist";
 import { VMSTAT_COUNT, vmstatName, vmstatValue } from "../mm/vmstat";
 import { currentTask, findTask, nextTask, Task, TaskState } from "../task/task";
 import { File } from "./file";
@@ -35,6 +36,7 @@ import {
   inodeGet,
   inodePut,
 } from "./inode";
+import { MAP_LINE_BYTES, printMapping, printMemory } from "./procmaps";
 import { fillPageMap, PAGE_MAP_RECORD_BYTES, PageMapRecord, printTables } from "./proctables";
 import { createNode, dotEntry, rootDirectory } from "./ramfs";
 
@@ -47,6 +49,7 @@ const enum ProcKind {
   TaskStatus = 5,
   TaskTables = 6,
   TaskPageMap = 7,
+  TaskMaps = 8,
 }
 
 /** Virtual pages that there are. */
@@ -61,6 +64,8 @@ const directoryOperations: FileOperations = changetype<FileOperations>(memory.da
 const fileOperations: FileOperations = changetype<FileOperations>(memory.data(FILE_OPERATIONS_BYTES));
 /** Digits of the pid that nextEntry names. */
 const pidName: usize = memory.data(16);
+/** The line of readMaps; copying it out may fault, but nothing else prints meanwhile. */
+const mapLine: usize = memory.data(96);
 const text: TextBuffer = changetype<TextBuffer>(memory.data(8));
 const pageMapRecord: PageMapRecord = changetype<PageMapRecord>(memory.data(32));
 
@@ -108,6 +113,8 @@ function kindName(kind: ProcKind): usize {
       return cstr("status");
     case ProcKind.TaskTables:
       return cstr("tables");
+    case ProcKind.TaskMaps:
+      return cstr("maps");
     default:
       return cstr("pagemap");
   }
@@ -118,7 +125,7 @@ function firstKind(directory: Inode): ProcKind {
   return directory.extra == ProcKind.TaskDirectory ? ProcKind.TaskStatus : ProcKind.VmStat;
 }
 function lastKind(directory: Inode): ProcKind {
-  return directory.extra == ProcKind.TaskDirectory ? ProcKind.TaskPageMap : ProcKind.CommandLine;
+  return directory.extra == ProcKind.TaskDirectory ? ProcKind.TaskMaps : ProcKind.CommandLine;
 }
 
 function procLookup(directory: Inode, name: usize, bytes: u32): usize {
@@ -178,7 +185,7 @@ function printStatus(task: Task): void {
   const parent = task.parent;
   print(cstr("Pid:\t%u\nPPid:\t%u\n"), task.pid, parent === null ? 0 : parent.pid);
   const mm = task.mm;
-  print(cstr("VmRSS:\t%u kB\n"), mm === null ? 0 : mmRss(mm) << (PAGE_SHIFT - 10), 0);
+  if (mm !== null) printMemory(text, mm);
 }
 
 function stateName(state: TaskState): usize {
@@ -198,7 +205,7 @@ function procOpen(file: File): i32 {
   const inode = file.inode;
   const task = inode.extra >= usize(ProcKind.TaskStatus) ? findTask(inode.data) : currentTask();
   if (task === null) return -Errno.ESRCH;
-  if (inode.extra == ProcKind.TaskPageMap) return 0;
+  if (inode.extra == ProcKind.TaskPageMap || inode.extra == ProcKind.TaskMaps) return 0;
   const frame = allocFrame(FrameKind.Kernel);
   if (frame == 0) return -Errno.ENOMEM;
   file.data = frameToVirt(frame);
@@ -229,6 +236,7 @@ function procOpen(file: File): i32 {
 
 function procRead(file: File, buffer: usize, bytes: u32): i32 {
   if (file.inode.extra == ProcKind.TaskPageMap) return readPageMap(file, buffer, bytes);
+  if (file.inode.extra == ProcKind.TaskMaps) return readMaps(file, buffer, bytes);
   if (bytes == 0 || file.position >= file.extra) return 0;
   const wanted = min<u32>(bytes, file.extra - file.position);
   const done = wanted - copyToUser(buffer, file.data + file.position, wanted);
@@ -251,6 +259,34 @@ function readPageMap(file: File, buffer: usize, bytes: u32): i32 {
     done += wanted - missing;
     file.position += wanted - missing;
     if (missing != 0) return done == 0 ? -Errno.EFAULT : i32(done);
+  }
+  return i32(done);
+}
+
+/** Reads lines from the position on; the position may lie inside one. A line is made when it is read. */
+function readMaps(file: File, buffer: usize, bytes: u32): i32 {
+  const task = findTask(file.inode.data);
+  if (task === null) return 0;
+  const mm = task.mm;
+  if (mm === null) return 0;
+  let done: u32 = 0;
+  let lineStart: u32 = 0;
+  let vma: Vma | null = mm.vmas;
+  while (vma !== null && done < bytes) {
+    text.next = mapLine;
+    text.end = mapLine + MAP_LINE_BYTES;
+    printMapping(text, mm, vma);
+    const lineEnd = lineStart + (text.next - mapLine);
+    if (file.position < lineEnd) {
+      const offset = file.position - lineStart;
+      const wanted = min<u32>(bytes - done, lineEnd - file.position);
+      const missing = copyToUser(buffer + done, mapLine + offset, wanted);
+      done += wanted - missing;
+      file.position += wanted - missing;
+      if (missing != 0) return done == 0 ? -Errno.EFAULT : i32(done);
+    }
+    lineStart = lineEnd;
+    vma = vma.next;
   }
   return i32(done);
 }

@@ -101,19 +101,30 @@ export function mmActivateKernel(): void {
   loadDirectory(kernelDirectory);
 }
 
-/** Resident set: pages that the address space maps, as a sum over its tables (I5). */
-export function mmRss(mm: Mm): u32 {
-  let pages: u32 = 0;
+/** What an address space uses, as sums over its tables. */
+@unmanaged
+export class MmUsage {
+  /** Pages that it maps: the resident set (I5). */
+  resident: u32 = 0;
+  /** Tables that its directory points at. */
+  tables: u32 = 0;
+}
+
+/** Sums up what an address space uses: by tables, not by pages. */
+export function mmUsage(mm: Mm, usage: MmUsage): void {
+  usage.resident = 0;
+  usage.tables = 0;
   let next: u32 = 0;
   let vma: Vma | null = mm.vmas;
   while (vma !== null) {
     const last = (vma.end - 1) >> SLOT_SHIFT;
     for (let slot = max<u32>(vma.start >> SLOT_SHIFT, next); slot <= last; slot++) {
       const pde = Entry.load(mm.directory + (slot << 2));
-      if ((pde & PTE_PRESENT) != 0) pages += changetype<TablePage>(Frames.ofEntry(pde)).present;
+      if ((pde & PTE_PRESENT) == 0) continue;
+      usage.resident += changetype<TablePage>(Frames.ofEntry(pde)).present;
+      usage.tables++;
     }
     next = last + 1;
     vma = vma.next;
   }
-  return pages;
 }

@@ -455,4 +455,16 @@ export const MUTANTS: readonly Mutant[] = [
     program: "remap",
     fails: ["P35"],
   },
+  {
+    fault: "the resident size leaves out tables that are shared",
+    file: "mm/vma.ts",
+    edits: [
+      [
+        "      usage.resident += changetype<TablePage>(Frames.ofEntry(pde)).present;\n",
+        "      if (changetype<TablePage>(Frames.ofEntry(pde)).users == 1) usage.resident += changetype<TablePage>(Frames.ofEntry(pde)).present;\n",
+      ],
+    ],
+    program: "procmaps",
+    fails: ["P54"],
+  },
 ];

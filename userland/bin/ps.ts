@@ -23,11 +23,10 @@ const buffer: usize = memory.data(2048, 8);
 const text: usize = memory.data(2048);
 const path: usize = memory.data(64);
 
-/** The rest of the line after `name` and white space, padded on the left to `width`. */
+/** The rest of the line after `name` and white space, padded on the left to `width`; blank where there is no such line. */
 function printField(name: usize, width: i32): void {
-  let at = strstr(text, name);
-  if (at == 0) return;
-  at += strlen(name);
+  const line = strstr(text, name);
+  let at = line == 0 ? text + strlen(text) : line + strlen(name);
   while (load<u8>(at) == 0x20 || load<u8>(at) == 0x09) at++;
   let end = at;
   while (load<u8>(end) > 0x20) end++;
