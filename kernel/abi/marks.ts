@@ -58,9 +58,13 @@ export const enum UnshareCause {
   Mlock = 9,
 }
 
-/** Regions of forkdemo; the tag is the size in megabytes. */
+/** Regions of forkdemo, where the tag is the size in megabytes, and of the programs that measure fork strategies. */
 export const enum Region {
   Fork = 1,
   FirstWrite = 2,
   Exit = 3,
+  /** forkstorm: all its forks, execs and exits; tag 0. */
+  Storm = 4,
+  /** forktouch: a fork, the touching and the child's exit; the tag is the line of output. */
+  Touch = 5,
 }

@@ -3,7 +3,7 @@
  * skipped if it has no `=` and is not `--`: boot loaders put the kernel's file name there. A word that is not understood is
  * reported and ignored. Imports strings and printk.
  *
- *     fork=copy|share   what fork does with page tables          init=PATH     the first program
+ *     fork=copy|share|auto   what fork does with page tables     init=PATH     the first program
  *     poison=on|off     fill and check freed frames              failalloc=N   the Nth allocation after boot fails
  *     quiet             no lines of the kernel's own on the console, so that a program's output stands alone
  *
@@ -44,6 +44,7 @@ const initPath: usize = memory.data(256);
 function setFork(value: usize, bytes: u32): bool {
   if (spanEquals(value, bytes, cstr("copy"))) bootOptions.forkMode = ForkMode.Copy;
   else if (spanEquals(value, bytes, cstr("share"))) bootOptions.forkMode = ForkMode.Share;
+  else if (spanEquals(value, bytes, cstr("auto"))) bootOptions.forkMode = ForkMode.Auto;
   else return false;
   return true;
 }
@@ -136,9 +137,14 @@ function reportWord(word: usize, end: usize): void {
   printk(cstr("\n"));
 }
 
+function forkModeName(mode: ForkMode): usize {
+  if (mode == ForkMode.Copy) return cstr("copy");
+  return mode == ForkMode.Share ? cstr("share") : cstr("auto");
+}
+
 /** Writes the settings as a command line, defaults included: /proc/cmdline. */
 export function printSettings(text: TextBuffer): void {
-  const fork = bootOptions.forkMode == ForkMode.Share ? cstr("share") : cstr("copy");
+  const fork = forkModeName(bootOptions.forkMode);
   const poison = bootOptions.poison ? cstr("on") : cstr("off");
   if (bootOptions.quiet) formatText(bufferByte, changetype<usize>(text), cstr("quiet "), 0, 0, 0, 0);
   const format = cstr("fork=%s init=%s poison=%s failalloc=%u");

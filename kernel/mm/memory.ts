@@ -10,7 +10,7 @@
  *        that is, all its users see it at the same address.
  *
  * There is no zero page: a read fault takes a frame too, so every present pte is counted and in an rmap.
- * May import paging, pagetable, ptshare, vmalist, page, pagealloc, rmap, shmem, marks.
+ * May import paging, pagetable, ptshare, forkpolicy, vmalist, page, pagealloc, rmap, shmem, marks.
  * Source: Linux 2.4 (mm/memory.c); Phillips, lkml, February 2002.
  */
 import { Mark, UnshareCause } from "../abi/marks";
@@ -28,8 +28,9 @@ import {
   PTE_WRITE,
 } from "../arch/i386/paging";
 import { mark } from "../lib/mark";
+import { COPY_AFTER, ForkPolicy } from "./forkpolicy";
 import { PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT, STACK_LIMIT, USER_LOWEST } from "./layout";
-import { FrameKind, Frames, Page } from "./page";
+import { FrameKind, Frames, Page, TablePage } from "./page";
 import { allocFrame, clearPage, frameToVirt } from "./pagealloc";
 import { copyTable, setPte, zapPtes } from "./pagetable";
 import {
@@ -63,6 +64,8 @@ export const enum ForkMode {
   Copy = 0,
   /** Shares each until it is written under. */
   Share = 1,
+  /** Shares, but copies where a write is nearly certain: forkpolicy.ts. */
+  Auto = 2,
 }
 
 let forkMode: ForkMode = ForkMode.Share;
@@ -74,10 +77,10 @@ export function setForkMode(mode: ForkMode): void {
 
 /**
  * fork's page tables: makes the child's directory, which is empty in user space and whose mappings are already copies of the
- * parent's, show what the parent's shows. The parent is current. False if there is no memory: the child has then part of the
- * tables, which mmDestroy gives back. The parent's TLB is flushed in any case.
+ * parent's, show what the parent's shows. The parent is current, with its user stack at `stackPointer`. False if there is no
+ * memory: the child has then part of the tables, which mmDestroy gives back. The parent's TLB is flushed in any case.
  */
-export function copyPageRange(child: Mm, parent: Mm): bool {
+export function copyPageRange(child: Mm, parent: Mm, stackPointer: usize): bool {
   let next: u32 = 0;
   let lost: u32 = 0;
   let done = true;
@@ -91,6 +94,9 @@ export function copyPageRange(child: Mm, parent: Mm): bool {
       } else if (forkMode == ForkMode.Share) {
         lost |= PTE_WRITE;
         done = shareUnlockedSlots(parent, child, vma, first, next);
+      } else if (forkMode == ForkMode.Auto) {
+        lost |= PTE_WRITE;
+        done = chooseSlots(parent, child, vma, first, next, stackPointer >> SLOT_SHIFT);
       } else {
         lost |= PTE_WRITE;
         done = copySlots(parent, child, vma, first, next);
@@ -121,6 +127,34 @@ function copySlots(parent: Mm, child: Mm, vma: Vma, first: u32, end: u32): bool 
     adoptTable(child.directory + (slot << 2), frame);
     vmstat.tablesCopied++;
   }
+  return true;
+}
+
+/**
+ * fork=auto's part of copyPageRange, with the arguments of copySlots: copies the tables that forkpolicy.ts names and shares
+ * the others; shares too what there is no memory to copy (I7). False: no memory to copy a table with locked pages.
+ */
+function chooseSlots(parent: Mm, child: Mm, vma: Vma, first: u32, end: u32, stackSlot: u32): bool {
+  /** First slot of those before `slot` that are to be shared and are not yet. */
+  let run = first;
+  for (let slot = first; slot < end; slot++) {
+    const pde = Entry.load(parent.directory + (slot << 2));
+    if ((pde & PTE_PRESENT) == 0) continue;
+    const table = changetype<TablePage>(Frames.ofEntry(pde));
+    const streak = ForkPolicy.begin(table);
+    if (slot != stackSlot && streak < COPY_AFTER && table.locked == 0) continue;
+    const frame = copyTable(Entry.target(pde), vma);
+    if (frame == 0) {
+      if (table.locked != 0) return false;
+      continue;
+    }
+    if (run < slot) shareSlots(parent, child, vma, run, slot);
+    run = slot + 1;
+    ForkPolicy.inherit(changetype<TablePage>(Frames.page(frame)), table);
+    adoptTable(child.directory + (slot << 2), frame);
+    vmstat.tablesCopied++;
+  }
+  if (run < end) shareSlots(parent, child, vma, run, end);
   return true;
 }
 
@@ -337,6 +371,7 @@ function doWpPage(vma: Vma, address: usize, pte: usize, entry: u32): FaultResult
   Entry.store(pte, (frame << PAGE_SHIFT) | PTE_PRESENT | PTE_USER | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY);
   pageAddRmap(copy, pte);
   pageRemoveRmap(page, pte);
+  ForkPolicy.diverged(changetype<TablePage>(Frames.ofAddress(pte)));
   putPage(page);
   flushTlbPage(address);
   vmstat.cowCopies++;

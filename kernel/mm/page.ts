@@ -44,6 +44,9 @@ export const PAGE_BUDDY: u32 = 0x100;
 /** In `flags` of a free frame: its bytes are all POISON, as freed. */
 export const PAGE_POISONED: u32 = 0x200;
 
+/** In `flags` of a table, from this bit up: what its last forks came to (forkpolicy.ts). 0 in a new table. */
+export const HISTORY_SHIFT: u32 = 16;
+
 /** log2 of the bytes of struct Page. */
 export const PAGE_STRUCT_SHIFT: u32 = 5;
 

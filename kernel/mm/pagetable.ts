@@ -22,7 +22,7 @@ import {
 import { PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT } from "./layout";
 import { FrameKind, Frames, Page, TablePage } from "./page";
 import { allocZeroedFrame, frameToVirt, freeFrame } from "./pagealloc";
-import { chainReserve, chainUnreserve, pageAddRmap, pageMoveRmap, pageRemoveRmap, Rmap } from "./rmap";
+import { chainReserve, chainUnreserve, pageAddRmap, pageMoveRmap, Rmap } from "./rmap";
 import { putPage } from "./shmem";
 import { VM_ACCESS, VM_SHARED, VM_WRITE, Vma } from "./vmalist";
 import { vmstat } from "./vmstat";
@@ -122,11 +122,13 @@ export function zapPtes(first: usize, end: usize): void {
     if ((entry & PTE_MAPPED) == 0) continue;
     Entry.store(pte, 0);
     const page = Frames.ofEntry(entry);
-    pageRemoveRmap(page, pte);
-    putPage(page);
+    Rmap.remove(page, pte);
+    if (page.count == 1) putPage(page);
+    else page.count--;
     left--;
     if (left == 0) break;
   }
+  vmstat.rmapRemoved += table.present - left;
   table.present = left;
 }
 

@@ -16,11 +16,12 @@
  *
  * I4–I6 (rmap, present, TLB) are at the top of memory.ts. W set in the pde of a table with one user says nothing new; W clear in
  * it is what fork left behind when the other users were gone first, and `makeTableWritable` mends that without copying.
- * May import paging, pagetable, vmalist, marks. Source: Phillips, "Lazy page table instantiation", lkml, February 2002.
+ * May import paging, pagetable, forkpolicy, vmalist, marks. Source: Phillips, "Lazy page table instantiation", lkml, February 2002.
  */
 import { Mark, UnshareCause } from "../abi/marks";
 import { Entry, flushTlb, PDE_TABLE, PTE_PRESENT, PTE_WRITE } from "../arch/i386/paging";
 import { mark } from "../lib/mark";
+import { ForkPolicy } from "./forkpolicy";
 import { PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT } from "./layout";
 import { Frames, TablePage } from "./page";
 import { allocTable, copyTable, freeTable } from "./pagetable";
@@ -142,6 +143,8 @@ function unshareTable(mm: Mm, pdeAddress: usize, cause: UnshareCause): bool {
   adoptTable(pdeAddress, frame);
   const table = tableOf(pde);
   table.users--;
+  ForkPolicy.diverged(table);
+  ForkPolicy.inherit(changetype<TablePage>(Frames.page(frame)), table);
   flushTlb();
   vmstat.tablesUnshared++;
   mark(Mark.Unshare, (cause << CAUSE_SHIFT) | slot);

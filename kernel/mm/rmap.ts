@@ -50,8 +50,23 @@ export function chainUnreserve(entries: u32): void {
   slabUnreserve(chainCache, entries);
 }
 
-/** The adding of an entry; inlined into the loop that copies a table. */
+/** The adding and taking of an entry; inlined into the loops that copy and empty a table. */
 export class Rmap {
+  /** Takes a pte, which must be there, from the entries of a page. The caller counts. */
+  @inline
+  static remove(page: Page, pte: usize): void {
+    const rmap = page.rmap;
+    if ((rmap & BLOCK_MASK) == FIRST_ENTRY + 4 && load<usize>(rmap - 8) == 0) {
+      // Of two entries, in one block, the other stays: the most frequent case, and alike for the older and the newer.
+      const older = load<usize>(rmap - 4);
+      const other = older ^ load<usize>(rmap) ^ pte;
+      assert(other == older || pte == older, "a pte is in the rmap of the page that it maps");
+      page.rmap = other | DIRECT;
+      Slab.give(chainCache, rmap - 8);
+    } else if (rmap == (pte | DIRECT)) page.rmap = 0;
+    else removeFromChain(page, pte);
+  }
+
   /** Adds a pte to a page that has an entry already. A block must be reserved. The caller counts. */
   @inline
   static addFurther(page: Page, pte: usize): void {
@@ -83,13 +98,14 @@ export function pageAddRmap(page: Page, pte: usize): void {
 
 /** Takes `pte`, which must be there, out of the entries of `page`. Allocates nothing; gives back what falls empty. */
 export function pageRemoveRmap(page: Page, pte: usize): void {
+  Rmap.remove(page, pte);
   vmstat.rmapRemoved++;
+}
+
+/** Takes a pte from a chain of three or more. */
+function removeFromChain(page: Page, pte: usize): void {
   const rmap = page.rmap;
-  if ((rmap & DIRECT) != 0) {
-    assert(rmap == (pte | DIRECT), "a pte is in the rmap of the page that it maps");
-    page.rmap = 0;
-    return;
-  }
+  assert((rmap & DIRECT) == 0, "a pte is in the rmap of the page that it maps");
   store<usize>(chainEntry(rmap, pte), load<usize>(rmap));
   dropNewest(page);
 }
@@ -118,21 +134,15 @@ export function pageMoveRmap(page: Page, from: usize, to: usize): void {
   page.rmap = to | DIRECT;
 }
 
-/** Takes the newest entry off a chain. A block that falls empty is freed; a chain left with one entry becomes direct. */
+/** Takes the newest entry off a chain of three or more. A block that falls empty is freed. */
 function dropNewest(page: Page): void {
   const rmap = page.rmap;
-  const block = rmap & ~BLOCK_MASK;
-  if ((rmap & BLOCK_MASK) == FIRST_ENTRY) {
-    page.rmap = load<usize>(block);
-    Slab.give(chainCache, block);
+  if ((rmap & BLOCK_MASK) != FIRST_ENTRY) {
+    page.rmap = rmap - 4;
     return;
   }
-  if (rmap == block + FIRST_ENTRY + 4 && load<usize>(block) == 0) {
-    page.rmap = load<usize>(block + FIRST_ENTRY) | DIRECT;
-    Slab.give(chainCache, block);
-    return;
-  }
-  page.rmap = rmap - 4;
+  page.rmap = load<usize>(rmap - FIRST_ENTRY);
+  Slab.give(chainCache, rmap - FIRST_ENTRY);
 }
 
 /** The place in the rmap of `page` after `cursor`, newest entry first: begin with 0; 0 is the end. */

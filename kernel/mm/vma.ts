@@ -41,15 +41,15 @@ export function mmCreate(): Mm | null {
 }
 
 /**
- * fork's copy of the current address space. Null if there is no memory, and then everything has been given back. Everything that
+ * fork's copy of the current address space, whose user stack is at `stackPointer`. Null if there is no memory, and then everything has been given back. Everything that
  * can be missing is taken before the first pde is touched, the tables of fork=copy apart.
  */
-export function mmDup(parent: Mm): Mm | null {
+export function mmDup(parent: Mm, stackPointer: usize): Mm | null {
   const frames = mappingFramesAllocated();
   const entries = vmstat.rmapAdded;
   const child = mmCreate();
   if (child === null) return null;
-  if (!copyMappings(child, parent) || !copyPageRange(child, parent)) {
+  if (!copyMappings(child, parent) || !copyPageRange(child, parent, stackPointer)) {
     mmDestroy(child);
     return null;
   }

@@ -37,7 +37,7 @@ export function forkTask(frame: TrapFrame): i32 {
   const parent = currentTask();
   const child = createTask();
   if (child === null) return -Errno.ENOMEM;
-  const mm = mmDup(parent.mm!);
+  const mm = mmDup(parent.mm!, frame.esp);
   if (mm === null) {
     freeTask(child);
     return -Errno.ENOMEM;

@@ -9,7 +9,7 @@ import { EventKind, Machine, type StopReason } from "../../cpu/index";
 import { type BuiltAll, buildAll } from "../../tools/image/build";
 import { type GuestCase, readTap } from "../../tools/lab/tap";
 
-export const MODES = ["copy", "share"] as const;
+export const MODES = ["copy", "share", "auto"] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Instructions after which a guest program is taken to hang. */
@@ -87,7 +87,7 @@ export function casesOf(run: GuestRun): GuestCase[] {
   return cases;
 }
 
-/** Registers every case of a test program, in both modes, as a test. To be awaited at the top of a test file. */
+/** Registers every case of a test program, in each mode, as a test. To be awaited at the top of a test file. */
 export async function guestTests(
   program: string,
   options: { memoryMB?: number; arguments?: string; poison?: boolean } = {},

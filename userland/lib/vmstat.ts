@@ -57,8 +57,8 @@ export function freeFrames(): u32 {
   return field(scratch, cstr("MemFree")) / 4;
 }
 
-/** Whether fork shares page tables: the kernel runs with fork=share. */
+/** Whether fork shares page tables: all (fork=share), or all but those that are sure to be written (fork=auto). */
 export function forkShares(): bool {
   assert(readFile(cstr("/proc/cmdline"), scratch, VMSTAT_BYTES) >= 0, "/proc/cmdline can be read");
-  return strstr(scratch, cstr("fork=share")) != 0;
+  return strstr(scratch, cstr("fork=copy")) == 0;
 }

@@ -12,7 +12,7 @@ import { Progress } from "../progress";
 import { Session } from "../session";
 import { PANIC_TRACE } from "./run";
 
-const MODES = ["copy", "share"] as const;
+const MODES = ["copy", "share", "auto"] as const;
 const FOLDER = "tests/";
 
 interface TestOptions {
@@ -64,14 +64,14 @@ async function runTests(
 /** `tine test`. */
 export function testCommand(): Command {
   return new Command("test")
-    .description("run the guest test programs, with copied and with shared page tables")
+    .description("run the guest test programs, with copied, with shared and with chosen page tables")
     .argument("[name]", "only programs whose name contains this")
     .addOption(memoryOption(64))
     .addOption(budgetOption())
-    .option("--fork <mode>", "only one way to fork: copy or share")
+    .option("--fork <mode>", "only one way to fork: copy, share or auto")
     .action(async (name: string | undefined, options: TestOptions) => {
       if (options.fork !== undefined && !MODES.some((mode) => mode === options.fork)) {
-        throw new CliError(`--fork wants ${MODES.join(" or ")}, not '${options.fork}'`);
+        throw new CliError(`--fork wants ${MODES.join(", ")}, not '${options.fork}'`);
       }
       const images = await builtImages();
       const all = images.files.filter((file) => file.name.startsWith(FOLDER) && file.data.length > 0);
