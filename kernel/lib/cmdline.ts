@@ -16,7 +16,7 @@ import { printk } from "./printk";
 import { parseDecimal, spanEquals } from "./string";
 
 /** What fork does unless the command line says otherwise. */
-const DEFAULT_FORK_MODE: ForkMode = ForkMode.Share;
+const DEFAULT_FORK_MODE: ForkMode = ForkMode.Auto;
 
 const BLANK: u32 = 0x20;
 const EQUALS: u32 = 0x3d;

@@ -68,7 +68,7 @@ export const enum ForkMode {
   Auto = 2,
 }
 
-let forkMode: ForkMode = ForkMode.Share;
+let forkMode: ForkMode = ForkMode.Auto;
 
 /** Sets what fork does from now on. */
 export function setForkMode(mode: ForkMode): void {

@@ -1,5 +1,5 @@
 /**
- * Random edits, accesses, forks and ends of address spaces against a model of what programs may see, in fork=copy and fork=share, on a
+ * Random edits, accesses, forks and ends of address spaces against a model of what programs may see, in each fork mode, on a
  * machine so small that memory runs out, with allocations failing at random. After every step the invariants are recomputed. A failure
  * names its seed: `FUZZ_SEED=n FUZZ_SEEDS=1 node tests/run.mjs kernel/mmfuzz`.
  */
@@ -268,7 +268,7 @@ class Run {
 
   fork(): void {
     if (this.spaces.size >= MAX_SPACES) return;
-    const child = this.world.fork();
+    const child = this.world.fork(this.address(0));
     if (child === 0) return;
     const copy: Space = new Map();
     for (const [page, mapping] of this.space) {
@@ -308,12 +308,14 @@ class Run {
   }
 }
 
-for (const share of [false, true]) {
-  test(`${SEEDS} random runs, fork=${share ? "share" : "copy"}`, async () => {
+for (const mode of ["copy", "share", "auto"] as const) {
+  const share = mode !== "copy";
+  const auto = mode === "auto";
+  test(`${SEEDS} random runs, fork=${mode}`, async () => {
     let unshared = 0;
     let shared = 0;
     for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
-      const world = await World.boot({ megabytes: seed % 3 === 0 ? 12 : 18, share, poison: seed % 2 === 0 });
+      const world = await World.boot({ megabytes: seed % 3 === 0 ? 12 : 18, share, auto, poison: seed % 2 === 0 });
       const run = new Run(world, seed);
       try {
         for (let step = 0; step < STEPS; step++) run.step();

@@ -107,12 +107,12 @@ export class World {
     this.bootFree = this.freeFrames();
   }
 
-  static async boot(options: { megabytes: number; share: boolean; poison?: boolean }): Promise<World> {
+  static async boot(options: { megabytes: number; share: boolean; auto?: boolean; poison?: boolean }): Promise<World> {
     const { module, staticEnd } = await compile();
     const imports = new Imports(staticEnd);
     const instance = await host.instantiate(module, imports.object(module));
     const world = new World(instance, imports, options.megabytes);
-    world.kernel.setForkMode(options.share ? 1 : 0);
+    world.kernel.setForkMode(options.auto ? 2 : options.share ? 1 : 0);
     world.kernel.setPoison(options.poison ? 1 : 0);
     return world;
   }
@@ -152,9 +152,9 @@ export class World {
     this.kernel.mmActivate(mm);
   }
 
-  /** fork of the current address space: the child, or 0. */
-  fork(): number {
-    const child = this.kernel.mmDup(this.current) >>> 0;
+  /** fork of the current address space, whose user stack is at `stackPointer`: the child, or 0. */
+  fork(stackPointer = 0): number {
+    const child = this.kernel.mmDup(this.current, stackPointer) >>> 0;
     if (child !== 0) this.spaces.add(child);
     return child;
   }

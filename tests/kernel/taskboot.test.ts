@@ -23,7 +23,7 @@ test("words that are not understood are said, but for the loader's first", () =>
 test("/proc/cmdline says what was understood, with what nobody asked for", () => {
   assert.match(
     boot("-- /bin/cat /proc/cmdline").output,
-    "\nfork=share init=/bin/init poison=off failalloc=0 -- /bin/cat",
+    "\nfork=auto init=/bin/init poison=off failalloc=0 -- /bin/cat",
   );
   assert.match(boot("fork=copy poison=on -- /bin/cat /proc/cmdline").output, "\nfork=copy init=/bin/init poison=on");
 });

@@ -15,7 +15,7 @@ export const memoryOption = (initial: number): Option =>
   new Option("--mem <MB>", "guest memory in megabytes").argParser(wholeNumber(4, 896, "megabytes")).default(initial);
 
 export const forkOption = (): Option =>
-  new Option("--fork <mode>", "how fork treats page tables").choices(["copy", "share", "auto"]).default("share");
+  new Option("--fork <mode>", "how fork treats page tables").choices(["copy", "share", "auto"]).default("auto");
 
 /** A bound on the run; Infinity when it is not given. */
 export const budgetOption = (): Option =>
