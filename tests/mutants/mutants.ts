@@ -169,10 +169,7 @@ export const MUTANTS: readonly Mutant[] = [
     fault: "unshare takes users down by two",
     file: PTSHARE,
     edits: [
-      [
-        "  table.users--;\n  flushTlb();\n  vmstat.tablesUnshared++;\n",
-        "  table.users -= 2;\n  flushTlb();\n  vmstat.tablesUnshared++;\n",
-      ],
+      ["  table.users--;\n  ForkPolicy.diverged(table);\n", "  table.users -= 2;\n  ForkPolicy.diverged(table);\n"],
     ],
     program: "fault",
     fails: ["P18"],
@@ -180,9 +177,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: "unshare leaves users as it is",
     file: PTSHARE,
-    edits: [
-      ["  table.users--;\n  flushTlb();\n  vmstat.tablesUnshared++;\n", "  flushTlb();\n  vmstat.tablesUnshared++;\n"],
-    ],
+    edits: [["  table.users--;\n  ForkPolicy.diverged(table);\n", "  ForkPolicy.diverged(table);\n"]],
     program: "fault",
     fails: ["P9", "P18"],
   },
@@ -314,7 +309,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: "taking an entry out of a chain takes the newest instead",
     file: "mm/rmap.ts",
-    edits: [["  store<usize>(entry, load<usize>(rmap));\n", ""]],
+    edits: [["  store<usize>(chainEntry(rmap, pte), load<usize>(rmap));\n", ""]],
     program: "rmap",
     fails: ["P37"],
   },
