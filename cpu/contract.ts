@@ -4,6 +4,7 @@
  */
 
 import type { BoardState } from "./board/board";
+import type { DiskBackend, DiskFault } from "./board/disk";
 import type { CostTable, CpuState, TlbGeometry } from "./cpu";
 import type { InputState } from "./inputqueue";
 
@@ -49,6 +50,10 @@ export interface MachineOptions {
   costs?: CostTable;
   /** Geometry of the charged TLB, instead of the cost table's. */
   tlb?: TlbGeometry;
+  /** The drive at the primary IDE channel; without it there is none. */
+  disk?: DiskBackend;
+  /** Sectors that go wrong or late, for tests. Like the disk they belong to the run: give them to restore() too. */
+  diskFaults?: readonly DiskFault[];
 }
 
 export interface RunOptions {
@@ -78,7 +83,7 @@ export type StopReason =
   | { reason: "tripleFault"; eip: number };
 
 /** Raised when the meaning of a saved state changes. */
-export const STATE_VERSION = 1;
+export const STATE_VERSION = 2;
 
 /** A whole machine, fit for structured cloning. RAM without its zero pages. */
 export interface MachineState {

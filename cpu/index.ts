@@ -2,6 +2,14 @@
 
 export { NOMINAL_HZ } from "./board/clock";
 export {
+  BufferDisk,
+  type DiskBackend,
+  type DiskFault,
+  type DiskState,
+  SECTOR_BYTES,
+  type SectorSource,
+} from "./board/disk";
+export {
   EventKind,
   type EventListener,
   type MachineEvent,

@@ -7,6 +7,7 @@
  */
 
 import { Board } from "./board/board";
+import { type DiskBackend, MAX_SECTORS } from "./board/disk";
 import {
   EventKind,
   type EventListener,
@@ -30,6 +31,11 @@ const MAX_MEGABYTES = 1792;
 const NEWLINE = 10;
 const SERIAL_CHUNK_BYTES = 4096;
 
+function checkDisk({ sectors }: DiskBackend): void {
+  if (!(Number.isInteger(sectors) && sectors >= 1 && sectors <= MAX_SECTORS))
+    throw new MachineError(`a disk of ${sectors} sectors: it must be a whole number from 1 to ${MAX_SECTORS}`);
+}
+
 export class Machine {
   readonly memoryMB: number;
   /** The processor, for tools that want more than the machine's own questions. Do not change its state. */
@@ -50,13 +56,14 @@ export class Machine {
   private passedAddress = -1;
   private passedInstret = -1;
 
-  /** Throws MachineError for an impossible size of memory. */
+  /** Throws MachineError for an impossible size of memory or of the disk. */
   constructor(options: MachineOptions) {
-    const { memoryMB, onSerial, costs, tlb } = options;
+    const { memoryMB, onSerial, costs, tlb, disk, diskFaults } = options;
     if (!(Number.isInteger(memoryMB) && memoryMB >= MIN_MEGABYTES && memoryMB <= MAX_MEGABYTES))
       throw new MachineError(
         `memory of ${memoryMB} MB: it must be a whole number from ${MIN_MEGABYTES} to ${MAX_MEGABYTES}`,
       );
+    if (disk !== undefined) checkDisk(disk);
     this.memoryMB = memoryMB;
     this.onSerial = onSerial;
     this.cpu = new Cpu({
@@ -69,11 +76,12 @@ export class Machine {
       ...(costs === undefined ? {} : { costs }),
       ...(tlb === undefined ? {} : { tlb }),
     });
-    this.board = new Board(this.cpu, {
-      transmit: (byte) => this.transmit(byte),
-      exit: (value) => this.exit(value),
-      mark: (value) => this.emit(EventKind.Mark, value, 0),
-    });
+    const signals = {
+      transmit: (byte: number) => this.transmit(byte),
+      exit: (value: number) => this.exit(value),
+      mark: (value: number) => this.emit(EventKind.Mark, value, 0),
+    };
+    this.board = new Board(this.cpu, signals, disk, diskFaults);
   }
 
   /**
@@ -324,7 +332,7 @@ export class Machine {
 
   /**
    * A machine in a saved state, which goes on to the same instruction, cycle and byte. `options` are those of the
-   * constructor; cost table and TLB must be those of the saved machine. Throws MachineError for a state of another version or shape.
+   * constructor; cost table, TLB and disk must be those of the saved machine. Throws MachineError for a state of another version or shape.
    */
   static restore(state: MachineState, options: Omit<MachineOptions, "memoryMB"> = {}): Machine {
     if (state?.version !== STATE_VERSION)

@@ -7,10 +7,12 @@ import { bootStackTop } from "./arch/i386/assembly";
 import { gdtInit } from "./arch/i386/gdt";
 import { idtInit } from "./arch/i386/idt";
 import { MULTIBOOT_MAGIC, multibootCommandLine, multibootInfo } from "./arch/i386/multiboot";
+import { ideInit, ideStart } from "./drivers/ide";
 import { picInit } from "./drivers/pic";
 import { pitInit } from "./drivers/pit";
 import { ttyInit } from "./drivers/tty";
 import { uartInit } from "./drivers/uart";
+import { blockFileInit } from "./fs/blockfile";
 import { devicesInit } from "./fs/devices";
 import { initrdInit } from "./fs/initrd";
 import { pipeInit } from "./fs/pipe";
@@ -50,12 +52,15 @@ export function kernelMain(magic: u32, info: u32): void {
   initrdInit(info);
   procInit();
   devicesInit();
+  ideInit();
+  blockFileInit();
   pipeInit();
   ttyInit();
   pitInit();
 
   if (!bootOptions.quiet) printk(cstr("tine: %u kB free\n"), freeFrames() << 2);
   startInit(bootOptions);
+  ideStart();
   failAllocation(bootOptions.failAllocation);
   idleLoop();
 }

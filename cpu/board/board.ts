@@ -1,13 +1,17 @@
 /**
- * The devices of the machine, wired to their ports and interrupt lines, and their time. May import its own folder only.
+ * The devices of the machine, wired to their ports and interrupt lines, and their time. May import its own folder and errors.ts.
  * Invariants: before a device is touched, all that its siblings had to do by the present cycle is done; after it, the CPU's
  * INTR line and deadline are right again. The deadline is the next cycle at which a device could interrupt by itself; what
  * cannot interrupt (masked, in service) is caught up with when somebody looks.
  */
 
+import { MachineError } from "../errors";
 import { PortBus } from "./bus";
 import type { Clock } from "./clock";
 import { DebugExit, EXIT_PORT } from "./debugexit";
+import type { DiskBackend, DiskFault } from "./disk";
+import { Ide } from "./ide";
+import type { IdeState } from "./idestate";
 import { MARK_PORT, MARK_PORTS, Marks } from "./marks";
 import { Pic, type PicState } from "./pic";
 import { Pit, type PitState } from "./pit";
@@ -16,6 +20,7 @@ import { Uart, type UartState } from "./uart";
 
 const PIT_IRQ = 0;
 const UART_IRQ = 4;
+const IDE_IRQ = 14;
 
 /** The CPU as the board sees it. */
 export interface BoardCpu extends Clock {
@@ -39,12 +44,16 @@ export interface BoardState {
   pic: PicState;
   pit: PitState;
   uart: UartState;
+  /** Null when there is no disk. */
+  ide: IdeState | null;
 }
 
 export class Board {
   readonly pic = new Pic();
   readonly pit: Pit;
   readonly uart: Uart;
+  /** Null when there is no disk; then nobody answers at its ports. */
+  readonly ide: Ide | null;
   /** A cycle at which the machine itself wants control, whatever the devices do; Infinity for none. Call refresh() after a change. */
   alarm = Infinity;
   private readonly bus = new PortBus();
@@ -52,6 +61,8 @@ export class Board {
   constructor(
     private readonly cpu: BoardCpu,
     signals: BoardSignals,
+    disk?: DiskBackend,
+    diskFaults: readonly DiskFault[] = [],
   ) {
     this.pit = new Pit(cpu, (level) => this.pic.setLine(PIT_IRQ, level));
     this.uart = new Uart(
@@ -64,6 +75,12 @@ export class Board {
     this.bus.attach(0x40, 4, this.pit);
     this.bus.attach(0x61, 1, this.pit);
     this.bus.attach(0x3f8, 8, this.uart);
+    this.ide = disk ? new Ide(cpu, disk, (level) => this.pic.setLine(IDE_IRQ, level), diskFaults) : null;
+    if (this.ide !== null) {
+      this.bus.attach(0x1f0, 1, this.ide.data);
+      this.bus.attach(0x1f1, 7, this.ide);
+      this.bus.attach(0x3f6, 1, this.ide);
+    }
     this.bus.attach(EXIT_PORT, 1, new DebugExit((value) => signals.exit(value)));
     this.bus.attach(MARK_PORT, MARK_PORTS, new Marks(cpu, (value) => signals.mark(value)));
     this.refresh();
@@ -107,7 +124,11 @@ export class Board {
   /** The next cycle at which a device can raise or drop INTR by itself; Infinity when none ever will. */
   private nextEvent(): number {
     const timer = this.pic.admits(PIT_IRQ) ? this.pit.edgeAt : Infinity;
-    return Math.min(timer, this.nextSerialEvent());
+    return Math.min(timer, this.nextSerialEvent(), this.nextDiskEvent());
+  }
+
+  private nextDiskEvent(): number {
+    return this.ide !== null && this.pic.admits(IDE_IRQ) ? this.ide.interruptAt : Infinity;
   }
 
   private nextSerialEvent(): number {
@@ -117,7 +138,7 @@ export class Board {
   /** The next cycle at which a device can raise INTR by itself while INTR is low; Infinity when none ever will. */
   nextWake(): number {
     const timer = this.pic.admits(PIT_IRQ) ? this.pit.nextRise() : Infinity;
-    return Math.min(timer, this.nextSerialEvent());
+    return Math.min(timer, this.nextSerialEvent(), this.nextDiskEvent());
   }
 
   /** Whether console input could interrupt the CPU as things stand. */
@@ -134,16 +155,21 @@ export class Board {
   private catchUp(): void {
     this.pit.advance();
     this.uart.advance();
+    this.ide?.advance();
   }
 
   save(): BoardState {
-    return { pic: this.pic.save(), pit: this.pit.save(), uart: this.uart.save() };
+    return { pic: this.pic.save(), pit: this.pit.save(), uart: this.uart.save(), ide: this.ide?.save() ?? null };
   }
 
+  /** Throws MachineError when the disks do not match. */
   restore(state: BoardState): void {
+    if ((state.ide === null) !== (this.ide === null))
+      throw new MachineError(state.ide === null ? "the saved machine has no disk" : "the saved machine has a disk");
     this.pic.restore(state.pic);
     this.pit.restore(state.pit);
     this.uart.restore(state.uart);
+    if (state.ide !== null) this.ide?.restore(state.ide);
     this.refresh();
   }
 }

@@ -35,6 +35,7 @@ export const R_OK: u32 = 4;
 export const S_IFMT: u32 = 0xf000;
 export const S_IFIFO: u32 = 0x1000;
 export const S_IFCHR: u32 = 0x2000;
+export const S_IFBLK: u32 = 0x6000;
 export const S_IFDIR: u32 = 0x4000;
 export const S_IFREG: u32 = 0x8000;
 
@@ -42,6 +43,7 @@ export const S_IFREG: u32 = 0x8000;
 export const DT_FIFO: u32 = 1;
 export const DT_CHR: u32 = 2;
 export const DT_DIR: u32 = 4;
+export const DT_BLK: u32 = 6;
 export const DT_REG: u32 = 8;
 
 /** clone's flags: the low byte is the signal sent at exit. */

@@ -1,6 +1,6 @@
 /**
- * Character devices and their nodes in /dev: null and zero are here, the console is kernel/drivers/tty.ts. Imports
- * ramfs. Source: Linux (Documentation/admin-guide/devices.txt for the numbers).
+ * Devices and their nodes in /dev: null and zero are here, the console is kernel/drivers/tty.ts, the disk blockfile.ts.
+ * Imports ramfs. Source: Linux (Documentation/admin-guide/devices.txt for the numbers).
  */
 
 import { Errno } from "../abi/errno";
@@ -45,14 +45,20 @@ function zeroRead(_file: File, buffer: usize, bytes: u32): i32 {
   return done == 0 && wanted != 0 ? -Errno.EFAULT : i32(done);
 }
 
-/** Makes the node /dev/`name` for a character device. A failure (no memory at boot) leaves it out. */
+/** Makes the node /dev/`name` for a character device. */
 export function registerDevice(name: usize, device: u32, operations: FileOperations): void {
+  registerNode(name, S_IFCHR | 0o666, device, 0, operations);
+}
+
+/** Makes a node /dev/`name` of `size` bytes, of type and permission `mode`. A failure (no memory at boot) leaves it out. */
+export function registerNode(name: usize, mode: u32, device: u32, size: u32, operations: FileOperations): void {
   const directory = directoryIn(rootDirectory(), cstr("dev"), 3);
   if (isError(directory)) return;
-  const node = createNode(changetype<Inode>(directory), name, stringLength(name), S_IFCHR | 0o666, operations);
+  const node = createNode(changetype<Inode>(directory), name, stringLength(name), mode, operations);
   inodePut(changetype<Inode>(directory));
   if (isError(node)) return;
   changetype<Inode>(node).device = device;
+  changetype<Inode>(node).size = size;
   inodePut(changetype<Inode>(node));
 }
 

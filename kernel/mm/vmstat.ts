@@ -36,9 +36,12 @@ export class VmStat {
   /** What forks took while they ran: frames for directory, tables and reverse map, and rmap entries. */
   forkFrames: u32 = 0;
   forkRmapAdded: u32 = 0;
+  /** Sectors read from the disk, and written to it. */
+  diskReads: u32 = 0;
+  diskWrites: u32 = 0;
 }
 
-export const vmstat: VmStat = changetype<VmStat>(memory.data(64, 16));
+export const vmstat: VmStat = changetype<VmStat>(memory.data(72, 16));
 /** Frames in use now, a word for each FrameKind. */
 const framesInUse: usize = memory.data(64, 16);
 /** Frames ever allocated, a word for each FrameKind. */
@@ -74,7 +77,7 @@ export function mappingFramesAllocated(): u32 {
 }
 
 /** Counters of VmStat; frames in use and frames ever allocated by kind follow them. */
-const COUNTERS: u32 = 16;
+const COUNTERS: u32 = 18;
 /** How many names there are: `vmstatName` and `vmstatValue` take 0 … VMSTAT_COUNT - 1. */
 export const VMSTAT_COUNT: u32 = COUNTERS + 2 * FRAME_KINDS;
 
@@ -121,42 +124,46 @@ export function vmstatName(index: u32): usize {
     case 15:
       return cstr("fork_rmap_added");
     case 16:
-      return cstr("frames_free");
+      return cstr("disk_reads");
     case 17:
-      return cstr("frames_reserved");
+      return cstr("disk_writes");
     case 18:
-      return cstr("frames_stack");
+      return cstr("frames_free");
     case 19:
-      return cstr("frames_kernel");
+      return cstr("frames_reserved");
     case 20:
-      return cstr("frames_slab");
+      return cstr("frames_stack");
     case 21:
-      return cstr("frames_chain");
+      return cstr("frames_kernel");
     case 22:
-      return cstr("frames_directory");
+      return cstr("frames_slab");
     case 23:
-      return cstr("frames_table");
+      return cstr("frames_chain");
     case 24:
-      return cstr("frames_data");
+      return cstr("frames_directory");
     case 25:
-      return cstr("frames_index");
+      return cstr("frames_table");
     case 26:
-      return cstr("allocated_free");
+      return cstr("frames_data");
     case 27:
-      return cstr("allocated_reserved");
+      return cstr("frames_index");
     case 28:
-      return cstr("allocated_stack");
+      return cstr("allocated_free");
     case 29:
-      return cstr("allocated_kernel");
+      return cstr("allocated_reserved");
     case 30:
-      return cstr("allocated_slab");
+      return cstr("allocated_stack");
     case 31:
-      return cstr("allocated_chain");
+      return cstr("allocated_kernel");
     case 32:
-      return cstr("allocated_directory");
+      return cstr("allocated_slab");
     case 33:
-      return cstr("allocated_table");
+      return cstr("allocated_chain");
     case 34:
+      return cstr("allocated_directory");
+    case 35:
+      return cstr("allocated_table");
+    case 36:
       return cstr("allocated_data");
     default:
       return cstr("allocated_index");

@@ -2,7 +2,7 @@
  * System calls on names and inodes. Source: POSIX.1-2001; Linux 2.4 (fs/open.c, fs/namei.c, fs/stat.c, fs/readdir.c).
  */
 import { Errno } from "../abi/errno";
-import { O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY, S_IFCHR, S_IFMT, X_OK } from "../abi/fcntl";
+import { O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFMT, X_OK } from "../abi/fcntl";
 import { DIRENT64_NAME, Dirent64, Stat64 } from "../abi/structs";
 import { TrapFrame } from "../arch/i386/trapframe";
 import { descriptorAssign } from "../fs/fdtable";
@@ -124,7 +124,8 @@ function giveStatus(inode: Inode, destination: usize): i32 {
   status.size = inode.size;
   status.blockSize = PAGE_BYTES;
   status.blocks = (inode.size + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES;
-  if ((inode.mode & S_IFMT) == S_IFCHR) status.rdev = inode.device;
+  const type = inode.mode & S_IFMT;
+  if (type == S_IFCHR || type == S_IFBLK) status.rdev = inode.device;
   return giveStruct(destination, changetype<usize>(status), offsetof<Stat64>());
 }
 

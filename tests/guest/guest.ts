@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { EventKind, Machine, type StopReason } from "../../cpu/index";
+import { type DiskBackend, type DiskFault, EventKind, Machine, type StopReason } from "../../cpu/index";
 import { type BuiltAll, buildAll } from "../../tools/image/build";
 import { type GuestCase, readTap } from "../../tools/lab/tap";
 
@@ -37,6 +37,9 @@ export interface GuestOptions {
   memoryMB?: number;
   /** Instructions after which the program is taken to hang: BUDGET unless told. */
   maxInstructions?: number;
+  /** The IDE disk, and what goes wrong with it; none unless told. */
+  disk?: DiskBackend;
+  diskFaults?: readonly DiskFault[];
   /** Called for each mark, with its 32-bit value and the machine's counts. */
   onMark?: (value: number, instret: number, cycles: number) => void;
 }
@@ -45,7 +48,13 @@ export interface GuestOptions {
 export function machineFor(built: BuiltAll, options: GuestOptions): { machine: Machine; output: () => string } {
   let output = "";
   const onSerial = (bytes: Uint8Array) => (output += Buffer.from(bytes).toString("latin1"));
-  const machine = new Machine({ memoryMB: options.memoryMB ?? 64, onSerial });
+  const { disk, diskFaults } = options;
+  const machine = new Machine({
+    memoryMB: options.memoryMB ?? 64,
+    onSerial,
+    ...(disk === undefined ? {} : { disk }),
+    ...(diskFaults === undefined ? {} : { diskFaults }),
+  });
   machine.loadMultiboot(built.kernel, { commandLine: options.commandLine, modules: [built.initrd] });
   const { onMark } = options;
   if (onMark) {

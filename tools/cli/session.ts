@@ -16,6 +16,8 @@ export interface SessionSpec {
   commandLine: string;
   /** Multiboot modules: the initrd. */
   modules: Uint8Array[];
+  /** The IDE disk, a file that has been checked; absent: none. */
+  disk?: { path: string; readOnly: boolean };
   /** Instructions after which the run ends with reason "budget". */
   maxInstructions: number;
   /** Where console input comes from. `none`: time jumps while the guest sleeps. `terminal`: bytes are given at once. */

@@ -1,6 +1,6 @@
 /**
  * The thread that holds a machine: runs it in slices, between which it takes input and reports progress. May import cpu/,
- * kernel/abi, tools/lab, tools/trace and Node.
+ * kernel/abi, tools/disk, tools/lab, tools/trace and Node.
  *
  * Invariants: the guest sees input only between two slices, stamped by the machine, so that a run can be repeated; input
  * that does not come from a person is handed over line by line, when the guest sleeps, so that such a run needs no stamps.
@@ -8,8 +8,9 @@
  */
 import { once } from "node:events";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { EventKind, Machine, MachineError, NOMINAL_HZ } from "../../cpu/index";
+import { type DiskBackend, EventKind, Machine, MachineError, NOMINAL_HZ } from "../../cpu/index";
 import { Mark } from "../../kernel/abi/marks";
+import { FileDisk } from "../disk/filedisk";
 import { type RegionCount, Regions } from "../lab/regions";
 import { LastInstructions } from "../trace/last";
 import { symbolsByProgram } from "../trace/programs";
@@ -17,6 +18,8 @@ import type { FromWorker, SessionEnd, SessionSpec, ToWorker } from "./session";
 
 /** Instructions between two looks at the mailbox: some 20 ms of host time. */
 const SLICE = 1_000_000;
+/** A sleep too short for the host to follow, as for the disk: the guest's time jumps, and it is no wait for input. */
+const SHORT_SLEEP_MS = 1;
 const END_OF_TRANSMISSION = 4;
 const NEWLINE = 10;
 
@@ -52,9 +55,19 @@ function exitCodeOf(waitStatus: number): number {
   return signal === 0 ? waitStatus >>> 8 : 128 + signal;
 }
 
+/** The spec's disk, opened. The file was there a moment ago: what goes wrong now is told in Node's words. */
+function openDisk({ disk }: SessionSpec): FileDisk | undefined {
+  if (disk === undefined) return undefined;
+  try {
+    return new FileDisk(disk.path, disk.readOnly);
+  } catch (error) {
+    throw new MachineError((error as Error).message);
+  }
+}
+
 /** A machine as the spec says, at its first instruction. */
-function boot(spec: SessionSpec, onSerial: (bytes: Uint8Array) => void): Machine {
-  const machine = new Machine({ memoryMB: spec.memoryMB, onSerial });
+function boot(spec: SessionSpec, disk: DiskBackend | undefined, onSerial: (bytes: Uint8Array) => void): Machine {
+  const machine = new Machine({ memoryMB: spec.memoryMB, onSerial, ...(disk === undefined ? {} : { disk }) });
   try {
     machine.loadMultiboot(spec.kernel, { commandLine: spec.commandLine, modules: spec.modules });
   } catch (error) {
@@ -64,9 +77,15 @@ function boot(spec: SessionSpec, onSerial: (bytes: Uint8Array) => void): Machine
   return machine;
 }
 
-/** The `count` instructions before instruction `until` of a run that took `inputLog`, as lines. */
-function replayEnd(spec: SessionSpec, inputLog: Machine["inputLog"], until: number, count: number): string[] {
-  const machine = boot(spec, () => {});
+/** The `count` instructions before instruction `until` of a run that took `inputLog` and had this disk at first, as lines. */
+function replayEnd(
+  spec: SessionSpec,
+  disk: DiskBackend | undefined,
+  inputLog: Machine["inputLog"],
+  until: number,
+  count: number,
+): string[] {
+  const machine = boot(spec, disk, () => {});
   for (const { bytes, atInstret } of inputLog) machine.input(bytes, { atInstret });
   // It follows from the start which process runs, and records only the end.
   const resolver = symbolsByProgram(spec.kernel, spec.programs);
@@ -80,6 +99,7 @@ function replayEnd(spec: SessionSpec, inputLog: Machine["inputLog"], until: numb
 /** One machine and what is gathered while it runs. */
 class Run {
   private readonly machine: Machine;
+  private readonly disk: FileDisk | undefined;
   private readonly pending = new PendingInput();
   private readonly regionCounts: RegionCount[] = [];
   private programStatus: number | undefined;
@@ -89,7 +109,8 @@ class Run {
   private stopped = false;
 
   constructor(private readonly spec: SessionSpec) {
-    this.machine = boot(spec, (bytes) => this.serial.push(...bytes));
+    this.disk = openDisk(spec);
+    this.machine = boot(spec, this.disk, (bytes) => this.serial.push(...bytes));
     const regions = new Regions((region) => this.regionCounts.push(region));
     this.machine.onEvent(({ kind, a, instret, cycles }) => {
       if (kind !== EventKind.Mark) return;
@@ -110,7 +131,7 @@ class Run {
     const wanted = count > 0 && (when === "always" || wrong);
     // The instruction that the processor died of never retires: the replay has to try it.
     const until = panickedAt ?? (end.reason === "tripleFault" ? instret + 1 : instret);
-    const trace = wanted ? replayEnd(this.spec, inputLog, until, count) : [];
+    const trace = wanted ? replayEnd(this.spec, this.disk?.asAtFirst(), inputLog, until, count) : [];
     const panicked = panickedAt !== undefined;
     post({ kind: "end", result: { end, instret, cycles, programStatus, panicked, regions, trace } });
   }
@@ -135,12 +156,13 @@ class Run {
   /** The guest sleeps: give it input, or sleep with it until its next timer or somebody types. */
   private async idle(wakeCycles: number): Promise<void> {
     if (this.spec.input === "none") return;
+    const milliseconds = ((wakeCycles - this.machine.cycles) / NOMINAL_HZ) * 1000;
+    if (milliseconds < SHORT_SLEEP_MS) return;
     const bytes = this.pending.next();
     if (bytes !== undefined) {
       this.machine.input(bytes);
       return;
     }
-    const milliseconds = ((wakeCycles - this.machine.cycles) / NOMINAL_HZ) * 1000;
     const timer = new AbortController();
     const timeout = setTimeout(() => timer.abort(), Math.min(milliseconds, 1000));
     const mail = await once(port, "message", { signal: timer.signal }).catch(() => undefined);

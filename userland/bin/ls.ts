@@ -18,6 +18,7 @@ import {
   printChar,
   printf,
   printLine,
+  S_IFBLK,
   S_IFCHR,
   S_IFDIR,
   S_IFMT,
@@ -39,6 +40,13 @@ const information: usize = memory.data(96, 4);
 
 let long: bool = false;
 
+/** The letter that begins a long line. */
+function typeLetter(type: u32): u32 {
+  if (type == S_IFDIR) return 0x64;
+  if (type == S_IFCHR) return 0x63;
+  return type == S_IFBLK ? 0x62 : 0x2d;
+}
+
 function printEntry(name: usize, file: usize): i32 {
   if (!long) {
     printLine(name);
@@ -47,8 +55,7 @@ function printEntry(name: usize, file: usize): i32 {
   const status = changetype<Stat64>(information);
   const result = stat(file, status);
   if (result < 0) return failure(cstr("ls"), file, result);
-  const type = status.mode & S_IFMT;
-  printChar(type == S_IFDIR ? 0x64 : type == S_IFCHR ? 0x63 : 0x2d);
+  printChar(typeLetter(status.mode & S_IFMT));
   for (let bit: i32 = 8; bit >= 0; bit--) {
     const letter: u32 = bit % 3 == 2 ? 0x72 : bit % 3 == 1 ? 0x77 : 0x78;
     printChar(((status.mode >> bit) & 1) != 0 ? letter : 0x2d);

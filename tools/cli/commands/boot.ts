@@ -4,6 +4,7 @@
 
 import { basename } from "node:path";
 import { Command } from "commander";
+import { diskFor, diskOption } from "../disk";
 import { builtImages, initrdWith, programsOf, userInitrd } from "../images";
 import { readInput } from "../input";
 import { budgetOption, memoryOption } from "../options";
@@ -17,6 +18,7 @@ interface BootOptions {
   cmdline: string;
   initrd?: string;
   budget: number;
+  disk?: string;
 }
 
 /** What is booted: ours, or the user's image with the user's initrd. */
@@ -43,9 +45,11 @@ export function bootCommand(): Command {
     .addOption(memoryOption(64))
     .option("--cmdline <words>", "the kernel's command line", "")
     .option("--initrd <file>", "multiboot module: a ustar archive for our kernel")
+    .addOption(diskOption())
     .addOption(budgetOption())
     .action(async (kernelPath: string | undefined, options: BootOptions) => {
       const spec: SessionSpec = {
+        ...diskFor(options.disk),
         ...(await images(kernelPath, options)),
         kernelName: basename(kernelPath ?? "kernel.elf"),
         memoryMB: options.mem,

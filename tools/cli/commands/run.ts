@@ -3,6 +3,7 @@
  * with its exit status. The trace is the same run with the last N instructions printed on stdout when it is over.
  */
 import { Command } from "commander";
+import { diskFor, diskOption } from "../disk";
 import { CliError } from "../exitcodes";
 import { builtImages, initrdWith, programsOf, userProgram } from "../images";
 import { budgetOption, forkOption, lastOption, memoryOption } from "../options";
@@ -18,6 +19,7 @@ interface RunOptions {
   fork: string;
   cmdline: string;
   budget: number;
+  disk?: string;
   trace: SessionSpec["trace"];
 }
 
@@ -34,12 +36,14 @@ async function runProgram(
   options: RunOptions,
   output: NodeJS.WriteStream,
 ): Promise<SessionResult> {
+  const disk = diskFor(options.disk);
   const program = await userProgram(path);
   const images = await builtImages();
   const words = [`/${program.name}`, ...args].map(quoted);
   const text = new ConsoleText();
   const session = new Session(
     {
+      ...disk,
       memoryMB: options.mem,
       kernel: images.kernel,
       kernelName: "kernel.elf",
@@ -75,6 +79,7 @@ function withRunOptions(command: Command): Command {
     .passThroughOptions()
     .addOption(memoryOption(64))
     .addOption(forkOption())
+    .addOption(diskOption())
     .addOption(budgetOption())
     .option("--cmdline <words>", "more words for the kernel's command line", "");
 }

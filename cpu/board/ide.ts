@@ -1,0 +1,512 @@
+/**
+ * The primary IDE channel (0x1F0–0x1F7, 0x3F6, IRQ 14) with one ATA drive, device 0; device 1 is absent. PIO, 28-bit LBA and
+ * CHS. May import ata.ts, clock.ts, disk.ts, idestate.ts, port.ts, errors.ts.
+ *
+ * Invariants: the backend is touched only when a block's time has come (`eventAt`), so contents change at an exact cycle;
+ * BSY is set exactly while eventAt is finite, or software holds the channel in reset. INTRQ rises once for each block of a
+ * read, once after each block of a write, and at a command's end; a read of Status and a new command drop it; nIEN hides it.
+ * Time: every command costs COMMAND_CYCLES, every sector SECTOR_CYCLES; no head moves and nothing rotates, so that the
+ * same work always costs the same.
+ * Source: ATA/ATAPI-5 (T13/1321D): 7 (registers), 8 (commands), 9 (protocols: 9.5 PIO in, 9.6 PIO out, 9.16 one device only).
+ */
+
+import { MachineError } from "../errors";
+import {
+  AtaError,
+  Command,
+  defaultGeometry,
+  featureAccepted,
+  type Geometry,
+  identifyBlock,
+  MAX_MULTIPLE,
+  Status,
+} from "./ata";
+import type { Clock } from "./clock";
+import { type DiskBackend, type DiskFault, SECTOR_BYTES } from "./disk";
+import { DEVICE_FIXED, type IdeState, initialRegisters, Phase, SETTLED } from "./idestate";
+import type { PortDevice, PortSize } from "./port";
+
+/** A drive's own time for a command, its cache hit: 0.1 ms at the nominal clock. */
+export const COMMAND_CYCLES = 10_000;
+/** A sector between medium and buffer: 40 MB/s, what a desktop drive of 2002 sustained. */
+export const SECTOR_CYCLES = 1_280;
+/** From the end of a software reset to ready: 2 ms, the time that ATA tells a host to wait before it looks. */
+export const RESET_CYCLES = 200_000;
+
+const CONTROL_PORT = 0x3f6;
+const enum Register {
+  /** Error when read, Features when written. */
+  Error = 1,
+  Count = 2,
+  LbaLow = 3,
+  LbaMid = 4,
+  LbaHigh = 5,
+  Device = 6,
+  /** Status when read, Command when written. */
+  Command = 7,
+}
+const DEVICE_LBA = 0x40;
+const DEVICE_SLAVE = 0x10;
+const CONTROL_RESET = 0x04;
+const CONTROL_NO_INTERRUPT = 0x02;
+
+export class Ide implements PortDevice {
+  readonly byteWide = true;
+  /** The 16-bit data register, a device of its own to the bus: 0x1F0. */
+  readonly data: PortDevice = {
+    byteWide: false,
+    readPort: (_port, size) => this.readData(size),
+    writePort: (_port, size, value) => this.writeData(size, value),
+  };
+  private readonly s = initialRegisters();
+  private geometry: Geometry;
+  /** One block on its way: `position` is the next byte of it that the host reads or writes. */
+  private readonly buffer = new Uint8Array(MAX_MULTIPLE * SECTOR_BYTES);
+
+  /** `setLine` is told the level of IRQ 14 whenever it may have changed. */
+  constructor(
+    private readonly clock: Clock,
+    private readonly disk: DiskBackend,
+    private readonly setLine: (level: 0 | 1) => void,
+    private readonly faults: readonly DiskFault[] = [],
+  ) {
+    this.geometry = defaultGeometry(disk.sectors);
+  }
+
+  /** Cycle at which the drive will raise its interrupt by itself; Infinity when it will not. */
+  get interruptAt(): number {
+    const { phase, control, eventAt } = this.s;
+    const silent = phase === Phase.WriteReady || phase === Phase.Reset || (control & CONTROL_NO_INTERRUPT) !== 0;
+    return silent ? Infinity : eventAt;
+  }
+
+  /** Does what has become due by the present cycle. */
+  advance(): void {
+    const { s } = this;
+    if (this.clock.cycles < s.eventAt) return;
+    const { phase } = s;
+    s.phase = Phase.Idle;
+    s.eventAt = Infinity;
+    if (phase === Phase.Finish) this.finish();
+    else if (phase === Phase.ReadBlock) this.readBlock();
+    else if (phase === Phase.WriteReady) this.requestBlock();
+    else if (phase === Phase.WriteBlock) this.writeBlock();
+    else if (phase === Phase.Verify) this.verify();
+    else if (phase === Phase.Flush) this.flush();
+    else this.becomeReady();
+  }
+
+  readPort(port: number): number {
+    const { s } = this;
+    if (port === CONTROL_PORT) return this.visibleStatus;
+    switch (port & 7) {
+      case Register.Error:
+        return s.error;
+      case Register.Count:
+        return s.count;
+      case Register.LbaLow:
+        return s.lbaLow;
+      case Register.LbaMid:
+        return s.lbaMid;
+      case Register.LbaHigh:
+        return s.lbaHigh;
+      case Register.Device:
+        return s.device;
+      default: {
+        const status = this.visibleStatus;
+        if (!this.slaveSelected) this.setInterrupt(0);
+        return status;
+      }
+    }
+  }
+
+  /** With the absent device selected, device 0 answers for it: a status of 0. */
+  private get visibleStatus(): number {
+    return this.slaveSelected ? 0 : this.s.status;
+  }
+
+  private get slaveSelected(): boolean {
+    return (this.s.device & DEVICE_SLAVE) !== 0;
+  }
+
+  writePort(port: number, _size: number, value: number): void {
+    const { s } = this;
+    if (port === CONTROL_PORT) {
+      this.writeControl(value);
+      return;
+    }
+    // While BSY or DRQ is set the registers are the drive's.
+    if ((s.status & (Status.Busy | Status.DataRequest)) !== 0) return;
+    switch (port & 7) {
+      case Register.Error:
+        s.features = value;
+        break;
+      case Register.Count:
+        s.count = value;
+        break;
+      case Register.LbaLow:
+        s.lbaLow = value;
+        break;
+      case Register.LbaMid:
+        s.lbaMid = value;
+        break;
+      case Register.LbaHigh:
+        s.lbaHigh = value;
+        break;
+      case Register.Device:
+        s.device = value | DEVICE_FIXED;
+        break;
+      default:
+        if (!this.slaveSelected || value === Command.ExecuteDiagnostic) this.command(value);
+    }
+  }
+
+  private writeControl(value: number): void {
+    const { s } = this;
+    const held = (s.control & CONTROL_RESET) !== 0;
+    s.control = value;
+    if ((value & CONTROL_RESET) !== 0) {
+      this.abandon();
+      s.status = Status.Busy;
+    } else if (held) this.begin(Phase.Reset, RESET_CYCLES);
+    this.updateLine();
+  }
+
+  /** Forgets the command at hand; what has not reached the medium is lost. */
+  private abandon(): void {
+    const { s } = this;
+    s.phase = Phase.Idle;
+    s.eventAt = Infinity;
+    s.remaining = 0;
+    this.setInterrupt(0);
+  }
+
+  /** BSY, until `cycles` from now. */
+  private begin(phase: Phase, cycles: number): void {
+    const { s } = this;
+    s.status = Status.Busy;
+    s.phase = phase;
+    s.eventAt = this.clock.cycles + cycles;
+  }
+
+  private setInterrupt(pending: 0 | 1): void {
+    this.s.interruptPending = pending;
+    this.updateLine();
+  }
+
+  private updateLine(): void {
+    const { interruptPending, control } = this.s;
+    this.setLine(interruptPending !== 0 && (control & CONTROL_NO_INTERRUPT) === 0 ? 1 : 0);
+  }
+
+  private command(code: number): void {
+    const { s } = this;
+    this.setInterrupt(0);
+    s.error = 0;
+    switch (code) {
+      case Command.ReadSectors:
+      case Command.ReadSectorsNoRetry:
+        this.transfer(Phase.ReadBlock, 1);
+        break;
+      case Command.WriteSectors:
+      case Command.WriteSectorsNoRetry:
+        this.transfer(Phase.WriteReady, 1);
+        break;
+      case Command.ReadMultiple:
+        this.transfer(Phase.ReadBlock, s.multiple);
+        break;
+      case Command.WriteMultiple:
+        this.transfer(Phase.WriteReady, s.multiple);
+        break;
+      case Command.ReadVerify:
+      case Command.ReadVerifyNoRetry:
+        this.transfer(Phase.Verify, 256);
+        break;
+      case Command.IdentifyDevice:
+        this.buffer.set(identifyBlock(this.disk.sectors, this.geometry, s.multiple));
+        s.remaining = 0;
+        s.blockSectors = 0;
+        s.writing = 0;
+        this.begin(Phase.ReadBlock, COMMAND_CYCLES);
+        break;
+      case Command.FlushCache:
+        this.begin(Phase.Flush, COMMAND_CYCLES);
+        break;
+      case Command.ExecuteDiagnostic:
+        this.signature();
+        this.begin(Phase.Finish, COMMAND_CYCLES);
+        break;
+      case Command.SetMultipleMode:
+        this.endIf(s.count <= MAX_MULTIPLE && (s.count & (s.count - 1)) === 0);
+        if (s.error === 0) s.multiple = s.count;
+        break;
+      case Command.SetFeatures:
+        this.endIf(featureAccepted(s.features, s.count));
+        break;
+      case Command.InitializeParameters:
+        this.initializeParameters();
+        break;
+      default:
+        this.endIf((code & 0xf0) === Command.Recalibrate);
+    }
+  }
+
+  /** A command without data ends after its time: well, or aborted. */
+  private endIf(accepted: boolean): void {
+    this.s.error = accepted ? 0 : AtaError.Aborted;
+    this.begin(Phase.Finish, COMMAND_CYCLES);
+  }
+
+  private initializeParameters(): void {
+    const { s } = this;
+    const heads = (s.device & 15) + 1;
+    if (s.count !== 0) {
+      const cylinders = Math.min(0xffff, Math.floor(this.disk.sectors / (heads * s.count)));
+      this.geometry = { cylinders, heads, track: s.count };
+    }
+    this.endIf(s.count !== 0);
+  }
+
+  /** Sector that the address registers name, by LBA or by cylinder, head and sector; −1 when there is none such. */
+  private addressed(): number {
+    const { lbaLow, lbaMid, lbaHigh, device } = this.s;
+    const cylinder = lbaMid | (lbaHigh << 8);
+    if ((device & DEVICE_LBA) !== 0) return lbaLow | (cylinder << 8) | ((device & 15) << 24);
+    const { heads, track, cylinders } = this.geometry;
+    const head = device & 15;
+    if (head >= heads || lbaLow === 0 || lbaLow > track || cylinder >= cylinders) return -1;
+    return (cylinder * heads + head) * track + lbaLow - 1;
+  }
+
+  /** Address and count registers tell where the command stands: at `sector`, with so many to go. */
+  private tellProgress(): void {
+    const { s, geometry } = this;
+    s.count = s.remaining & 0xff;
+    if ((s.device & DEVICE_LBA) !== 0) {
+      s.lbaLow = s.sector & 0xff;
+      s.lbaMid = (s.sector >> 8) & 0xff;
+      s.lbaHigh = (s.sector >> 16) & 0xff;
+      s.device = (s.device & 0xf0) | ((s.sector >> 24) & 15);
+      return;
+    }
+    const trackNumber = Math.floor(s.sector / geometry.track);
+    const cylinder = Math.floor(trackNumber / geometry.heads);
+    s.lbaLow = (s.sector % geometry.track) + 1;
+    s.lbaMid = cylinder & 0xff;
+    s.lbaHigh = (cylinder >> 8) & 0xff;
+    s.device = (s.device & 0xf0) | (trackNumber % geometry.heads);
+  }
+
+  /** A command that moves sectors, in blocks of `limit`; READ and WRITE MULTIPLE are aborted before SET MULTIPLE MODE. */
+  private transfer(phase: Phase, limit: number): void {
+    const { s } = this;
+    if (limit === 0) {
+      this.endIf(false);
+      return;
+    }
+    s.sector = this.addressed();
+    s.remaining = s.count === 0 ? 256 : s.count;
+    s.blockLimit = limit;
+    s.writing = phase === Phase.WriteReady ? 1 : 0;
+    if (s.sector < 0 || s.sector >= this.disk.sectors) {
+      s.error = AtaError.IdNotFound;
+      this.begin(Phase.Finish, COMMAND_CYCLES);
+      return;
+    }
+    this.sizeBlock();
+    // A write's first block has nothing to do with the medium yet.
+    this.begin(phase, COMMAND_CYCLES + (phase === Phase.WriteReady ? 0 : this.mediumCycles()));
+  }
+
+  private sizeBlock(): void {
+    this.s.blockSectors = Math.min(this.s.remaining, this.s.blockLimit);
+  }
+
+  /** Time for the block's sectors, faults that delay included. */
+  private mediumCycles(): number {
+    const { transfers, blockSectors } = this.s;
+    let cycles = blockSectors * SECTOR_CYCLES;
+    for (const { transfer, delayCycles = 0 } of this.faults)
+      if (transfer > transfers && transfer <= transfers + blockSectors) cycles += delayCycles;
+    return cycles;
+  }
+
+  /** Counts one sector; whether a fault makes it fail. */
+  private transferFails(): boolean {
+    const number = ++this.s.transfers;
+    return this.faults.some(({ transfer, fails }) => transfer === number && fails === true);
+  }
+
+  private bufferSector(index: number): Uint8Array {
+    return this.buffer.subarray(index * SECTOR_BYTES, (index + 1) * SECTOR_BYTES);
+  }
+
+  /** Moves the present block's sectors one by one; the error of the first that fails, whose address the registers then tell. */
+  private moveSectors(move: (sector: number, index: number) => AtaError | 0): AtaError | 0 {
+    const { s } = this;
+    for (let i = 0; i < s.blockSectors; i++) {
+      const error = s.sector >= this.disk.sectors ? AtaError.IdNotFound : move(s.sector, i);
+      if (error !== 0) return error;
+      s.sector++;
+      s.remaining--;
+    }
+    return 0;
+  }
+
+  private readSectors(): AtaError | 0 {
+    return this.moveSectors((sector, i) => {
+      const failed = this.transferFails() || !this.disk.read(sector, this.bufferSector(i % MAX_MULTIPLE));
+      return failed ? AtaError.Uncorrectable : 0;
+    });
+  }
+
+  /** The block is in the buffer: the host may read it. IDENTIFY's block is there without the medium. */
+  private readBlock(): void {
+    const error = this.readSectors();
+    if (error !== 0) {
+      this.fail(error);
+      return;
+    }
+    if (this.s.blockSectors !== 0) this.tellProgress();
+    this.requestBlock();
+    this.setInterrupt(1);
+  }
+
+  private verify(): void {
+    const error = this.readSectors();
+    if (error !== 0) this.fail(error);
+    else {
+      this.tellProgress();
+      this.finish();
+    }
+  }
+
+  /** DRQ: the host may move a block through the data register. */
+  private requestBlock(): void {
+    this.s.position = 0;
+    this.s.status = SETTLED | Status.DataRequest;
+  }
+
+  /** The host's block reaches the medium. */
+  private writeBlock(): void {
+    const { s } = this;
+    let faulty = false;
+    const error = this.moveSectors((sector, i) => {
+      const failed = this.transferFails();
+      faulty = failed || this.disk.readOnly || !this.disk.write(sector, this.bufferSector(i));
+      return faulty ? AtaError.Aborted : 0;
+    });
+    if (error !== 0) {
+      this.fail(error);
+      if (faulty) s.status |= Status.DeviceFault;
+      return;
+    }
+    if (s.remaining === 0) {
+      this.tellProgress();
+      this.finish();
+      return;
+    }
+    this.sizeBlock();
+    this.requestBlock();
+    this.setInterrupt(1);
+  }
+
+  private flush(): void {
+    this.s.error = this.disk.flush() ? 0 : AtaError.Aborted;
+    this.finish();
+  }
+
+  /** The command ends at a sector that could not be moved. */
+  private fail(error: AtaError): void {
+    this.s.error = error;
+    this.tellProgress();
+    this.finish();
+  }
+
+  /** The command ends; ERR if the error register says so. After a diagnostic that holds a code, not an error. */
+  private finish(): void {
+    const { s } = this;
+    const failed = s.error !== 0 && s.error !== AtaError.DiagnosticPassed;
+    s.status = SETTLED | (failed ? Status.Error : 0);
+    this.setInterrupt(1);
+  }
+
+  /** What a reset and EXECUTE DEVICE DIAGNOSTIC leave in the registers: an ATA device that passed. */
+  private signature(): void {
+    const { s } = this;
+    s.error = AtaError.DiagnosticPassed;
+    s.count = 1;
+    s.lbaLow = 1;
+    s.lbaMid = 0;
+    s.lbaHigh = 0;
+    s.device = DEVICE_FIXED;
+  }
+
+  private becomeReady(): void {
+    this.signature();
+    this.s.multiple = 0;
+    this.s.status = SETTLED;
+  }
+
+  /** Bytes of the block that is between host and buffer; IDENTIFY's counts no sector. */
+  private get blockBytes(): number {
+    return Math.max(1, this.s.blockSectors) * SECTOR_BYTES;
+  }
+
+  /** Whether DRQ is set for a transfer in this direction: 1 is from the host. */
+  private transfersData(writing: 0 | 1): boolean {
+    const { s } = this;
+    return (s.status & Status.DataRequest) !== 0 && s.writing === writing && !this.slaveSelected;
+  }
+
+  /** IN from the data register: the next word or two of the block. A byte access takes a whole word, as a 16-bit device does. */
+  private readData(size: PortSize): number {
+    if (!this.transfersData(0)) return 0;
+    const { s, buffer } = this;
+    const low = buffer[s.position] | (buffer[s.position + 1] << 8);
+    s.position += 2;
+    if (s.position >= this.blockBytes) this.blockRead();
+    if (size === 1) return low & 0xff;
+    return size === 2 ? low : (low | (this.readData(2) << 16)) >>> 0;
+  }
+
+  private blockRead(): void {
+    const { s } = this;
+    if (s.remaining === 0) {
+      s.status = SETTLED;
+      return;
+    }
+    this.sizeBlock();
+    this.begin(Phase.ReadBlock, this.mediumCycles());
+  }
+
+  private writeData(size: PortSize, value: number): void {
+    if (!this.transfersData(1)) return;
+    const { s, buffer } = this;
+    buffer[s.position] = value & 0xff;
+    buffer[s.position + 1] = (value >>> 8) & 0xff;
+    s.position += 2;
+    if (s.position >= this.blockBytes) this.begin(Phase.WriteBlock, this.mediumCycles());
+    if (size === 4) this.writeData(2, value >>> 16);
+  }
+
+  save(): IdeState {
+    return {
+      sectors: this.disk.sectors,
+      registers: { ...this.s },
+      geometry: { ...this.geometry },
+      buffer: this.buffer.slice(),
+      disk: this.disk.save(),
+    };
+  }
+
+  /** Throws MachineError when the disk is not of the saved one's size. */
+  restore(state: IdeState): void {
+    if (state.sectors !== this.disk.sectors)
+      throw new MachineError(`the saved disk has ${state.sectors} sectors, this one ${this.disk.sectors}`);
+    Object.assign(this.s, state.registers);
+    this.geometry = { ...state.geometry };
+    this.buffer.set(state.buffer);
+    if (state.disk !== null) this.disk.restore(state.disk);
+  }
+}

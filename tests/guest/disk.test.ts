@@ -1,0 +1,159 @@
+/**
+ * userland/tests/disk.ts on disks of several kinds, on our machine in both fork modes and on QEMU, where what it prints and
+ * what the disk holds in the end must be the same; and the same disk through the command line's file backend.
+ */
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { BufferDisk, type DiskBackend, SECTOR_BYTES } from "../../cpu/index";
+import { FileDisk } from "../../tools/disk/filedisk";
+import { needCommand } from "../skip";
+import {
+  builtImages,
+  casesOf,
+  type GuestOptions,
+  type GuestRun,
+  MODES,
+  quoted,
+  runGuest,
+  testCommandLine,
+} from "./guest";
+
+const test = suite("guest/disk");
+const built = await builtImages();
+const QEMU = "qemu-system-i386";
+const SECTORS = 4096;
+const IMAGE = Uint8Array.from({ length: SECTORS * SECTOR_BYTES }, (_, p) => (p * 7 + (p >> 9) * 13) & 0xff);
+/** Cases of the program when the disk is good. */
+const CASES = 8;
+
+function run(disk: DiskBackend | undefined, kind = "", options: Partial<GuestOptions> = {}): GuestRun {
+  const commandLine = testCommandLine("share", "disk", kind);
+  return runGuest(built, { commandLine, ...(disk === undefined ? {} : { disk }), ...options });
+}
+
+function allPass(result: GuestRun, cases: number): void {
+  const found = casesOf(result);
+  for (const { ok, name } of found) assert.ok(ok, `${name}\n${quoted(result.output)}`);
+  assert.is(found.length, cases, result.output);
+}
+
+/** What the good disk holds when the program has run: computed once, by the first run. */
+let expected: Uint8Array | undefined;
+function sameContents(contents: Uint8Array): void {
+  expected ??= contents;
+  assert.is(Buffer.compare(contents, expected), 0, "the same contents as after the first run");
+  assert.not.equal(Buffer.compare(contents, IMAGE), 0);
+}
+
+function inFolder(body: (file: string) => void): void {
+  const folder = mkdtempSync(join(tmpdir(), "tine-disk-"));
+  try {
+    const file = join(folder, "disk.img");
+    writeFileSync(file, IMAGE);
+    body(file);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+for (const mode of MODES) {
+  test(`a good disk, fork=${mode}`, () => {
+    const disk = new BufferDisk(IMAGE);
+    allPass(run(disk, "", { commandLine: testCommandLine(mode, "disk") }), CASES);
+    sameContents(disk.contents());
+  });
+}
+
+test("a disk with passing failures and delays is as good", () => {
+  const disk = new BufferDisk(IMAGE);
+  const failing = [2, 90, 91, 400, 777, 1100].map((transfer) => ({ transfer, fails: true }));
+  const late = [1, 50, 600, 1200].map((transfer) => ({ transfer, delayCycles: 3_000_000 }));
+  const result = run(disk, "", { diskFaults: [...failing, ...late] });
+  // A sector moved twice counts once.
+  allPass(result, CASES);
+  sameContents(disk.contents());
+  assert.ok((result.output.match(/^hda: /gm) ?? []).length >= 3, result.output);
+});
+
+test("the same run twice, to the instruction", () => {
+  const [one, other] = [run(new BufferDisk(IMAGE)), run(new BufferDisk(IMAGE))];
+  assert.equal(other, one);
+});
+
+test("bad sectors, a disk that cannot be written, none", () => {
+  const read = (sector: number, target: Uint8Array) => {
+    target.set(IMAGE.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES));
+    return sector !== 100 && sector !== 200;
+  };
+  allPass(run(new BufferDisk({ sectors: SECTORS, read }), "bad"), 1);
+  allPass(run(new BufferDisk(IMAGE, { readOnly: true }), "readonly"), 1);
+  allPass(run(undefined, "none"), 1);
+});
+
+test("a disk in a file, and its first contents afterwards", () => {
+  inFolder((file) => {
+    const disk = new FileDisk(file, false);
+    const once = run(disk);
+    allPass(once, CASES);
+    sameContents(new Uint8Array(readFileSync(file)));
+    const again = disk.asAtFirst();
+    assert.is(Buffer.compare(again.contents(), IMAGE), 0);
+    assert.equal(run(again), once);
+    sameContents(again.contents());
+    disk.close();
+  });
+});
+
+test("on QEMU the same lines and the same contents", () => {
+  needCommand(QEMU);
+  inFolder((file) => {
+    const boot = ["-m", "64", "-kernel", "dist/kernel.elf", "-initrd", "dist/initrd.tar"];
+    const devices = "-device isa-debug-exit,iobase=0xf4,iosize=4 -serial stdio -display none -no-reboot".split(" ");
+    const drive = ["-drive", `file=${file},format=raw,if=ide`];
+    const append = ["-append", testCommandLine("share", "disk")];
+    const { stdout, status } = spawnSync(QEMU, [...boot, ...append, ...devices, ...drive], {
+      encoding: "latin1",
+      timeout: 60_000,
+      input: "",
+    });
+    const lines = (output: string) => output.replaceAll("\r\n", "\n").replace(/^tine: .*\n/gm, "");
+    assert.is(lines(stdout), lines(run(new BufferDisk(IMAGE)).output));
+    assert.is(status, 1);
+    sameContents(new Uint8Array(readFileSync(file)));
+  });
+});
+
+test("tine run --disk: the file is written; a bad one is one line and exit code 2", () => {
+  inFolder((file) => {
+    const tine = (...args: string[]) => {
+      const { status, stdout, stderr } = spawnSync("node", ["tools/cli/tine.mjs", ...args], {
+        encoding: "utf8",
+        input: "",
+      });
+      return { status, stdout, stderr };
+    };
+    const program = "userland/tests/disk.ts";
+    const good = tine("run", "--disk", file, program);
+    assert.is(good.status, 0, good.stdout + good.stderr);
+    sameContents(new Uint8Array(readFileSync(file)));
+    writeFileSync(file, IMAGE.subarray(0, 700));
+    const odd = tine("run", "--disk", file, program);
+    assert.equal([odd.status, odd.stdout], [2, ""]);
+    assert.match(odd.stderr, /^tine: .*disk\.img: a disk of 700 bytes; it must be a multiple of 512\n$/);
+    const missing = tine("boot", "--disk", `${file}.gone`);
+    assert.equal([missing.status, missing.stdout], [2, ""]);
+    assert.match(missing.stderr, /^tine: .*gone: no such file\n$/);
+    writeFileSync(file, IMAGE);
+    chmodSync(file, 0o444);
+    if (process.getuid?.() === 0) return; // who may write everything is not told that it is read-only
+    const readOnly = tine("run", "--disk", file, program, "readonly");
+    assert.is(readOnly.status, 0, readOnly.stdout + readOnly.stderr);
+    assert.match(readOnly.stderr, /disk\.img: attached read-only\n/);
+  });
+});
+
+test.run();

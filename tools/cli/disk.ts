@@ -1,0 +1,42 @@
+/**
+ * `--disk FILE`: the file is checked before anything is built or booted. May import Node, cpu/, input.ts and exitcodes.ts.
+ */
+import { accessSync, constants, statSync } from "node:fs";
+import { Option } from "commander";
+import { SECTOR_BYTES } from "../../cpu/index";
+import { CliError } from "./exitcodes";
+import { fileReason } from "./input";
+import type { SessionSpec } from "./session";
+
+export const diskOption = (): Option => new Option("--disk <file>", "the IDE disk: a raw image, written in place");
+
+/** Most bytes of a disk: what 28-bit addresses reach. */
+const MAX_BYTES = (2 ** 28 - 1) * SECTOR_BYTES;
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The disk for a session, with a notice on stderr when it can only be read. Throws CliError for a file that is no disk. */
+export function diskFor(path: string | undefined): Pick<SessionSpec, "disk"> {
+  if (path === undefined) return {};
+  try {
+    const status = statSync(path);
+    if (!status.isFile()) throw new CliError(`${path}: not a regular file`);
+    if (status.size === 0 || status.size % SECTOR_BYTES !== 0)
+      throw new CliError(`${path}: a disk of ${status.size} bytes; it must be a multiple of ${SECTOR_BYTES}`);
+    if (status.size > MAX_BYTES)
+      throw new CliError(`${path}: a disk of ${status.size} bytes; at most ${MAX_BYTES} fit`);
+    accessSync(path, constants.R_OK);
+  } catch (error) {
+    throw error instanceof CliError ? error : new CliError(`${path}: ${fileReason(error)}`);
+  }
+  const readOnly = !isWritable(path);
+  if (readOnly) process.stderr.write(`tine: ${path}: attached read-only\n`);
+  return { disk: { path, readOnly } };
+}
