@@ -427,7 +427,8 @@ export class Ide implements PortDevice {
   private finish(): void {
     const { s } = this;
     const failed = s.error !== 0 && s.error !== AtaError.DiagnosticPassed;
-    s.status = SETTLED | (failed ? Status.Error : 0);
+    // ATA leaves DSC open where ERR is set; this is QEMU's choice.
+    s.status = failed ? Status.Ready | Status.Error : SETTLED;
     this.setInterrupt(1);
   }
 

@@ -196,9 +196,9 @@ test("WRITE SECTORS: no interrupt for the first block, one after each", () => {
 test("READ and WRITE MULTIPLE: refused before SET MULTIPLE MODE; blocks, with a short one at the end", () => {
   const disk = new BufferDisk(IMAGE);
   const bench = new Bench(disk);
-  assert.equal(bench.done(0xc4), [0x51, 4]);
-  assert.equal(bench.done(0xc5), [0x51, 4]);
-  for (const bad of [3, 32, 129]) assert.equal(bench.done(0xc6, 0, bad), [0x51, 4]);
+  assert.equal(bench.done(0xc4), [0x41, 4]);
+  assert.equal(bench.done(0xc5), [0x41, 4]);
+  for (const bad of [3, 32, 129]) assert.equal(bench.done(0xc6, 0, bad), [0x41, 4]);
   assert.equal(bench.done(0xc6, 0, 4), [0x50, 0]);
   bench.command(0xc4, 50, 6);
   assert.is(bench.settle(), COMMAND_CYCLES + 4 * SECTOR_CYCLES);
@@ -213,7 +213,7 @@ test("READ and WRITE MULTIPLE: refused before SET MULTIPLE MODE; blocks, with a 
   assert.is(bench.status(), 0x50);
   assert.equal(disk.contents().subarray(60 * 512, 65 * 512), Uint8Array.from([...filled(3, 4), ...filled(4)]));
   assert.equal(bench.done(0xc6, 0, 0), [0x50, 0]);
-  assert.equal(bench.done(0xc4), [0x51, 4], "0 turns blocks off");
+  assert.equal(bench.done(0xc4), [0x41, 4], "0 turns blocks off");
 });
 
 test("CHS addresses by the default geometry and another", () => {
@@ -246,21 +246,21 @@ test("errors: beyond the end, bad sectors with their address, write faults, unkn
     },
   });
   const bench = new Bench(bad);
-  assert.equal(bench.done(0x20, SECTORS), [0x51, 0x10]);
+  assert.equal(bench.done(0x20, SECTORS), [0x41, 0x10]);
   assert.is(bench.level, 0, "reading Status took the interrupt");
   bench.command(0x20, SECTORS - 1, 2).settle();
   assert.equal(bench.words(256), sectorsOf(SECTORS - 1, 1));
   bench.settle();
-  assert.equal([bench.status(), bench.in(ERROR)], [0x51, 0x10], "what lies before the end can be read");
+  assert.equal([bench.status(), bench.in(ERROR)], [0x41, 0x10], "what lies before the end can be read");
   bench.command(0x20, 101, 3).settle();
   bench.words(256);
   bench.settle();
   assert.is(bench.level, 1);
-  assert.equal([bench.status(), bench.in(ERROR), bench.in(LOW), bench.in(COUNT)], [0x51, 0x40, 102, 2]);
+  assert.equal([bench.status(), bench.in(ERROR), bench.in(LOW), bench.in(COUNT)], [0x41, 0x40, 102, 2]);
   assert.equal(bench.done(0x40, 100, 2), [0x50, 0], "READ VERIFY");
-  assert.equal(bench.done(0x40, 90, 200), [0x51, 0x40]);
+  assert.equal(bench.done(0x40, 90, 200), [0x41, 0x40]);
   assert.is(bench.in(LOW), 102);
-  for (const code of [0x00, 0x08, 0xa0, 0xc8, 0xff]) assert.equal(bench.done(code), [0x51, 4]);
+  for (const code of [0x00, 0x08, 0xa0, 0xc8, 0xff]) assert.equal(bench.done(code), [0x41, 4]);
   bench.command(0x30, 102).settle();
   bench.put(filled(9)).settle();
   assert.is(bench.status(), 0x50);
@@ -268,7 +268,7 @@ test("errors: beyond the end, bad sectors with their address, write faults, unkn
   const readOnly = new Bench(new BufferDisk(IMAGE, { readOnly: true }));
   readOnly.command(0x30, 3).settle();
   readOnly.put(filled(9)).settle();
-  assert.equal([readOnly.status(), readOnly.in(ERROR)], [0x71, 4]);
+  assert.equal([readOnly.status(), readOnly.in(ERROR)], [0x61, 4]);
   readOnly.done(0x20, 3);
   assert.equal(readOnly.words(256), sectorsOf(3, 1));
 });
@@ -285,8 +285,8 @@ test("other commands: FLUSH, RECALIBRATE, SET FEATURES, DIAGNOSTIC", () => {
     [0x03, 0x0c],
   ])
     assert.equal(feature(value, count), [0x50, 0]);
-  assert.equal(feature(0x03, 0x22), [0x51, 4], "no DMA");
-  assert.equal(feature(0x99), [0x51, 4]);
+  assert.equal(feature(0x03, 0x22), [0x41, 4], "no DMA");
+  assert.equal(feature(0x99), [0x41, 4]);
   assert.equal(bench.done(0x90, 0x123456, 77), [0x50, 1]);
   assert.equal(
     [COUNT, LOW, MID, HIGH, DEVICE].map((port) => bench.in(port)),
@@ -310,7 +310,7 @@ test("software reset in the middle of a command", () => {
     [ERROR, COUNT, LOW, MID, HIGH, DEVICE].map((port) => bench.in(port)),
     [1, 1, 1, 0, 0, 0xa0],
   );
-  assert.equal(bench.done(0xc4), [0x51, 4], "the block size is forgotten");
+  assert.equal(bench.done(0xc4), [0x41, 4], "the block size is forgotten");
 });
 
 test("nIEN hides the interrupt and takes the deadline away; a new command drops it", () => {
@@ -353,14 +353,14 @@ test("faults: the n-th transfer fails once, another is late", () => {
   ]);
   assert.equal(bench.done(0x20, 10), [0x58, 0]);
   bench.words(256);
-  assert.equal(bench.done(0x20, 11), [0x51, 0x40]);
+  assert.equal(bench.done(0x20, 11), [0x41, 0x40]);
   bench.command(0x20, 11);
   assert.is(bench.settle(), COMMAND_CYCLES + SECTOR_CYCLES + 12_340);
   assert.equal(bench.words(256), sectorsOf(11, 1));
   const writer = new Bench(undefined, [{ transfer: 1, fails: true }]);
   writer.command(0x30, 3).settle();
   writer.put(filled(9)).settle();
-  assert.equal([writer.status(), writer.in(ERROR)], [0x71, 4]);
+  assert.equal([writer.status(), writer.in(ERROR)], [0x61, 4]);
   writer.done(0x20, 3);
   assert.equal(writer.words(256), sectorsOf(3, 1), "a write that failed has changed nothing");
 });
