@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BufferDisk, type DiskBackend, SECTOR_BYTES } from "../../cpu/index";
+import { BufferDisk, type DiskBackend, Machine, SECTOR_BYTES } from "../../cpu/index";
 import { FileDisk } from "../../tools/disk/filedisk";
 import { needCommand } from "../skip";
 import {
@@ -17,6 +17,7 @@ import {
   type GuestOptions,
   type GuestRun,
   MODES,
+  machineFor,
   quoted,
   runGuest,
   testCommandLine,
@@ -82,6 +83,24 @@ test("a disk with passing failures and delays is as good", () => {
 test("the same run twice, to the instruction", () => {
   const [one, other] = [run(new BufferDisk(IMAGE)), run(new BufferDisk(IMAGE))];
   assert.equal(other, one);
+});
+
+test("saved and restored in the middle, with a fresh disk of the first contents, it ends the same", () => {
+  const options = { commandLine: testCommandLine("share", "disk") };
+  const whole = runGuest(built, { ...options, disk: new BufferDisk(IMAGE) });
+  const { machine, output } = machineFor(built, { ...options, disk: new BufferDisk(IMAGE) });
+  machine.run({ maxInstructions: Math.floor(whole.instret * 0.7) });
+  const state = structuredClone(machine.save());
+  const before = output();
+  let after = "";
+  const disk = new BufferDisk(IMAGE);
+  const onSerial = (bytes: Uint8Array) => (after += Buffer.from(bytes).toString("latin1"));
+  const restored = Machine.restore(state, { disk, onSerial });
+  assert.equal(restored.run({ maxInstructions: 1e9 }), { reason: "exit", value: 0 });
+  assert.equal([restored.instret, restored.cycles], [whole.instret, whole.cycles]);
+  assert.is(before + after.replaceAll("\r\n", "\n"), whole.output);
+  sameContents(disk.contents());
+  assert.throws(() => Machine.restore(state), /has a disk/);
 });
 
 test("bad sectors, a disk that cannot be written, none", () => {
