@@ -128,6 +128,15 @@ export class Sigaction {
   maskHigh: u32 = 0;
 }
 
+/** setitimer, getitimer: after `value`, then every `interval`; 0 is never. */
+@unmanaged
+export class Itimerval {
+  intervalSeconds: u32 = 0;
+  intervalMicroseconds: u32 = 0;
+  seconds: u32 = 0;
+  microseconds: u32 = 0;
+}
+
 /** The auxiliary vector that exec leaves above envp: pairs of type and value. include/linux/elf.h. */
 export const enum Auxiliary {
   AT_NULL = 0,

@@ -6,6 +6,7 @@
  */
 import { outb } from "../abi/intrinsics";
 import { TICKS_PER_SECOND } from "../abi/structs";
+import { expireAlarms } from "../task/alarm";
 import { schedulerTick } from "../task/sched";
 import { wakeSleepers } from "../task/timer";
 import { irqRegister } from "./irq";
@@ -28,6 +29,7 @@ export function ticks(): u32 {
 function timerInterrupt(): void {
   tickCount++;
   wakeSleepers(tickCount);
+  expireAlarms(tickCount);
   schedulerTick();
 }
 

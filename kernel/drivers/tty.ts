@@ -8,7 +8,7 @@
 import { Errno } from "../abi/errno";
 import { O_NONBLOCK } from "../abi/fcntl";
 import { cstr } from "../abi/intrinsics";
-import { Signal } from "../abi/signals";
+import { SI_KERNEL, Signal } from "../abi/signals";
 import { TERMIOS_BYTES, TERMIOS_CC, Termios, Winsize } from "../abi/structs";
 import {
   B38400,
@@ -38,6 +38,7 @@ import { FILE_OPERATIONS_BYTES, FileOperations } from "../fs/inode";
 import { ByteRing, ringHeadAddress, ringHeadSpan, ringInit, ringPut, ringTake } from "../lib/ring";
 import { copyFromUser, copyToUser } from "../mm/uaccess";
 import { TaskQueue } from "../task/queue";
+import { ERESTARTSYS } from "../task/restart";
 import { sleepOn, wakeAll } from "../task/sched";
 import { INIT_PID, signalGroup, signalPending } from "../task/signal";
 import { currentTask } from "../task/task";
@@ -172,7 +173,7 @@ function ttyReceive(received: u32): bool {
     discardInput();
     echo(byte);
     if (has(ECHO)) sendProcessed(NEWLINE);
-    signalGroup(foreground, Signal.SIGINT);
+    signalGroup(foreground, Signal.SIGINT, SI_KERNEL, 0);
     wakeAll(inputWait);
   } else if (has(ICANON)) {
     receiveCanonical(byte);
@@ -229,7 +230,7 @@ function ttyRead(file: File, buffer: usize, bytes: u32): i32 {
   while (!inputReady()) {
     if (!has(ICANON) && controlCharacter(ControlCharacter.VMIN) == 0) return 0;
     if ((file.flags & O_NONBLOCK) != 0) return -Errno.EAGAIN;
-    if (signalPending(currentTask())) return -Errno.EINTR;
+    if (signalPending(currentTask())) return -ERESTARTSYS;
     sleepOn(inputWait);
   }
   const result = has(ICANON) ? takeLine(buffer, bytes) : takeRaw(buffer, bytes);
@@ -251,7 +252,7 @@ function ttyWrite(_file: File, buffer: usize, bytes: u32): i32 {
   while (done < bytes) {
     const wanted = min<u32>(bytes - done, CHUNK_BYTES);
     // Every byte may be an NL, which becomes two.
-    if (!waitForRoom(2 * wanted)) return done != 0 ? i32(done) : -Errno.EINTR;
+    if (!waitForRoom(2 * wanted)) return done != 0 ? i32(done) : -ERESTARTSYS;
     const got = wanted - copyFromUser(chunk, buffer + done, wanted);
     for (let i: u32 = 0; i < got; i++) sendProcessed(load<u8>(chunk + i));
     uartFlush();

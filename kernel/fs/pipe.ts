@@ -14,6 +14,7 @@ import { FrameKind } from "../mm/page";
 import { allocFrame, freeFrame } from "../mm/pagealloc";
 import { copyFromUser, copyToUser } from "../mm/uaccess";
 import { TaskQueue } from "../task/queue";
+import { ERESTARTSYS } from "../task/restart";
 import { sleepOn, wakeAll } from "../task/sched";
 import { sendSignal, signalPending } from "../task/signal";
 import { currentTask } from "../task/task";
@@ -124,7 +125,7 @@ function pipeRead(file: File, buffer: usize, bytes: u32): i32 {
   while (pipe.used == 0) {
     if (pipe.writers == 0) return 0;
     if ((file.flags & O_NONBLOCK) != 0) return -Errno.EAGAIN;
-    if (signalPending(currentTask())) return -Errno.EINTR;
+    if (signalPending(currentTask())) return -ERESTARTSYS;
     sleepOn(pipe.readWait);
   }
   let done: u32 = 0;
@@ -153,7 +154,7 @@ function pipeWrite(file: File, buffer: usize, bytes: u32): i32 {
     }
     if (pipe.free < needed) {
       if ((file.flags & O_NONBLOCK) != 0) return done != 0 ? i32(done) : -Errno.EAGAIN;
-      if (signalPending(currentTask())) return done != 0 ? i32(done) : -Errno.EINTR;
+      if (signalPending(currentTask())) return done != 0 ? i32(done) : -ERESTARTSYS;
       sleepOn(pipe.writeWait);
       continue;
     }

@@ -64,7 +64,17 @@ export function sysClockGettime(frame: TrapFrame): i32 {
   return giveStruct(frame.ecx, changetype<usize>(time), offsetof<Timespec>());
 }
 
-/** nanosleep(time, rest): at least so long, in whole ticks. */
+/** What is left of a sleep, for the program; or that it cannot be told. */
+function giveRest(address: usize, left: u32): i32 {
+  if (address != 0) {
+    time.seconds = (left / TICKS_PER_SECOND) as i32;
+    time.nanoseconds = ((left % TICKS_PER_SECOND) * NANOSECONDS_PER_TICK) as i32;
+    if (giveStruct(address, changetype<usize>(time), offsetof<Timespec>()) < 0) return -Errno.EFAULT;
+  }
+  return -Errno.EINTR;
+}
+
+/** nanosleep(time, rest): at least so long, in whole ticks. A handler ends it; then the rest is told. */
 export function sysNanosleep(frame: TrapFrame): i32 {
   if (copyFromUser(changetype<usize>(time), frame.ebx, offsetof<Timespec>()) != 0) return -Errno.EFAULT;
   const seconds = time.seconds;
@@ -76,7 +86,7 @@ export function sysNanosleep(frame: TrapFrame): i32 {
   if (u32(seconds) < MAX_SLEEP_TICKS / TICKS_PER_SECOND) wait = u32(seconds) * TICKS_PER_SECOND + part + 1;
   const until = ticks() + wait;
   while (i32(until - ticks()) > 0) {
-    if (signalPending(currentTask())) return -Errno.EINTR;
+    if (signalPending(currentTask())) return giveRest(frame.ecx, until - ticks());
     sleepUntil(until);
   }
   return 0;

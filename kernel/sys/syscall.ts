@@ -67,7 +67,23 @@ import {
   sysWait4,
   sysWaitpid,
 } from "./process";
-import { sysKill, sysRtSigaction, sysRtSigprocmask, sysSigaction } from "./signal";
+import {
+  sysKill,
+  sysPause,
+  sysRtSigaction,
+  sysRtSigpending,
+  sysRtSigprocmask,
+  sysRtSigreturn,
+  sysRtSigsuspend,
+  sysSigaction,
+  sysSignal,
+  sysSigpending,
+  sysSigprocmask,
+  sysSigreturn,
+  sysSigsuspend,
+  sysTkill,
+} from "./signal";
+import { sysAlarm, sysGetitimer, sysSetitimer } from "./timer";
 
 type Handler = (frame: TrapFrame) => i32;
 
@@ -109,7 +125,20 @@ export function syscallInit(): void {
   serve(Syscall.Kill, sysKill);
   serve(Syscall.Sigaction, sysSigaction);
   serve(Syscall.RtSigaction, sysRtSigaction);
+  serve(Syscall.Signal, sysSignal);
+  serve(Syscall.Tkill, sysTkill);
+  serve(Syscall.Sigprocmask, sysSigprocmask);
   serve(Syscall.RtSigprocmask, sysRtSigprocmask);
+  serve(Syscall.Sigpending, sysSigpending);
+  serve(Syscall.RtSigpending, sysRtSigpending);
+  serve(Syscall.Sigsuspend, sysSigsuspend);
+  serve(Syscall.RtSigsuspend, sysRtSigsuspend);
+  serve(Syscall.Sigreturn, sysSigreturn);
+  serve(Syscall.RtSigreturn, sysRtSigreturn);
+  serve(Syscall.Pause, sysPause);
+  serve(Syscall.Alarm, sysAlarm);
+  serve(Syscall.Setitimer, sysSetitimer);
+  serve(Syscall.Getitimer, sysGetitimer);
 
   serve(Syscall.Brk, sysBrk);
   serve(Syscall.Mmap, sysMmap);
@@ -166,5 +195,7 @@ export function syscallInit(): void {
 export function syscallDispatch(frame: TrapFrame): void {
   const number = frame.eax;
   const handler = number < SYSCALL_LIMIT ? load<usize>(table + (number << 2)) : 0;
+  // For a restart, and for debuggers: EAX as it was.
+  frame.error = number;
   frame.eax = handler == 0 ? u32(-Errno.ENOSYS) : u32(changetype<Handler>(handler)(frame));
 }

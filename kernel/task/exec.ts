@@ -178,6 +178,7 @@ export function executeProgram(list: ExecArguments): i32 {
   if (result < 0) return result;
   const task = currentTask();
   descriptorsCloseOnExec(task.files);
+  task.caughtSignals = 0;
   setTaskName(task, list.block);
   mark(Mark.Exec, task.pid);
   return 0;

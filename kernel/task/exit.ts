@@ -5,8 +5,8 @@
 import { Errno } from "../abi/errno";
 import { cli, cstr, hlt, outb } from "../abi/intrinsics";
 import { EXIT_PORT, Mark } from "../abi/marks";
-import { Signal } from "../abi/signals";
-import { WNOHANG, wifSignaled, wTermSig } from "../abi/wait";
+import { CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, Signal } from "../abi/signals";
+import { WNOHANG, wExitStatus, wifExited, wifSignaled, wTermSig } from "../abi/wait";
 import { uartDrain } from "../drivers/uart";
 import { descriptorsClose } from "../fs/fdtable";
 import { inodePut } from "../fs/inode";
@@ -15,8 +15,10 @@ import { panic } from "../lib/panic";
 import { printk } from "../lib/printk";
 import { copyToUser } from "../mm/uaccess";
 import { mmActivateKernel, mmDestroy } from "../mm/vma";
+import { clearAlarm } from "./alarm";
+import { ERESTARTSYS } from "./restart";
 import { schedule, sleepOn, wakeAll } from "./sched";
-import { INIT_PID, signalBit, signalPending } from "./signal";
+import { INIT_PID, sendSignalInfo, signalBit, signalPending } from "./signal";
 import { adoptChild, currentTask, disownChild, findTask, freeTask, Task, TaskState } from "./task";
 
 /** Values of the exit port: pid 1 ended well, or it did not. */
@@ -37,7 +39,18 @@ export function endRun(status: u32): void {
 
 /** Whether children of this task are not to be waited for: they go to pid 1 when they end. */
 function ignoresChildren(task: Task): bool {
-  return (task.ignoredSignals & signalBit(Signal.SIGCHLD)) != 0;
+  const bit = signalBit(Signal.SIGCHLD);
+  if ((task.caughtSignals & bit) != 0) return (task.signals.action(Signal.SIGCHLD).flags & SA_NOCLDWAIT) != 0;
+  return (task.ignoredSignals & bit) != 0;
+}
+
+/** Tells the parent of a zombie that it has ended: SIGCHLD, and whoever waits. */
+function notifyParent(task: Task): void {
+  const parent = task.parent!;
+  const status = task.exitStatus;
+  if (wifExited(status)) sendSignalInfo(parent, Signal.SIGCHLD, CLD_EXITED, task.pid, wExitStatus(status));
+  else sendSignalInfo(parent, Signal.SIGCHLD, CLD_KILLED, task.pid, wTermSig(status));
+  wakeAll(parent.childWait);
 }
 
 /** Gives a child of the current task, or the task itself, to pid 1. */
@@ -45,13 +58,14 @@ function giveToInit(task: Task): void {
   const init = findTask(INIT_PID)!;
   disownChild(task);
   adoptChild(init, task);
-  if (task.state == TaskState.Zombie) wakeAll(init.childWait);
+  if (task.state == TaskState.Zombie) notifyParent(task);
 }
 
 /** Ends the current task with this status word (abi/wait.ts). Does not return. */
 export function exitTask(status: u32): void {
   const task = currentTask();
   if (task.pid == INIT_PID) endRun(status);
+  clearAlarm(task);
   descriptorsClose(task.files);
   inodePut(task.directory!);
   task.directory = null;
@@ -62,8 +76,13 @@ export function exitTask(status: u32): void {
   for (let child = task.firstChild; child !== null; child = task.firstChild) giveToInit(child);
   task.state = TaskState.Zombie;
   task.exitStatus = status;
-  if (ignoresChildren(task.parent!)) giveToInit(task);
-  wakeAll(task.parent!.childWait);
+  if (ignoresChildren(task.parent!)) {
+    // Who waits for any child finds out that there is none.
+    wakeAll(task.parent!.childWait);
+    giveToInit(task);
+  } else {
+    notifyParent(task);
+  }
   mark(Mark.TaskExit, task.pid);
   schedule();
   panic(cstr("a dead task was scheduled"));
@@ -91,7 +110,7 @@ function reap(child: Task, statusAddress: usize): i32 {
 
 /**
  * Waits for a child meant by `which` to end, writes its status word to the user address (0: nowhere), and forgets it.
- * Its pid; 0 with WNOHANG if none has ended; -ECHILD, -EINTR, -EFAULT.
+ * Its pid; 0 with WNOHANG if none has ended; -ECHILD, -ERESTARTSYS, -EFAULT.
  */
 export function waitForChild(which: i32, statusAddress: usize, options: u32): i32 {
   const task = currentTask();
@@ -108,7 +127,7 @@ export function waitForChild(which: i32, statusAddress: usize, options: u32): i3
     }
     if (!any) return -Errno.ECHILD;
     if ((options & WNOHANG) != 0) return 0;
-    if (signalPending(task)) return -Errno.EINTR;
+    if (signalPending(task)) return -ERESTARTSYS;
     sleepOn(task.childWait);
   }
 }

@@ -17,6 +17,8 @@ import { adoptChild, createTask, currentTask, freeTask, mayCreateTask, Task } fr
 /** What a child has from its parent besides memory and files. Its pending signals are none. */
 function inherit(child: Task, parent: Task): void {
   child.ignoredSignals = parent.ignoredSignals;
+  child.caughtSignals = parent.caughtSignals;
+  if (parent.caughtSignals != 0) child.signals.copyActions(parent.signals);
   child.blockedSignals = parent.blockedSignals;
   child.processGroup = parent.processGroup;
   child.session = parent.session;

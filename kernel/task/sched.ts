@@ -68,7 +68,7 @@ export function wakeAll(queue: TaskQueue): void {
 }
 
 /**
- * Sleeps in `queue` until woken: by wakeUp, wakeAll, or a signal (the caller then asks signalPending and returns -EINTR).
+ * Sleeps in `queue` until woken: by wakeUp, wakeAll, or a signal (the caller then asks signalPending and returns -ERESTARTSYS).
  * May also return for nothing: loop on the condition.
  */
 export function sleepOn(queue: TaskQueue): void {

@@ -2,7 +2,7 @@
  * The Task: one process. Each lives at the bottom of its own two-page block, which is also its kernel stack:
  *
  *     block                                                block + 8192
- *       | Task | FileTable | guard word | ...   kernel stack  <-  ESP |  TrapFrame of the entry from user mode |
+ *       | Task | FileTable | SignalTable | guard word | ...  kernel stack  <-  ESP |  TrapFrame of entry from user mode |
  *
  * so fork takes one block and exit's parent frees one. This file allocates and finds tasks; kernel/task/sched.ts runs them.
  * The parent frees a zombie's block in wait4, so no task frees the stack it runs on.
@@ -18,6 +18,7 @@ import { FrameKind } from "../mm/page";
 import { allocPages, freeFrames, freePages } from "../mm/pagealloc";
 import { Mm } from "../mm/vma";
 import { TaskQueue } from "./queue";
+import { SIGNAL_TABLE_BYTES, SignalTable } from "./sigtable";
 
 export const enum TaskState {
   /** Current, or in the run queue. */
@@ -55,12 +56,26 @@ export class Task {
   /** The queue that it sleeps in while it waits for a child: two words, see `childWait`. */
   childWaitFirst: Task | null = null;
   childWaitLast: Task | null = null;
-  /** Bit n - 1: signal n is waiting to be taken. Signals never stay pending when they are ignored. */
+  /** Bit n - 1: signal n is waiting to be taken. */
   pendingSignals: u32 = 0;
-  /** Bit n - 1: signal n is thrown away. Inherited by fork, kept by exec. */
+  /** Bit n - 1: the action of signal n is SIG_IGN. Inherited by fork, kept by exec. */
   ignoredSignals: u32 = 0;
+  /** Bit n - 1: signal n has a handler, see `signals`. Inherited by fork; exec resets them. Neither bit: SIG_DFL. */
+  caughtSignals: u32 = 0;
   /** Bit n - 1: signal n is held back; never SIGKILL or SIGSTOP. */
   blockedSignals: u32 = 0;
+  /** What sigsuspend replaced: the mask to go back to, if `maskSaved`. */
+  savedMask: u32 = 0;
+  maskSaved: bool = false;
+  /** The last exception that its own instruction raised, for signal frames: CR2, error code, vector. */
+  faultAddress: usize = 0;
+  faultError: u32 = 0;
+  faultVector: u32 = 0;
+  /** The real-time interval timer (kernel/task/alarm.ts): the tick of SIGALRM, and ticks from one to the next or 0. */
+  alarmArmed: bool = false;
+  alarmTick: u32 = 0;
+  alarmInterval: u32 = 0;
+  alarmNext: Task | null = null;
   /** Process group, for ^C and kill(-group). */
   processGroup: u32 = 0;
   session: u32 = 0;
@@ -85,7 +100,12 @@ export class Task {
     return changetype<FileTable>(changetype<usize>(this) + offsetof<Task>());
   }
 
-  /** Sleepers of wait4: only ever the task itself. */
+  /** What it does with signals. */
+  get signals(): SignalTable {
+    return changetype<SignalTable>(changetype<usize>(this) + offsetof<Task>() + FILE_TABLE_BYTES);
+  }
+
+  /** Sleepers of wait4 and pause: only ever the task itself. */
   get childWait(): TaskQueue {
     return changetype<TaskQueue>(changetype<usize>(this) + offsetof<Task>("childWaitFirst"));
   }
@@ -103,6 +123,12 @@ export class Task {
 /** Buddy order and bytes of a task's block. */
 const TASK_ORDER: u32 = 1;
 const TASK_BYTES: u32 = 8192;
+
+/** Where the guard word lies in the block. */
+function guardAddress(task: Task): usize {
+  return changetype<usize>(task.signals) + SIGNAL_TABLE_BYTES;
+}
+
 /** Lies where the stack would grow into the Task; checked at every switch. */
 const GUARD: u32 = 0x57ac4a11;
 
@@ -189,15 +215,15 @@ function allocatePid(): u32 {
 }
 
 /**
- * A new task with a pid, a stack, no address space, no files, no parent, in no queue; every field that fork does not set
- * is zero. Null when there is no memory; the caller has asked mayCreateTask.
+ * A new task with a pid, a stack, no address space, no files, no handlers, no parent, in no queue; every field that fork
+ * does not set is zero. Null when there is no memory; the caller has asked mayCreateTask.
  */
 export function createTask(): Task | null {
   const frame = allocPages(TASK_ORDER, FrameKind.Kernel);
   if (frame == 0) return null;
   const task = changetype<Task>(frameToVirt(frame));
   memory.fill(changetype<usize>(task), 0, offsetof<Task>() + FILE_TABLE_BYTES);
-  store<u32>(changetype<usize>(task) + offsetof<Task>() + FILE_TABLE_BYTES, GUARD);
+  store<u32>(guardAddress(task), GUARD);
   task.frame = frame;
   task.pid = allocatePid();
   const slot = hashSlot(task.pid);
@@ -240,8 +266,7 @@ export function disownChild(child: Task): void {
 /** Panics if the kernel stack of `task` has run over into its Task. */
 export function checkStackGuard(task: Task): void {
   if (task.pid == 0) return;
-  const guard = load<u32>(changetype<usize>(task) + offsetof<Task>() + FILE_TABLE_BYTES);
-  if (guard != GUARD) panic(cstr("kernel stack overflow"));
+  if (load<u32>(guardAddress(task)) != GUARD) panic(cstr("kernel stack overflow"));
 }
 
 /** Sets a task's name from the last component of a NUL-terminated kernel string, cut to TASK_NAME_BYTES - 1. */

@@ -356,6 +356,43 @@ export const MUTANTS: readonly Mutant[] = [
     fails: ["P47", "P50"],
   },
   {
+    fault: "CR0.WP is not set, seen by signal frames",
+    file: "arch/i386/entry.s",
+    edits: [["    or eax, CR0_PG_WP_EM\n", "    or eax, CR0_PG_WP_EM - 0x10000\n"]],
+    program: "signals",
+    fails: ["P47"],
+  },
+  {
+    fault: "sigreturn takes any selector",
+    file: "arch/i386/sigframe.ts",
+    edits: [["  if (!selectorsAllowed(context)) return false;\n", ""]],
+    program: "signals",
+    fails: ["sigreturn"],
+  },
+  {
+    fault: "sigreturn takes every flag",
+    file: "arch/i386/sigframe.ts",
+    edits: [["const USER_FLAGS: u32 = 0x40dd5;", "const USER_FLAGS: u32 = 0xffffffff;"]],
+    program: "signals",
+    fails: ["sigreturn"],
+  },
+  {
+    fault: "a system call is not made again after a handler with SA_RESTART",
+    file: "task/restart.ts",
+    edits: [["(flags & SA_RESTART) != 0", "(flags & SA_RESTART) > SA_RESTART"]],
+    program: "signals",
+    fails: ["SA_RESTART", "SIGCHLD"],
+  },
+  {
+    fault: "the mask that sigsuspend replaced is not brought back",
+    file: "task/signal.ts",
+    edits: [
+      ["const mask = task.maskSaved ? task.savedMask : task.blockedSignals;", "const mask = task.blockedSignals;"],
+    ],
+    program: "signals",
+    fails: ["sigsuspend"],
+  },
+  {
     fault: "the kernel's reads unshare",
     file: MEMORY,
     edits: [["} else if (write && (pde & PTE_WRITE) == 0) {", "} else if ((pde & PTE_WRITE) == 0) {"]],

@@ -53,7 +53,7 @@ for (const mode of MODES) {
   });
 }
 
-for (const program of ["fork", "fault", "unmap", "rmap", "kernelwrite", "process", "files"]) {
+for (const program of ["fork", "fault", "unmap", "rmap", "kernelwrite", "process", "signals", "files"]) {
   test(`guest tests on QEMU: ${program}`, () => {
     needCommand(QEMU);
     const { output, status } = runQemu(`fork=share poison=on -- /tests/${program}`, 64);

@@ -1,7 +1,9 @@
 /**
  * The end of a program: what crt0.s calls with main's result. The compiler makes this file an entry of each program.
- * May import print and syscalls.
+ * May import print, signals and syscalls. dispatchSignal is for signals.s.
  */
+export { dispatchSignal } from "./signals";
+
 import { flush } from "./print";
 import { exit } from "./syscalls";
 

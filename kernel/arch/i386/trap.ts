@@ -4,15 +4,16 @@
  * May import mm, task, drivers, sys and lib. Source: Linux 2.4 (arch/i386/kernel/traps.c, mm/fault.c).
  */
 import { cstr, readCr2 } from "../../abi/intrinsics";
-import { Signal } from "../../abi/signals";
+import { FPE_INTDIV, ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, Signal } from "../../abi/signals";
 import { irqDispatch } from "../../drivers/irq";
 import { panicAtTrap } from "../../lib/panic";
 import { printk } from "../../lib/printk";
 import { KERNEL_BASE } from "../../mm/layout";
 import { FaultResult, handleMmFault } from "../../mm/memory";
+import { findVma, Mm } from "../../mm/vmalist";
 import { syscallDispatch } from "../../sys/syscall";
 import { forceSignal } from "../../task/signal";
-import { currentTask } from "../../task/task";
+import { currentTask, Task } from "../../task/task";
 import { prepareUserReturn } from "../../task/usermode";
 import { findFixup } from "./assembly";
 import { Vector } from "./idt";
@@ -25,7 +26,7 @@ export function trapDispatch(frame: TrapFrame): void {
   else if (vector == Vector.PageFault) pageFault(frame);
   else if (vector >= (Vector.Irq as u32)) irqDispatch(vector - (Vector.Irq as u32));
   else exception(frame);
-  if (frame.fromUser) prepareUserReturn();
+  if (frame.fromUser) prepareUserReturn(frame);
 }
 
 function pageFault(frame: TrapFrame): void {
@@ -38,11 +39,12 @@ function pageFault(frame: TrapFrame): void {
     if (result == FaultResult.Resolved) return;
   }
   if (frame.fromUser) {
+    noteFault(task, frame, address);
     if (result == FaultResult.OutOfMemory) {
       printk(cstr("out of memory: killed process %u (%s)\n"), task.pid, task.nameAddress);
-      forceSignal(task, Signal.SIGKILL);
+      forceSignal(task, Signal.SIGKILL, SI_KERNEL, 0);
     } else {
-      forceSignal(task, Signal.SIGSEGV);
+      forceSignal(task, Signal.SIGSEGV, isMapped(mm, address) ? SEGV_ACCERR : SEGV_MAPERR, address);
     }
     return;
   }
@@ -51,9 +53,32 @@ function pageFault(frame: TrapFrame): void {
   frame.eip = fixup;
 }
 
+/** What a signal frame tells about the exception that caused the signal. */
+function noteFault(task: Task, frame: TrapFrame, address: usize): void {
+  task.faultAddress = address;
+  task.faultError = frame.error;
+  task.faultVector = frame.vector;
+}
+
+/** Whether a mapping holds the address, though it does not allow the access. */
+function isMapped(mm: Mm | null, address: usize): bool {
+  if (mm === null || address >= KERNEL_BASE) return false;
+  const vma = findVma(mm, address);
+  return vma !== null && vma.start <= address;
+}
+
 function exception(frame: TrapFrame): void {
-  if (!frame.fromUser) panicAtTrap(exceptionName(frame.vector), frame);
-  else forceSignal(currentTask(), exceptionSignal(frame.vector));
+  const vector = frame.vector;
+  if (!frame.fromUser) {
+    panicAtTrap(exceptionName(vector), frame);
+    return;
+  }
+  const task = currentTask();
+  noteFault(task, frame, task.faultAddress);
+  const signal = exceptionSignal(vector);
+  if (vector == Vector.DivideError) forceSignal(task, signal, FPE_INTDIV, frame.eip);
+  else if (vector == Vector.InvalidOpcode) forceSignal(task, signal, ILL_ILLOPN, frame.eip);
+  else forceSignal(task, signal, SI_KERNEL, 0);
 }
 
 /** What a program gets for an exception that it raised. */
