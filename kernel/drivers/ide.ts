@@ -2,7 +2,7 @@
  * The drive at the primary IDE channel: PIO by interrupts, 28-bit LBA, blocks of several sectors where the drive can.
  * Imports IRQs, the scheduler, vmstat. Source: ATA/ATAPI-5, clause 9 (9.5 PIO in, 9.6 PIO out); Linux 2.4 (drivers/ide/ide-disk.c).
  *
- * One request at a time is with the drive: `request` describes it, its owner holds `busy`, the others sleep in `turnWait` in
+ * One request at a time is with the drive: `request` describes it, its owner has the `turn`, the others sleep in `turnWait` in
  * the order in which they came. The interrupt handler moves the data, block by block, to or from the owner's buffer, which
  * must be kernel memory. Until ideStart, while nobody can sleep, the same steps are taken by polling.
  */
@@ -84,7 +84,9 @@ const request: Request = changetype<Request>(memory.data(24));
 const turnWait: TaskQueue = changetype<TaskQueue>(memory.data(8));
 const doneWait: TaskQueue = changetype<TaskQueue>(memory.data(8));
 const identity: usize = memory.data(512, 4);
-let busy: bool = false;
+/** Turns are numbered: the next one to be given out, and whose it is. Equal: the drive is free. */
+let nextTurn: u32 = 0;
+let turn: u32 = 0;
 let isPolled: bool = true;
 /** Sectors of the drive; 0 when there is none. */
 let sectors: u32 = 0;
@@ -171,7 +173,7 @@ function service(status: u32): void {
 /** An interrupt of a drive that is still busy, or that nobody waits for, is none of ours. */
 function ideInterrupt(): void {
   const status = inb(STATUS);
-  if (busy && !request.isOver && (status & BUSY) == 0) service(status);
+  if (turn != nextTurn && !request.isOver && (status & BUSY) == 0) service(status);
 }
 
 /** Waits for the end of the request, asleep or by polling. */
@@ -218,12 +220,12 @@ function execute(sector: u32, count: u32, buffer: usize, isWrite: bool): i32 {
 
 /** Waits for the drive, alone with it until giveDrive. */
 function takeDrive(): void {
-  while (busy) sleepOn(turnWait);
-  busy = true;
+  const mine = nextTurn++;
+  while (turn != mine) sleepOn(turnWait);
 }
 
 function giveDrive(): void {
-  busy = false;
+  turn++;
   wakeAll(turnWait);
 }
 
