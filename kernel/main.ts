@@ -25,6 +25,7 @@ import { printk } from "./lib/printk";
 import { memoryInit } from "./mm/bootmem";
 import { setForkMode } from "./mm/memory";
 import { failAllocation, freeFrames, setPoison } from "./mm/pagealloc";
+import { checkWritesInSoftware } from "./mm/uaccess";
 import { syscallInit } from "./sys/syscall";
 import { startInit } from "./task/init";
 import { idleLoop } from "./task/sched";
@@ -44,6 +45,7 @@ export function kernelMain(magic: u32, info: u32): void {
   parseCommandLine(multibootCommandLine(multibootInfo(info)));
   setForkMode(bootOptions.forkMode);
   setPoison(bootOptions.poison);
+  if (!bootOptions.writeProtect) checkWritesInSoftware();
   tasksInit();
   syscallInit();
 

@@ -5,6 +5,7 @@
  *
  *     fork=copy|share|auto   what fork does with page tables     init=PATH     the first program
  *     poison=on|off     fill and check freed frames              failalloc=N   the Nth allocation after boot fails
+ *     wp=on|off         whether the CPU checks the kernel's writes to user memory (CR0.WP), or the kernel itself
  *     quiet             no lines of the kernel's own on the console, so that a program's output stands alone
  *
  * An argument of init that begins with a double quote runs to the next one, blanks included.
@@ -30,6 +31,8 @@ export class BootOptions {
   forkMode: ForkMode = ForkMode.Copy;
   poison: bool = false;
   quiet: bool = false;
+  /** The CPU protects read-only user pages from the kernel too. */
+  writeProtect: bool = true;
   /** 0: no allocation fails on purpose. */
   failAllocation: u32 = 0;
   /** Kernel address of init's path. */
@@ -61,6 +64,11 @@ function setPoison(value: usize, bytes: u32): bool {
   return bootOptions.poison || spanEquals(value, bytes, cstr("off"));
 }
 
+function setWriteProtect(value: usize, bytes: u32): bool {
+  bootOptions.writeProtect = !spanEquals(value, bytes, cstr("off"));
+  return !bootOptions.writeProtect || spanEquals(value, bytes, cstr("on"));
+}
+
 function setFailAllocation(value: usize, bytes: u32): bool {
   const number = parseDecimal(value, bytes);
   if (number >= 0) bootOptions.failAllocation = u32(number);
@@ -78,6 +86,7 @@ function applySetting(key: usize, keyBytes: u32, value: usize, bytes: u32): bool
   if (spanEquals(key, keyBytes, cstr("init"))) return setInit(value, bytes);
   if (spanEquals(key, keyBytes, cstr("poison"))) return setPoison(value, bytes);
   if (spanEquals(key, keyBytes, cstr("failalloc"))) return setFailAllocation(value, bytes);
+  if (spanEquals(key, keyBytes, cstr("wp"))) return setWriteProtect(value, bytes);
   return false;
 }
 
@@ -110,6 +119,7 @@ function findEquals(word: usize, end: usize): usize {
 /** Fills bootOptions from a NUL-terminated kernel string, which stays where it is. */
 export function parseCommandLine(line: usize): void {
   bootOptions.forkMode = DEFAULT_FORK_MODE;
+  bootOptions.writeProtect = true;
   bootOptions.initPath = initPath;
   setInit(cstr("/bin/init"), 9);
   let word = skipBlanks(line);
@@ -149,6 +159,7 @@ export function printSettings(text: TextBuffer): void {
   if (bootOptions.quiet) formatText(bufferByte, changetype<usize>(text), cstr("quiet "), 0, 0, 0, 0);
   const format = cstr("fork=%s init=%s poison=%s failalloc=%u");
   formatText(bufferByte, changetype<usize>(text), format, fork, initPath, poison, bootOptions.failAllocation);
+  if (!bootOptions.writeProtect) formatText(bufferByte, changetype<usize>(text), cstr(" wp=off"), 0, 0, 0, 0);
   if (load<u8>(bootOptions.initArguments) != 0) {
     formatText(bufferByte, changetype<usize>(text), cstr(" -- %s"), bootOptions.initArguments, 0, 0, 0);
   }

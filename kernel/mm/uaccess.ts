@@ -2,11 +2,27 @@
  * The kernel's access to user memory. An address is only compared with KERNEL_BASE beforehand; whether it is mapped, the CPU says: the copy
  * loops of stubs.s fault like the program itself would (CR0.WP = 1, so a write also unshares tables and copies pages), and where
  * the fault cannot be resolved they stop with what is left. The address space is the one in CR3.
- * May import assembly.ts and layout. Source: Linux 2.4 (arch/i386/lib/usercopy.c).
+ *
+ * With wp=off the CPU lets the kernel write through read-only entries (CR0.WP = 0, as an i386 does always). Then each page is
+ * looked up before it is written to, and what its entries forbid is served as the fault that the CPU does not raise. Nothing
+ * sleeps between the look and the write.
+ * May import assembly.ts, paging, layout, memory and vma. Source: Linux 2.4 (arch/i386/lib/usercopy.c).
  */
 import { Errno } from "../abi/errno";
-import { userCopy, userStringCopy } from "../arch/i386/assembly";
-import { KERNEL_BASE } from "./layout";
+import { clearWriteProtect, userCopy, userStringCopy } from "../arch/i386/assembly";
+import { Entry, FAULT_PROTECTION, FAULT_WRITE, PTE_PRESENT, PTE_WRITE } from "../arch/i386/paging";
+import { KERNEL_BASE, PAGE_BYTES, PAGE_OFFSET } from "./layout";
+import { FaultResult, handleMmFault } from "./memory";
+import { activeMm, Mm } from "./vma";
+
+/** Whether writes are checked here, because the CPU does not. */
+let checksWrites: bool = false;
+
+/** wp=off: from now on the CPU lets the kernel write anywhere, and this file looks first. */
+export function checkWritesInSoftware(): void {
+  checksWrites = true;
+  clearWriteProtect();
+}
 
 /** Whether [address, address + bytes) lies in user space. */
 function inUserSpace(address: usize, bytes: u32): bool {
@@ -15,7 +31,35 @@ function inUserSpace(address: usize, bytes: u32): bool {
 
 /** Copies to user memory. Returns the bytes not copied: 0 is success. */
 export function copyToUser(destination: usize, source: usize, bytes: u32): u32 {
-  return inUserSpace(destination, bytes) ? userCopy(destination, source, bytes) : bytes;
+  if (!inUserSpace(destination, bytes)) return bytes;
+  return checksWrites ? checkedCopy(destination, source, bytes) : userCopy(destination, source, bytes);
+}
+
+/** copyToUser page by page, each made writable first. */
+function checkedCopy(destination: usize, source: usize, bytes: u32): u32 {
+  const mm = activeMm();
+  let left = bytes;
+  while (left != 0 && mm !== null) {
+    const done = bytes - left;
+    const part = min<u32>(left, PAGE_BYTES - ((destination + done) & PAGE_OFFSET));
+    if (!makeWritable(mm, destination + done)) break;
+    const missed = userCopy(destination + done, source + done, part);
+    left -= part - missed;
+    if (missed != 0) break;
+  }
+  return left;
+}
+
+/** Serves the write fault that the page of `address` would raise in ring 3, if any. False if it may not be written to. */
+function makeWritable(mm: Mm, address: usize): bool {
+  const wanted = PTE_PRESENT | PTE_WRITE;
+  while (true) {
+    const pde = Entry.load(Entry.pdeOf(mm.directory, address));
+    const pte = (pde & PTE_PRESENT) == 0 ? 0 : Entry.load(Entry.pteOf(pde, address));
+    if ((pde & pte & wanted) == wanted) return true;
+    const code = FAULT_WRITE | ((pte & PTE_PRESENT) != 0 ? FAULT_PROTECTION : 0);
+    if (handleMmFault(mm, address, code) != FaultResult.Resolved) return false;
+  }
 }
 
 /** Copies from user memory. Returns the bytes not copied: 0 is success. */

@@ -16,6 +16,7 @@ export { Mm, Vma } from "./vmalist";
 
 /** The directory that entry.s made: no user half. For the idle task, and while an address space is taken down. */
 let kernelDirectory: usize = 0;
+let active: Mm | null = null;
 
 /** Notes the boot directory, which must be in CR3. Once, at boot. */
 export function mmInit(): void {
@@ -93,11 +94,18 @@ export function mmDestroy(mm: Mm): void {
 
 /** Loads an address space into CR3. Always reloads: no translation of another can outlive a switch (P44). */
 export function mmActivate(mm: Mm): void {
+  active = mm;
   loadDirectory(mm.directory);
+}
+
+/** The address space whose directory is in CR3; null: the kernel's own. */
+export function activeMm(): Mm | null {
+  return active;
 }
 
 /** Loads the directory without a user half. */
 export function mmActivateKernel(): void {
+  active = null;
   loadDirectory(kernelDirectory);
 }
 

@@ -72,9 +72,15 @@ export function runGuest(built: BuiltAll, options: GuestOptions): GuestRun {
   return { output: output(), stop, instret: machine.instret, cycles: machine.cycles };
 }
 
-/** Kernel command line that runs a test program as init's child; freed frames are filled unless told. */
-export function testCommandLine(mode: Mode, program: string, programArguments = "", poison = true): string {
-  return `fork=${mode} poison=${poison ? "on" : "off"} -- /tests/${program} ${programArguments}`.trimEnd();
+/** Kernel command line, `settings` of its own among it, that runs a test program as init's child; freed frames are filled unless told. */
+export function testCommandLine(
+  mode: Mode,
+  program: string,
+  programArguments = "",
+  poison = true,
+  settings = "",
+): string {
+  return `fork=${mode} poison=${poison ? "on" : "off"} ${settings} -- /tests/${program} ${programArguments}`.trimEnd();
 }
 
 /** Guest output in a message: prefixed, so that no line of it looks like the runner's. */
@@ -99,17 +105,17 @@ export function casesOf(run: GuestRun): GuestCase[] {
 /** Registers every case of a test program, in each mode, as a test. To be awaited at the top of a test file. */
 export async function guestTests(
   program: string,
-  options: { memoryMB?: number; arguments?: string; poison?: boolean } = {},
+  options: { memoryMB?: number; arguments?: string; poison?: boolean; settings?: string } = {},
 ): Promise<void> {
-  const { arguments: programArguments = "", poison = true, ...machineOptions } = options;
+  const { arguments: programArguments = "", poison = true, settings = "", ...machineOptions } = options;
   const built = await builtImages();
   // All runs come first: uvu starts as soon as the event loop turns after the first suite.
   const runs = MODES.map((mode) => {
-    const commandLine = testCommandLine(mode, program, programArguments, poison);
+    const commandLine = testCommandLine(mode, program, programArguments, poison, settings);
     return { mode, cases: casesOf(runGuest(built, { commandLine, ...machineOptions })) };
   });
   for (const { mode, cases } of runs) {
-    const test = suite(`guest/${program} fork=${mode}`);
+    const test = suite(`guest/${program} fork=${mode} ${settings}`.trimEnd());
     for (const { name, ok, notes } of cases) {
       test(name, () => assert.ok(ok, `the guest says:\n${quoted(notes.join("\n"))}`));
     }

@@ -10,6 +10,8 @@ export declare function returnToUserAddress(): usize;
 export declare function userCopy(destination: usize, source: usize, bytes: u32): u32;
 /** Copies bytes up to and with a NUL, at most `max`. Returns the bytes before the NUL, `max` if there is none, or -EFAULT. */
 export declare function userStringCopy(destination: usize, source: usize, max: u32): i32;
+/** CR0.WP = 0: the kernel's own writes obey read-only entries no more. */
+export declare function clearWriteProtect(): void;
 /** Where to go on after a page fault at `eip` that could not be resolved: 0 if that is no place of a user copy. */
 export declare function findFixup(eip: usize): usize;
 /** Address of the entry stub of a vector below 0x81; `hasError`: the CPU pushes an error code for it. */

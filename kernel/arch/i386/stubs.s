@@ -4,6 +4,7 @@
 
 .equ KERNEL_DS, 0x18
 .equ EFAULT, 14
+.equ CR0_WP, 0x00010000
 
 .text
 
@@ -147,6 +148,14 @@ stringFixup:
     mov eax, 0 - EFAULT
     pop edi
     pop esi
+    ret
+
+# clearWriteProtect()
+.global clearWriteProtect
+clearWriteProtect:
+    mov eax, cr0
+    and eax, 0xFFFFFFFF - CR0_WP
+    mov cr0, eax
     ret
 
 # findFixup(eip)
