@@ -64,6 +64,8 @@ export const SI_TKILL: i32 = -6;
 /** SIGSEGV: no mapping at the address; a mapping that does not allow it. */
 export const SEGV_MAPERR: i32 = 1;
 export const SEGV_ACCERR: i32 = 2;
+/** SIGBUS: there is no such memory, as behind the end of a mapped file. */
+export const BUS_ADRERR: i32 = 2;
 /** SIGFPE: integer division by zero. */
 export const FPE_INTDIV: i32 = 1;
 /** SIGILL: illegal operand. */

@@ -1,20 +1,25 @@
 /**
  * Contents of the regular files of ramfs. A file from the initrd is read where the boot loader put it (`data` is its
- * address) until it is first written; then, as a file made here from the start, it is a list of frames (`extra` is the
- * address of a frame of MAX_PAGES addresses, 0 where there is a hole). Files are at most 4 MB unless they came larger.
+ * address) until it is first written or mapped; then, as a file made here from the start, it is a SharedObject (`extra`, or 0
+ * while it is empty), whose pages read, write and mmap all see. Files are at most 4 MB unless they came larger.
+ * A file that shrinks loses the pages behind its end from every mapping, where a use is SIGBUS then; a private mapping
+ * keeps those that it has copied.
  * Imports inodes, frames, user access. Source: our own.
  */
 import { Errno } from "../abi/errno";
 import { O_APPEND, S_IFREG } from "../abi/fcntl";
-import { frameToVirt, PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT, virtToFrame } from "../mm/layout";
-import { FrameKind } from "../mm/page";
-import { allocZeroedFrame, freeFrame } from "../mm/pagealloc";
+import { flushTlb } from "../arch/i386/paging";
+import { errorPointer } from "../lib/errptr";
+import { PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT } from "../mm/layout";
+import { Frames, Page } from "../mm/page";
+import { unmapPage } from "../mm/pagetable";
+import { newSharedObject, objectFind, objectForget, objectPage, objectPut, SharedObject } from "../mm/shmem";
 import { copyFromUser, copyToUser } from "../mm/uaccess";
 import { File } from "./file";
 import { FILE_OPERATIONS_BYTES, FileOperations, Inode } from "./inode";
 import { createNode } from "./ramfs";
 
-/** Pages of a file that is a list of frames. */
+/** Most pages of a file that is an object. */
 const MAX_PAGES: u32 = 1024;
 const MAX_BYTES: u32 = MAX_PAGES * PAGE_BYTES;
 
@@ -41,11 +46,17 @@ export function fileFromMemory(inode: Inode, address: usize, bytes: u32): void {
   inode.size = bytes;
 }
 
+/** The page with index `index` of a file that is an object; null for a hole. */
+function filePage(inode: Inode, index: u32): Page | null {
+  if (inode.extra == 0) return null;
+  return objectFind(changetype<SharedObject>(inode.extra), index);
+}
+
 /** Address of byte `offset` of a file, which must be below its size; from there `contentSpan` bytes lie in a row. */
 function contentAddress(inode: Inode, offset: u32): usize {
   if (inode.data != 0) return inode.data + offset;
-  const page = inode.extra == 0 ? 0 : load<usize>(inode.extra + (offset >> PAGE_SHIFT) * sizeof<usize>());
-  return (page == 0 ? zeroPage : page) + (offset & PAGE_OFFSET);
+  const page = filePage(inode, offset >> PAGE_SHIFT);
+  return (page === null ? zeroPage : Frames.virtual(page)) + (offset & PAGE_OFFSET);
 }
 
 function contentSpan(inode: Inode, offset: u32): u32 {
@@ -95,40 +106,56 @@ function ramfileRead(file: File, buffer: usize, bytes: u32): i32 {
   return done == 0 ? -Errno.EFAULT : i32(done);
 }
 
-/** The page with index `page` of a file that is a list of frames, made if it is a hole; 0 if there is no memory. */
+/** The object that a file is, made if it has none yet: its address, or an error pointer. The inode keeps the reference. */
+export function fileObject(inode: Inode): usize {
+  const result = makeWritable(inode, inode.size);
+  if (result < 0) return errorPointer(-result as Errno);
+  if (inode.extra == 0) {
+    const object = newSharedObject();
+    if (object === null) return errorPointer(Errno.ENOMEM);
+    inode.extra = changetype<usize>(object);
+    setSize(inode, inode.size);
+  }
+  return inode.extra;
+}
+
+/** Notes the size of a file, for its mappings too. */
+function setSize(inode: Inode, bytes: u32): void {
+  inode.size = bytes;
+  if (inode.extra != 0) changetype<SharedObject>(inode.extra).pages = (bytes + PAGE_OFFSET) >> PAGE_SHIFT;
+}
+
+/** The page with index `page` of a file that is an object, made if it is a hole; 0 if there is no memory. */
 function pageForWrite(inode: Inode, page: u32): usize {
   if (inode.extra == 0) {
-    const frame = allocZeroedFrame(FrameKind.Kernel);
-    if (frame == 0) return 0;
-    inode.extra = frameToVirt(frame);
+    const object = newSharedObject();
+    if (object === null) return 0;
+    inode.extra = changetype<usize>(object);
+    setSize(inode, inode.data == 0 ? inode.size : 0);
   }
-  const entry = inode.extra + page * sizeof<usize>();
-  if (load<usize>(entry) == 0) {
-    const frame = allocZeroedFrame(FrameKind.Kernel);
-    if (frame == 0) return 0;
-    store<usize>(entry, frameToVirt(frame));
-  }
-  return load<usize>(entry);
+  const found = objectPage(changetype<SharedObject>(inode.extra), page);
+  return found === null ? 0 : Frames.virtual(found);
 }
 
-/** Frees the pages with index `from` and above, and the list too if that is all of them. */
+/** Frees the pages with index `from` and above, which go from all mappings. */
 function freePagesFrom(inode: Inode, from: u32): void {
   if (inode.extra == 0) return;
-  for (let page = from; page < MAX_PAGES; page++) {
-    const entry = inode.extra + page * sizeof<usize>();
-    const address = load<usize>(entry);
-    if (address == 0) continue;
-    freeFrame(virtToFrame(address));
-    store<usize>(entry, 0);
+  const object = changetype<SharedObject>(inode.extra);
+  for (let index = from; index < MAX_PAGES; index++) {
+    const page = objectFind(object, index);
+    if (page === null) continue;
+    unmapPage(page);
+    objectForget(object, index);
   }
-  if (from == 0) {
-    freeFrame(virtToFrame(inode.extra));
-    inode.extra = 0;
-  }
+  flushTlb();
+  if (from == 0 && object.users == 1) freeContents(inode);
 }
 
+/** Gives up the object; mappings may keep it. */
 function freeContents(inode: Inode): void {
-  freePagesFrom(inode, 0);
+  if (inode.extra == 0) return;
+  objectPut(changetype<SharedObject>(inode.extra));
+  inode.extra = 0;
 }
 
 /** Turns the first `bytes` of a file from the initrd into frames. 0, -EFBIG or -ENOMEM, and then nothing has changed. */
@@ -144,6 +171,7 @@ function makeWritable(inode: Inode, bytes: u32): i32 {
     memory.copy(page, inode.data + offset, min<u32>(PAGE_BYTES, bytes - offset));
   }
   inode.data = 0;
+  setSize(inode, bytes);
   return 0;
 }
 
@@ -168,7 +196,7 @@ function ramfileWrite(file: File, buffer: usize, bytes: u32): i32 {
     const left = copyFromUser(page + (offset & PAGE_OFFSET), buffer + done, span);
     done += span - left;
     file.position = offset + span - left;
-    if (file.position > inode.size) inode.size = file.position;
+    if (file.position > inode.size) setSize(inode, file.position);
     if (left != 0) {
       error = -Errno.EFAULT;
       break;
@@ -186,10 +214,10 @@ export function truncateFile(inode: Inode, bytes: u32): i32 {
     freePagesFrom(inode, (bytes + PAGE_OFFSET) >> PAGE_SHIFT);
     const tail = bytes & PAGE_OFFSET;
     if (tail != 0) {
-      const page = inode.extra == 0 ? 0 : load<usize>(inode.extra + (bytes >> PAGE_SHIFT) * sizeof<usize>());
-      if (page != 0) memory.fill(page + tail, 0, PAGE_BYTES - tail);
+      const page = filePage(inode, bytes >> PAGE_SHIFT);
+      if (page !== null) memory.fill(Frames.virtual(page) + tail, 0, PAGE_BYTES - tail);
     }
   }
-  inode.size = bytes;
+  setSize(inode, bytes);
   return 0;
 }

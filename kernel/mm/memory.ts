@@ -56,6 +56,8 @@ export const enum FaultResult {
   BadAccess = 1,
   /** There is no memory for it; nothing has changed. */
   OutOfMemory = 2,
+  /** The page lies behind the end of its file: SIGBUS. */
+  BeyondEnd = 3,
 }
 
 /** What fork does with page tables. */
@@ -295,7 +297,7 @@ function handlePteFault(vma: Vma, address: usize, pde: u32, write: bool, mended:
   const entry = Entry.load(pte);
   if ((entry & PTE_MAPPED) == 0) {
     const object = vma.object;
-    if (object !== null) return doSharedPage(vma, object, address, pte);
+    if (object !== null) return doObjectPage(vma, object, address, pte, write);
     return doPrivatePage(vma, address, pte, write || (pde & PTE_WRITE) != 0);
   }
   if (write && (entry & PTE_WRITE) == 0) return doWpPage(vma, address, pte, entry);
@@ -339,16 +341,23 @@ function newPage(frame: u32): Page {
   return page;
 }
 
-/** First use, through this table, of a page of a shared mapping; others may have it already. */
-function doSharedPage(vma: Vma, object: SharedObject, address: usize, pte: usize): FaultResult {
+/**
+ * First use, through this table, of a page of a shared mapping or a file; others may have it already. A private mapping
+ * shows it without W, and a write copies it at once.
+ */
+function doObjectPage(vma: Vma, object: SharedObject, address: usize, pte: usize, write: bool): FaultResult {
+  const index = vma.offset + ((address - vma.start) >> PAGE_SHIFT);
+  if (index >= object.pages) return FaultResult.BeyondEnd;
   if (!chainReserve(1)) return FaultResult.OutOfMemory;
-  const page = objectPage(object, vma.offset + ((address - vma.start) >> PAGE_SHIFT));
+  const isShared = (vma.flags & VM_SHARED) != 0;
+  const page = objectPage(object, index);
   if (page !== null) {
-    setPte(pte, page, vma, (vma.flags & VM_WRITE) != 0);
+    setPte(pte, page, vma, isShared && (vma.flags & VM_WRITE) != 0);
     vmstat.pagesFilled++;
   }
   chainUnreserve(1);
-  return page === null ? FaultResult.OutOfMemory : FaultResult.Resolved;
+  if (page === null) return FaultResult.OutOfMemory;
+  return write && !isShared ? doWpPage(vma, address, pte, Entry.load(pte)) : FaultResult.Resolved;
 }
 
 /**

@@ -13,7 +13,7 @@
  */
 import { Errno } from "../abi/errno";
 import { UnshareCause } from "../abi/marks";
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_GROWSDOWN, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../abi/mman";
+import { MAP_FIXED, MAP_GROWSDOWN, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../abi/mman";
 import { Entry, flushTlb, PTE_PRESENT } from "../arch/i386/paging";
 import {
   KERNEL_BASE,
@@ -30,7 +30,7 @@ import { zapPageRange } from "./memory";
 import { totalFrames } from "./pagealloc";
 import { protectPtes } from "./pagetable";
 import { countLocked, unshareRange } from "./ptshare";
-import { newSharedObject } from "./shmem";
+import { newSharedObject, objectGet, SharedObject } from "./shmem";
 import {
   copyVma,
   findVma,
@@ -44,6 +44,7 @@ import {
   trimVmaStart,
   VM_ACCESS,
   VM_GROWSDOWN,
+  VM_READONLY,
   VM_SHARED,
   VM_WRITE,
   Vma,
@@ -75,18 +76,31 @@ export function findRoom(mm: Mm, from: usize, bytes: u32): usize {
 }
 
 /**
- * mmap of anonymous memory. `address` is a wish unless MAP_FIXED. Returns the address, or -EINVAL, -ENOMEM, and -ENODEV for mappings of
- * files. An address is never in the range of errors.
+ * mmap of anonymous memory. `address` is a wish unless MAP_FIXED. Returns the address, or -EINVAL, -ENOMEM. An address is never in the
+ * range of errors.
  */
 export function doMmap(mm: Mm, address: usize, bytes: u32, prot: u32, flags: u32): i32 {
-  if ((flags & MAP_ANONYMOUS) == 0) return -Errno.ENODEV;
+  return mapObject(mm, address, bytes, prot, flags, 0, null, 0);
+}
+
+/** mmap of a file's pages from `page` on; `extraFlags` is 0 or VM_READONLY. As doMmap. */
+export function mapObject(
+  mm: Mm,
+  address: usize,
+  bytes: u32,
+  prot: u32,
+  flags: u32,
+  extraFlags: u32,
+  object: SharedObject | null,
+  page: u32,
+): i32 {
   const sharing = flags & (MAP_SHARED | MAP_PRIVATE);
   if (bytes == 0 || (sharing != MAP_SHARED && sharing != MAP_PRIVATE)) return -Errno.EINVAL;
   const size = pageAlign(bytes);
   if (size == 0) return -Errno.ENOMEM;
-  let vmFlags = prot & VM_ACCESS;
+  let vmFlags = (prot & VM_ACCESS) | extraFlags;
   if (sharing == MAP_SHARED) vmFlags |= VM_SHARED;
-  else if ((flags & MAP_GROWSDOWN) != 0) vmFlags |= VM_GROWSDOWN;
+  else if ((flags & MAP_GROWSDOWN) != 0 && object === null) vmFlags |= VM_GROWSDOWN;
   let start = address;
   if ((flags & MAP_FIXED) != 0) {
     if ((start & PAGE_OFFSET) != 0) return -Errno.EINVAL;
@@ -98,7 +112,11 @@ export function doMmap(mm: Mm, address: usize, bytes: u32, prot: u32, flags: u32
   if (overcommits(size, vmFlags)) return -Errno.ENOMEM;
   const vma = newVma(start, start + size, vmFlags);
   if (vma === null) return -Errno.ENOMEM;
-  if (sharing == MAP_SHARED) {
+  if (object !== null) {
+    objectGet(object);
+    vma.object = object;
+    vma.offset = page;
+  } else if (sharing == MAP_SHARED) {
     vma.object = newSharedObject();
     if (vma.object === null) {
       freeVma(vma);
@@ -204,19 +222,30 @@ function edgeKeeps(mm: Mm, slot: usize, start: usize, end: usize): bool {
   return false;
 }
 
-/** mprotect. 0; -EINVAL; -ENOMEM also where something in the range is not mapped. */
+/** mprotect. 0; -EINVAL; -EACCES: writing to a shared file that is open for reading only; -ENOMEM also where something in the range is not mapped. */
 export function doMprotect(mm: Mm, start: usize, bytes: u32, prot: u32): i32 {
   if ((start & PAGE_OFFSET) != 0 || (prot & ~VM_ACCESS) != 0) return -Errno.EINVAL;
   if (bytes == 0) return 0;
   const size = pageAlign(bytes);
   if (size == 0 || !mappable(start, size)) return -Errno.ENOMEM;
   const end = start + size;
+  if ((prot & PROT_WRITE) != 0 && hasReadonly(mm, start, end)) return -Errno.EACCES;
   const first = isolateRange(mm, start, end, UnshareCause.Mprotect);
   if (first === null) return -Errno.ENOMEM;
   protectMappings(mm, first, end, prot);
   mergeVmas(mm, start, end);
   flushTlb();
   return 0;
+}
+
+/** Whether a mapping in [start, end) must not become writable. */
+function hasReadonly(mm: Mm, start: usize, end: usize): bool {
+  let vma: Vma | null = findVma(mm, start);
+  while (vma !== null && vma.start < end) {
+    if ((vma.flags & VM_READONLY) != 0) return true;
+    vma = vma.next;
+  }
+  return false;
 }
 
 /** Whether all of [start, end) is mapped. */

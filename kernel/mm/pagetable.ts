@@ -22,7 +22,16 @@ import {
 import { PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT } from "./layout";
 import { FrameKind, Frames, Page, TablePage } from "./page";
 import { allocZeroedFrame, frameToVirt, freeFrame } from "./pagealloc";
-import { chainReserve, chainUnreserve, pageAddRmap, pageMoveRmap, Rmap } from "./rmap";
+import {
+  chainReserve,
+  chainUnreserve,
+  pageAddRmap,
+  pageMoveRmap,
+  pageRemoveRmap,
+  Rmap,
+  rmapEntry,
+  rmapNext,
+} from "./rmap";
 import { putPage } from "./shmem";
 import { VM_ACCESS, VM_SHARED, VM_WRITE, Vma } from "./vmalist";
 import { vmstat } from "./vmstat";
@@ -148,6 +157,18 @@ export function movePtes(first: usize, end: usize, to: usize): void {
     pageMoveRmap(Frames.ofEntry(entry), pte, place);
     from.present--;
     target.present++;
+  }
+}
+
+/** Takes a page out of every table that maps it, for all who use these. Takes no memory. The caller flushes the TLB. */
+export function unmapPage(page: Page): void {
+  while (page.rmap != 0) {
+    const pte = rmapEntry(rmapNext(page, 0));
+    Entry.store(pte, 0);
+    pageRemoveRmap(page, pte);
+    page.count--;
+    const table = changetype<TablePage>(Frames.ofAddress(pte));
+    table.present--;
   }
 }
 

@@ -1,11 +1,12 @@
 /**
- * SharedObject: the pages of a MAP_SHARED anonymous mapping, which every mapping of it and every copy by fork shows. A page is
+ * SharedObject: the pages of a MAP_SHARED anonymous mapping, or of a file (its page cache), which every mapping of it and every
+ * copy by fork shows. A page is
  * made on first use, by whoever comes first, and found by the others, so it makes no difference who faults when.
  *
  *     object.root ─> 1,024 addresses ─> 1,024 frame numbers each (0: no page yet) ─> frame
  *
  * The object holds one reference to each page, a pte that maps it another. May import kmalloc, page, pagealloc.
- * Source: Linux 2.4 (mm/shmem.c), without files and swap.
+ * Source: Linux 2.4 (mm/shmem.c), without swap; mm/filemap.c.
  */
 import { kfree, kmalloc } from "./kmalloc";
 import { FrameKind, Frames, Page } from "./page";
@@ -20,6 +21,8 @@ export class SharedObject {
   users: u32 = 0;
   /** Address of the frame of addresses, or 0 while there is no page. */
   root: usize = 0;
+  /** Of a file: pages that it has; of anonymous memory as many as there can be. */
+  pages: u32 = 0;
 }
 
 /** An object without pages, with one user. Null if there is no memory. */
@@ -29,6 +32,7 @@ export function newSharedObject(): SharedObject | null {
   const object = changetype<SharedObject>(address);
   object.users = 1;
   object.root = 0;
+  object.pages = 0xffffffff;
   return object;
 }
 
@@ -66,6 +70,21 @@ function dropPage(page: Page): void {
 export function putPage(page: Page): void {
   page.count--;
   if (page.count == 0) freeFrame(Frames.number(page));
+}
+
+/** Page `index` of the object if it has been made, else null. */
+export function objectFind(object: SharedObject, index: u32): Page | null {
+  const leaf = object.root == 0 ? 0 : load<usize>(object.root + ((index >> INDEX_SHIFT) << 2));
+  const frame = leaf == 0 ? 0 : load<u32>(leaf + ((index & (INDEX_ENTRIES - 1)) << 2));
+  return frame == 0 ? null : Frames.page(frame);
+}
+
+/** Takes page `index`, which has been made and is mapped by no pte, out of the object and frees it. */
+export function objectForget(object: SharedObject, index: u32): void {
+  const page = objectFind(object, index)!;
+  const leaf = load<usize>(object.root + ((index >> INDEX_SHIFT) << 2));
+  store<u32>(leaf + ((index & (INDEX_ENTRIES - 1)) << 2), 0);
+  dropPage(page);
 }
 
 /** Page `index` of the object, made if need be. Null if there is no memory. The caller takes its own reference. */

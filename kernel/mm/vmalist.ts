@@ -4,7 +4,8 @@
  *
  * A mapping is one of
  *     private   memory of its own, filled with zeros, or (image) with bytes of a program file in kernel memory
- *     shared    MAP_SHARED anonymous memory: its pages belong to a SharedObject (shmem.ts)
+ *     shared    MAP_SHARED memory: its pages belong to a SharedObject (shmem.ts), anonymous or a file's
+ *     file      MAP_PRIVATE of a file: shows the object's pages until they are written, and copies them then
  *
  * May import the ABI, kmalloc, shmem. Source: Linux 2.4 (mm/mmap.c; struct vm_area_struct, struct mm_struct).
  */
@@ -22,6 +23,8 @@ export const VM_ACCESS: u32 = VM_READ | VM_WRITE | VM_EXEC;
 export const VM_SHARED: u32 = 0x08;
 /** A stack: accesses below it make it grow. */
 export const VM_GROWSDOWN: u32 = 0x100;
+/** A shared mapping of a file that is open for reading only: PROT_WRITE is refused. */
+export const VM_READONLY: u32 = 0x10;
 /** Under mlock: its pages stay. fork's copy of the mapping is not locked. */
 export const VM_LOCKED: u32 = 0x2000;
 
@@ -33,7 +36,7 @@ export class Vma {
   end: usize = 0;
   flags: u32 = 0;
   next: Vma | null = null;
-  /** The pages of a shared mapping. Counts a reference. */
+  /** The pages of a mapping that is shared or of a file. Counts a reference. */
   object: SharedObject | null = null;
   /** Page of `object` that `start` is. */
   offset: u32 = 0;

@@ -76,6 +76,11 @@ export function lseek(fd: i32, offset: i32, whence: u32): i32 {
   return syscall3(Syscall.Lseek, fd, offset, whence);
 }
 
+/** Sets the size of a file, in bytes. */
+export function ftruncate(fd: i32, bytes: u32): i32 {
+  return syscall2(Syscall.Ftruncate, fd, bytes);
+}
+
 export function getpid(): i32 {
   return syscall0(Syscall.Getpid);
 }

@@ -4,7 +4,7 @@
  * May import mm, task, drivers, sys and lib. Source: Linux 2.4 (arch/i386/kernel/traps.c, mm/fault.c).
  */
 import { cstr, readCr2 } from "../../abi/intrinsics";
-import { FPE_INTDIV, ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, Signal } from "../../abi/signals";
+import { BUS_ADRERR, FPE_INTDIV, ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, Signal } from "../../abi/signals";
 import { irqDispatch } from "../../drivers/irq";
 import { panicAtTrap } from "../../lib/panic";
 import { printk } from "../../lib/printk";
@@ -43,6 +43,8 @@ function pageFault(frame: TrapFrame): void {
     if (result == FaultResult.OutOfMemory) {
       printk(cstr("out of memory: killed process %u (%s)\n"), task.pid, task.nameAddress);
       forceSignal(task, Signal.SIGKILL, SI_KERNEL, 0);
+    } else if (result == FaultResult.BeyondEnd) {
+      forceSignal(task, Signal.SIGBUS, BUS_ADRERR, address);
     } else {
       forceSignal(task, Signal.SIGSEGV, isMapped(mm, address) ? SEGV_ACCERR : SEGV_MAPERR, address);
     }
