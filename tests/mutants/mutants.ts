@@ -239,7 +239,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: "unmapping does not flush the TLB",
     file: MEMORY,
-    edits: [["    address = partEnd;\n  }\n  flushTlb();\n", "    address = partEnd;\n  }\n"]],
+    edits: [
+      [
+        "        releaseTable(mm, pdeAddress);\n      }\n    }\n    address = partEnd;\n  }\n  flushTlb();\n",
+        "        releaseTable(mm, pdeAddress);\n      }\n    }\n    address = partEnd;\n  }\n",
+      ],
+    ],
     program: "unmap",
     fails: ["P29"],
   },
