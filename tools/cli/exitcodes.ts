@@ -9,7 +9,7 @@ export const enum ExitCode {
   Failed = 1,
   /** Wrong usage or bad input. */
   Usage = 2,
-  /** The guest kernel panicked, or the processor stopped in a triple fault. */
+  /** The guest kernel panicked, the processor stopped in a triple fault, or an audit found a difference. */
   Panic = 3,
   /** The instruction budget ran out. */
   Budget = 4,

@@ -5,6 +5,7 @@
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json";
 import { CompileError } from "../compiler/errors";
+import { auditCommand } from "./commands/audit";
 import { bootCommand } from "./commands/boot";
 import { buildCommand } from "./commands/build";
 import { demoCommand } from "./commands/demo";
@@ -23,6 +24,7 @@ function program(): Command {
     .addCommand(runCommand())
     .addCommand(testCommand())
     .addCommand(traceCommand())
+    .addCommand(auditCommand())
     .addCommand(demoCommand())
     .addCommand(buildCommand());
 }

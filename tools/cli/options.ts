@@ -1,5 +1,8 @@
-/** Option values that several commands take, checked once. May import commander. */
+/** Option values that several commands take, checked once. May import commander, cpu/costs. */
+import { closeSync, openSync } from "node:fs";
 import { InvalidArgumentError, Option } from "commander";
+import { MINIMAL_TLB, STANDARD_TLB, type TlbGeometry, UNBOUNDED_TLB } from "../../cpu/costs";
+import { fileReason } from "./input";
 
 /** A whole number in a range, for commander; the message says what was wanted. */
 export function wholeNumber(least: number, most: number, unit: string): (text: string) => number {
@@ -28,3 +31,53 @@ export const lastOption = (initial: number): Option =>
   new Option("--last <N>", "how many instructions to show")
     .argParser(wholeNumber(1, 10_000_000, "instructions"))
     .default(initial);
+
+const TLBS: Readonly<Record<string, TlbGeometry>> = {
+  standard: STANDARD_TLB,
+  unbounded: UNBOUNDED_TLB,
+  minimal: MINIMAL_TLB,
+};
+const MOST_SEED = 0x7fffffff;
+
+function tlbGeometry(text: string): TlbGeometry {
+  const known = TLBS[text];
+  if (known !== undefined) return known;
+  const seed = /^random:(\d+)$/.exec(text)?.[1];
+  if (seed !== undefined && Number(seed) <= MOST_SEED) return { ...STANDARD_TLB, randomSeed: Number(seed) };
+  const names = Object.keys(TLBS).join(", ");
+  throw new InvalidArgumentError(`It wants one of ${names}, or random: and a seed up to ${MOST_SEED}.`);
+}
+
+/** The geometry of the charged TLB: others than the standard one turn missed flushes into failures that repeat. */
+export const tlbOption = (): Option =>
+  new Option("--tlb <geometry>", "the processor's TLB: standard, unbounded, minimal or random:SEED")
+    .argParser(tlbGeometry)
+    .default(STANDARD_TLB, "standard");
+
+/** Audits of the guest's memory: at every return to user mode, or at every N-th. */
+export const auditOption = (): Option =>
+  new Option("--audit", "check all invariants of memory management at every return to user mode (exit code 3)");
+export const auditEveryOption = (): Option =>
+  new Option("--audit-every <N>", "the same at every N-th return only").argParser(
+    wholeNumber(1, Number.MAX_SAFE_INTEGER, "returns"),
+  );
+
+/** What the two options above mean: every how many returns to audit, 0 for never. */
+export function auditInterval({ audit, auditEvery }: { audit?: boolean; auditEvery?: number }): number {
+  return auditEvery ?? (audit ? 1 : 0);
+}
+
+/** A file that can be written: made now, so that a wrong name is known before the run. */
+function writableFile(path: string): string {
+  try {
+    closeSync(openSync(path, "a"));
+    return path;
+  } catch (error) {
+    throw new InvalidArgumentError(`It cannot be written: ${fileReason(error)}.`);
+  }
+}
+
+export const saveStateOption = (): Option =>
+  new Option("--save-state <file>", "write the whole machine to a file at the end, for tine audit").argParser(
+    writableFile,
+  );

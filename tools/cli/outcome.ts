@@ -19,6 +19,8 @@ export function outcome(result: SessionResult): { code: number; line?: string } 
       return { code: ExitCode.Panic, line: `the processor stopped in a triple fault ${at}` };
     case "budget":
       return { code: ExitCode.Budget, line: `out of budget ${at}` };
+    case "audit":
+      return { code: ExitCode.Panic, line: `the audit found the guest's memory in disorder ${at}` };
     case "stopped":
       return { code: INTERRUPTED };
     case "halt":

@@ -3,7 +3,7 @@
  * the guest does. May import Node and the worker's types.
  */
 import { Worker } from "node:worker_threads";
-import type { StopReason } from "../../cpu/index";
+import type { StopReason, TlbGeometry } from "../../cpu/index";
 import type { RegionCount } from "../lab/regions";
 
 /** What a worker needs to run one machine. All of it is copied to the worker. */
@@ -26,10 +26,16 @@ export interface SessionSpec {
   trace: { count: number; when: "always" | "panic" };
   /** Programs' ELF files by guest path, for symbols in the trace. */
   programs: { path: string; elf: Uint8Array }[];
+  /** Geometry of the charged TLB; the standard one by default. */
+  tlb?: TlbGeometry;
+  /** Every how many returns to user mode to audit the guest's memory; 0 or absent for never. Wants a kernel of ours. */
+  auditEvery?: number;
+  /** File to write the machine's state to at the end. */
+  saveState?: string;
 }
 
-/** Why a run ended: the machine's reason, or `stopped` from outside. */
-export type SessionEnd = StopReason | { reason: "stopped" };
+/** Why a run ended: the machine's reason, `stopped` from outside, or an audit that found something. */
+export type SessionEnd = StopReason | { reason: "stopped" } | { reason: "audit" };
 
 /** How a run ended, and what was gathered. */
 export interface SessionResult {
@@ -42,6 +48,8 @@ export interface SessionResult {
   panicked: boolean;
   regions: RegionCount[];
   trace: string[];
+  /** What an audit found, in lines. */
+  audit: string[];
 }
 
 /** From the worker. `error` is a documented MachineError's message: bad input. */

@@ -1,6 +1,6 @@
 /**
  * The thread that holds a machine: runs it in slices, between which it takes input and reports progress. May import cpu/,
- * kernel/abi, tools/disk, tools/lab, tools/trace and Node.
+ * kernel/abi, tools/audit, tools/disk, tools/image/layout, tools/lab, tools/trace and Node.
  *
  * Invariants: the guest sees input only between two slices, stamped by the machine, so that a run can be repeated; input
  * that does not come from a person is handed over line by line, when the guest sleeps, so that such a run needs no stamps.
@@ -10,7 +10,11 @@ import { once } from "node:events";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { type DiskBackend, EventKind, Machine, MachineError, NOMINAL_HZ } from "../../cpu/index";
 import { Mark } from "../../kernel/abi/marks";
+import { LayoutError } from "../audit/model";
+import { saveState } from "../audit/statefile";
+import { AuditWatch } from "../audit/watch";
 import { FileDisk } from "../disk/filedisk";
+import { type KernelLayout, kernelLayout } from "../image/layout";
 import { type RegionCount, Regions } from "../lab/regions";
 import { LastInstructions } from "../trace/last";
 import { symbolsByProgram } from "../trace/programs";
@@ -67,7 +71,8 @@ function openDisk({ disk }: SessionSpec): FileDisk | undefined {
 
 /** A machine as the spec says, at its first instruction. */
 function boot(spec: SessionSpec, disk: DiskBackend | undefined, onSerial: (bytes: Uint8Array) => void): Machine {
-  const machine = new Machine({ memoryMB: spec.memoryMB, onSerial, ...(disk === undefined ? {} : { disk }) });
+  const { memoryMB, tlb } = spec;
+  const machine = new Machine({ memoryMB, onSerial, ...(disk ? { disk } : {}), ...(tlb ? { tlb } : {}) });
   try {
     machine.loadMultiboot(spec.kernel, { commandLine: spec.commandLine, modules: spec.modules });
   } catch (error) {
@@ -107,10 +112,17 @@ class Run {
   private panickedAt: number | undefined;
   private serial: number[] = [];
   private stopped = false;
+  private readonly layout: KernelLayout | undefined;
+  private readonly watch: AuditWatch | undefined;
 
   constructor(private readonly spec: SessionSpec) {
     this.disk = openDisk(spec);
     this.machine = boot(spec, this.disk, (bytes) => this.serial.push(...bytes));
+    this.layout = kernelLayout(spec.kernel);
+    if (spec.auditEvery) {
+      if (this.layout === undefined) throw new LayoutError("this kernel carries no layout to audit it by");
+      this.watch = new AuditWatch(this.machine, this.layout, spec.auditEvery);
+    }
     const regions = new Regions((region) => this.regionCounts.push(region));
     this.machine.onEvent(({ kind, a, instret, cycles }) => {
       if (kind !== EventKind.Mark) return;
@@ -133,7 +145,9 @@ class Run {
     const until = panickedAt ?? (end.reason === "tripleFault" ? instret + 1 : instret);
     const trace = wanted ? replayEnd(this.spec, this.disk?.asAtFirst(), inputLog, until, count) : [];
     const panicked = panickedAt !== undefined;
-    post({ kind: "end", result: { end, instret, cycles, programStatus, panicked, regions, trace } });
+    const audit = this.watch?.report() ?? [];
+    if (this.spec.saveState !== undefined) saveState(this.spec.saveState, this.machine, this.layout);
+    post({ kind: "end", result: { end, instret, cycles, programStatus, panicked, regions, trace, audit } });
   }
 
   private async slices(): Promise<SessionEnd> {
@@ -144,6 +158,7 @@ class Run {
       const stop = this.machine.run({ maxInstructions: Math.min(SLICE, left), stopWhenIdle: true });
       this.flush();
       post({ kind: "progress", instret: this.machine.instret });
+      if (this.watch?.found) return { reason: "audit" };
       // Asleep for good: no timer runs, and no input will ever come.
       if (stop.reason === "idle" && this.spec.input === "none" && stop.wakeCycles === Number.POSITIVE_INFINITY) {
         return { reason: "halt" };
@@ -192,7 +207,7 @@ class Run {
 try {
   await new Run(workerData as SessionSpec).run();
 } catch (error) {
-  if (!(error instanceof MachineError)) throw error;
+  if (!(error instanceof MachineError || error instanceof LayoutError)) throw error;
   post({ kind: "error", message: error.message });
 }
 port.close();

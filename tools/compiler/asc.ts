@@ -22,6 +22,7 @@ import {
 } from "./ascfiles";
 import { checkSources, type Declarations, type LintSource, listDeclarations, listLandmarks } from "./asclint";
 import { CompileError, placeOf, type SourcePlace } from "./errors";
+import { describeLayout, type LayoutProgram, type SourceLayout } from "./layout";
 import { WasmSourceMap } from "./sourcemap";
 
 export interface AscInput extends SourceTree {
@@ -40,6 +41,8 @@ export interface AscOutput {
   staticEnd: number;
   /** Where functions are declared. */
   declarations: Declarations;
+  /** The kernel's structs and constants, as far as the program uses them. */
+  layout: SourceLayout;
   /** The first place in the project that makes use of functions of a file of asc's library. Compiles again: for messages. */
   blame(libraryFile: string): SourcePlace | undefined;
   /** Every file that was looked for: absolute path -> contents, or undefined where there was none. */
@@ -55,7 +58,7 @@ interface AscSource {
   normalizedPath: string;
   text: string;
 }
-interface AscProgram {
+interface AscProgram extends LayoutProgram {
   sources: LintSource[];
 }
 /** The part of the package "assemblyscript" that is used; its own types would pull in its global declarations. */
@@ -100,8 +103,9 @@ interface BinaryenModule {
 interface Binaryen {
   wrapModule(ref: number): BinaryenModule;
   setPassArgument(pass: string, argument: string): void;
-  getGlobalInfo(global: number): { init: number };
-  getExpressionInfo(expression: number): { value: number };
+  getGlobalInfo(global: number): { mutable: boolean; init: number };
+  /** `value` of a constant; an object for 64 bits. */
+  getExpressionInfo(expression: number): { value?: unknown };
 }
 interface Toolchain {
   asc: AssemblyScript;
@@ -168,7 +172,8 @@ function compile(tools: Toolchain, input: AscInput): AscOutput {
   try {
     if (ALLOCATORS.some((name) => module.getFunction(name) !== 0)) throw allocationError(module.emitText());
     const heapBase = binaryen.getGlobalInfo(module.getGlobal("~lib/memory/__heap_base")).init;
-    const staticEnd = binaryen.getExpressionInfo(heapBase).value >>> 0;
+    const staticEnd = (binaryen.getExpressionInfo(heapBase).value as number) >>> 0;
+    const layout = describeLayout(program, (name) => constantGlobal(binaryen, module, name));
     module.removeExport(HEAP_BASE_EXPORT);
     const unoptimised = module.getStart() === 0 ? "" : module.emitText();
     for (const name of listLandmarks(program.sources)) {
@@ -180,10 +185,19 @@ function compile(tools: Toolchain, input: AscInput): AscOutput {
     const { binary, sourceMap } = module.emitBinary("wasm.map");
     const map = new WasmSourceMap(sourceMap, shown);
     const blame = (libraryFile: string) => findLibraryUse(textOf(tools, input), libraryFile);
-    return { wasm: binary, map, staticEnd, declarations, blame, files };
+    return { wasm: binary, map, staticEnd, declarations, layout, blame, files };
   } finally {
     module.dispose();
   }
+}
+
+/** Value of an i32 global that nothing can change; undefined if there is none of the name. */
+function constantGlobal(binaryen: Binaryen, module: BinaryenModule, name: string): number | undefined {
+  const global = module.getGlobal(name);
+  if (global === 0) return undefined;
+  const { mutable, init } = binaryen.getGlobalInfo(global);
+  const { value } = mutable ? {} : binaryen.getExpressionInfo(init);
+  return typeof value === "number" ? value : undefined;
 }
 
 /** All sources of a program, parsed and checked. */

@@ -12,6 +12,7 @@ import { compileModule } from "./backend";
 import { buildDwarf } from "./dwarf";
 import { writeElf } from "./elf";
 import { CompileError } from "./errors";
+import { LAYOUT_SECTION, type SourceLayout } from "./layout";
 import { LayoutOverflow, type LinkedImage, link } from "./link";
 import type { Allocation, MachineFunction } from "./mir";
 import type { LineRecord, ObjectFile } from "./object";
@@ -31,6 +32,8 @@ interface Target {
   dataRoom: number;
   physicalOffset: number;
   kernelSymbols: boolean;
+  /** Whether the file gets a section with the layout of the kernel's data. */
+  describesLayout: boolean;
 }
 
 const KERNEL: Target = {
@@ -43,6 +46,7 @@ const KERNEL: Target = {
   dataRoom: 0x1000,
   physicalOffset: 0xc0000000,
   kernelSymbols: true,
+  describesLayout: true,
 };
 
 const PROGRAM: Target = {
@@ -55,6 +59,7 @@ const PROGRAM: Target = {
   dataRoom: 0x400,
   physicalOffset: 0,
   kernelSymbols: false,
+  describesLayout: false,
 };
 
 /** Module name of the guest library, for programs outside the tree. */
@@ -117,7 +122,7 @@ async function build(target: Target, program: string | undefined, options: Compi
         entry: ENTRY_SYMBOL,
         kernelSymbols: target.kernelSymbols,
       });
-      return { elf: finish(image, root, target), files };
+      return { elf: finish(image, root, target, compiled.layout), files };
     } catch (error) {
       if (!(error instanceof LayoutOverflow)) throw error;
       while (textRoom < error.textBytes) textRoom *= 2;
@@ -162,8 +167,10 @@ function markDeclarations({ symbols, sections, lines }: ObjectFile, declarations
   return marked.sort((a, b) => a.offset - b.offset);
 }
 
-function finish(image: LinkedImage, root: string, { physicalOffset }: Target): Uint8Array {
-  return writeElf(image, { physicalOffset, debug: buildDwarf(image.units, root) });
+function finish(image: LinkedImage, root: string, target: Target, layout: SourceLayout): Uint8Array {
+  const debug = buildDwarf(image.units, root);
+  if (target.describesLayout) debug.push({ name: LAYOUT_SECTION, bytes: Buffer.from(JSON.stringify(layout)) });
+  return writeElf(image, { physicalOffset: target.physicalOffset, debug });
 }
 
 function resolvePackages(root: string): Record<string, string> {

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import path from "node:path";
 import { buildKernel, buildProgram, findRoot } from "../compiler/index";
 import { ImageCache } from "./cache";
+import { kernelLayout } from "./layout";
 import { buildInitrd, type TarFile } from "./ustar";
 
 export interface BuildOptions {
@@ -27,7 +28,7 @@ const PROGRAM_FOLDERS = [
 ];
 const EXECUTABLE = 0o755;
 
-/** Builds and writes kernel.elf and initrd.tar into `outDir`. Throws CompileError for a mistake in a source. */
+/** Builds and writes kernel.elf, kernel.layout.json and initrd.tar into `outDir`. Throws CompileError for a mistake in a source. */
 export async function buildAll(outDir: string, options: BuildOptions = {}): Promise<BuiltAll> {
   const root = options.root ?? findRoot();
   // First, so that a folder that cannot be made is known before the work is done.
@@ -48,6 +49,7 @@ export async function buildAll(outDir: string, options: BuildOptions = {}): Prom
   }
   const initrd = buildInitrd(files);
   writeFileSync(path.join(outDir, "kernel.elf"), kernel);
+  writeFileSync(path.join(outDir, "kernel.layout.json"), `${JSON.stringify(kernelLayout(kernel), null, 1)}\n`);
   writeFileSync(path.join(outDir, "initrd.tar"), initrd);
   return { kernel, initrd };
 }

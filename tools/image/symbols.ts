@@ -6,12 +6,13 @@
 import { type LineRows, readLines, textAt } from "./dwarfline";
 
 const SHT_SYMTAB = 2;
-const STT_OBJECT = 1;
+/** Type of a symbol that names a variable. */
+export const STT_OBJECT = 1;
 const STT_FUNC = 2;
 const STB_GLOBAL = 1;
 const SHN_UNDEF = 0;
 
-interface Section {
+export interface Section {
   name: string;
   type: number;
   bytes: Uint8Array;
@@ -20,7 +21,7 @@ interface Section {
   end: number;
 }
 
-interface Symbol {
+export interface Symbol {
   name: string;
   address: number;
   /** Address behind its last byte; of a label without size, behind its section's. */
@@ -100,7 +101,8 @@ function lastAtOrBelow(sorted: Uint32Array, wanted: number): number {
   return low - 1;
 }
 
-function readSections(elf: Uint8Array): Section[] {
+/** The sections of an ELF32 file with their contents. Throws Error for bytes that are none. */
+export function readSections(elf: Uint8Array): Section[] {
   const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength);
   if (elf.length < 52 || view.getUint32(0) !== 0x7f454c46 || elf[4] !== 1 || elf[5] !== 1) {
     throw new Error("not a little-endian ELF32 file");
@@ -121,7 +123,8 @@ function readSections(elf: Uint8Array): Section[] {
   return headers.map((header) => ({ ...header, name: names?.length ? textAt(names, header.name) : "" }));
 }
 
-function readSymbols(sections: readonly Section[]): Symbol[] {
+/** The named symbols of a file, in the order of its symbol table. */
+export function readSymbols(sections: readonly Section[]): Symbol[] {
   const table = sections.find((section) => section.type === SHT_SYMTAB);
   if (!table) return [];
   const strings = sections[table.link].bytes;

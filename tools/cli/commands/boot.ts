@@ -7,7 +7,7 @@ import { Command } from "commander";
 import { diskFor, diskOption } from "../disk";
 import { builtImages, initrdWith, programsOf, userInitrd } from "../images";
 import { readInput } from "../input";
-import { budgetOption, memoryOption } from "../options";
+import { budgetOption, memoryOption, saveStateOption, tlbOption } from "../options";
 import { outcome } from "../outcome";
 import { Session, type SessionSpec } from "../session";
 import { attachInput, ConsoleText, inputKind } from "../terminal";
@@ -19,6 +19,8 @@ interface BootOptions {
   initrd?: string;
   budget: number;
   disk?: string;
+  tlb: NonNullable<SessionSpec["tlb"]>;
+  saveState?: string;
 }
 
 /** What is booted: ours, or the user's image with the user's initrd. */
@@ -47,6 +49,8 @@ export function bootCommand(): Command {
     .option("--initrd <file>", "multiboot module: a ustar archive for our kernel")
     .addOption(diskOption())
     .addOption(budgetOption())
+    .addOption(tlbOption())
+    .addOption(saveStateOption())
     .action(async (kernelPath: string | undefined, options: BootOptions) => {
       const spec: SessionSpec = {
         ...diskFor(options.disk),
@@ -57,6 +61,8 @@ export function bootCommand(): Command {
         maxInstructions: options.budget,
         input: inputKind(),
         trace: { count: PANIC_TRACE, when: "panic" },
+        tlb: options.tlb,
+        ...(options.saveState === undefined ? {} : { saveState: options.saveState }),
       };
       const text = new ConsoleText();
       const session = new Session(spec, { serial: (bytes) => process.stdout.write(text.filter(bytes)) });

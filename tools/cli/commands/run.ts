@@ -6,7 +6,17 @@ import { Command } from "commander";
 import { diskFor, diskOption } from "../disk";
 import { CliError } from "../exitcodes";
 import { builtImages, initrdWith, programsOf, userProgram } from "../images";
-import { budgetOption, forkOption, lastOption, memoryOption } from "../options";
+import {
+  auditEveryOption,
+  auditInterval,
+  auditOption,
+  budgetOption,
+  forkOption,
+  lastOption,
+  memoryOption,
+  saveStateOption,
+  tlbOption,
+} from "../options";
 import { outcome } from "../outcome";
 import { Session, type SessionResult, type SessionSpec } from "../session";
 import { attachInput, ConsoleText, inputKind } from "../terminal";
@@ -21,6 +31,10 @@ interface RunOptions {
   budget: number;
   disk?: string;
   trace: SessionSpec["trace"];
+  tlb: NonNullable<SessionSpec["tlb"]>;
+  audit?: boolean;
+  auditEvery?: number;
+  saveState?: string;
 }
 
 /** The kernel's command line is split at blanks, so arguments with blanks are quoted, as Linux's are. */
@@ -53,6 +67,9 @@ async function runProgram(
       input: inputKind(),
       trace: options.trace,
       programs: programsOf([...images.files, program]),
+      tlb: options.tlb,
+      auditEvery: auditInterval(options),
+      ...(options.saveState === undefined ? {} : { saveState: options.saveState }),
     },
     { serial: (bytes) => output.write(text.filter(bytes)) },
   );
@@ -68,6 +85,7 @@ async function runProgram(
 /** Says on stderr what went wrong; the process ends with the run's code. */
 function finish(result: SessionResult): void {
   const { code, line } = outcome(result);
+  for (const text of result.audit) process.stderr.write(`${text}\n`);
   if (line) process.stderr.write(`tine: ${line}\n`);
   process.exitCode = code;
 }
@@ -81,6 +99,10 @@ function withRunOptions(command: Command): Command {
     .addOption(forkOption())
     .addOption(diskOption())
     .addOption(budgetOption())
+    .addOption(tlbOption())
+    .addOption(auditOption())
+    .addOption(auditEveryOption())
+    .addOption(saveStateOption())
     .option("--cmdline <words>", "more words for the kernel's command line", "");
 }
 

@@ -6,10 +6,10 @@ import pc from "picocolors";
 import { readTap } from "../../lab/tap";
 import { CliError, ExitCode } from "../exitcodes";
 import { builtImages, type Images, initrdWith, programsOf } from "../images";
-import { budgetOption, memoryOption } from "../options";
+import { auditEveryOption, auditInterval, auditOption, budgetOption, memoryOption, tlbOption } from "../options";
 import { outcome } from "../outcome";
 import { Progress } from "../progress";
-import { Session } from "../session";
+import { Session, type SessionSpec } from "../session";
 import { PANIC_TRACE } from "./run";
 
 const MODES = ["copy", "share", "auto"] as const;
@@ -19,15 +19,18 @@ interface TestOptions {
   mem: number;
   budget: number;
   fork?: string;
+  tlb: NonNullable<SessionSpec["tlb"]>;
+  audit?: boolean;
+  auditEvery?: number;
 }
 
-/** Boots one test program; prints its cases; returns how many passed and failed. */
+/** Boots one test program; prints its cases; returns how many passed and failed, and whether an audit found something. */
 async function runTests(
   images: Images,
   name: string,
   mode: string,
   options: TestOptions,
-): Promise<{ passed: number; failed: number }> {
+): Promise<{ passed: number; failed: number; disorder: boolean }> {
   let output = "";
   const session = new Session(
     {
@@ -40,6 +43,8 @@ async function runTests(
       input: "none",
       trace: { count: PANIC_TRACE, when: "panic" },
       programs: programsOf(images.files),
+      tlb: options.tlb,
+      auditEvery: auditInterval(options),
     },
     { serial: (bytes) => (output += Buffer.from(bytes).toString("latin1")) },
   );
@@ -47,15 +52,19 @@ async function runTests(
     const result = await session.result;
     const cases = readTap(output);
     const { code, line } = outcome(result);
-    if (code !== 0 && cases.every(({ ok }) => ok)) {
-      cases.push({ name: line ?? `the program ended with status ${code}`, ok: false, notes: result.trace });
+    if (result.end.reason === "audit" || (code !== 0 && cases.every(({ ok }) => ok))) {
+      cases.push({
+        name: line ?? `the program ended with status ${code}`,
+        ok: false,
+        notes: [...result.audit, ...result.trace],
+      });
     }
     for (const { name: caseName, ok, notes } of cases) {
       process.stdout.write(`${ok ? pc.green("ok") : pc.red("FAILED")} ${name} fork=${mode}: ${caseName}\n`);
       if (!ok) for (const note of notes) process.stdout.write(`  | ${note}\n`);
     }
     const passed = cases.filter(({ ok }) => ok).length;
-    return { passed, failed: cases.length - passed };
+    return { passed, failed: cases.length - passed, disorder: result.end.reason === "audit" };
   } finally {
     await session.close();
   }
@@ -68,6 +77,9 @@ export function testCommand(): Command {
     .argument("[name]", "only programs whose name contains this")
     .addOption(memoryOption(64))
     .addOption(budgetOption())
+    .addOption(tlbOption())
+    .addOption(auditOption())
+    .addOption(auditEveryOption())
     .option("--fork <mode>", "only one way to fork: copy, share or auto")
     .action(async (name: string | undefined, options: TestOptions) => {
       if (options.fork !== undefined && !MODES.some((mode) => mode === options.fork)) {
@@ -77,18 +89,19 @@ export function testCommand(): Command {
       const all = images.files.filter((file) => file.name.startsWith(FOLDER) && file.data.length > 0);
       const names = all.map((file) => file.name.slice(FOLDER.length)).filter((each) => each.includes(name ?? ""));
       if (names.length === 0) throw new CliError(`no guest test program is named like '${name}'`);
-      const total = { passed: 0, failed: 0 };
+      const total = { passed: 0, failed: 0, disorder: false };
       const progress = new Progress();
       for (const each of names) {
         for (const mode of MODES.filter((one) => options.fork === undefined || one === options.fork)) {
           progress.update(`${each}, fork=${mode}`);
-          const { passed, failed } = await runTests(images, each, mode, options);
+          const { passed, failed, disorder } = await runTests(images, each, mode, options);
           progress.clear();
           total.passed += passed;
           total.failed += failed;
+          total.disorder ||= disorder;
         }
       }
       process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
-      if (total.failed > 0) process.exitCode = ExitCode.Failed;
+      if (total.failed > 0) process.exitCode = total.disorder ? ExitCode.Panic : ExitCode.Failed;
     });
 }

@@ -1,0 +1,59 @@
+/**
+ * The entries of every table, each table once however many share it: I5 (present, swapped, locked), and that no pte grants what
+ * its mapping does not. Counts for each frame how many ptes map it. May import view, spaces.
+ */
+import { firstInSlot } from "./spaces";
+import { hex, type Table, type View } from "./view";
+
+export function auditTables(view: View): void {
+  for (const table of view.tables) auditTable(view, table);
+}
+
+function auditTable(view: View, table: Table): void {
+  const { words, mapCount, writableCount, frames } = view;
+  const { present: presentBit, write, mapped, vmWrite, vmAccess, vmLocked } = view.model.constants;
+  const { frame: tableFrame, slot } = table;
+  const [space] = table.sharers;
+  const { mappings } = space;
+  const base = tableFrame << 10;
+  let mapping = firstInSlot(space, slot);
+  let present = 0;
+  let swapped = 0;
+  let locked = 0;
+  for (let i = 0; i < 1024; i++) {
+    const pte = words[base + i];
+    if (pte === 0) continue;
+    const address = slot * 0x400000 + i * 4096;
+    while (mapping < mappings.length && mappings[mapping].end <= address) mapping++;
+    const inside = mapping < mappings.length && mappings[mapping].start <= address;
+    const about = { space, slot, frame: pte >>> 12 };
+    if (!inside)
+      view.report("mappings", `the pte of ${hex(address)} is ${hex(pte)}, but nothing is mapped there`, about);
+    if ((pte & mapped) === 0) {
+      swapped++;
+      continue;
+    }
+    present++;
+    const frame = pte >>> 12;
+    if (frame >= frames) {
+      view.report("frames", `the pte of ${hex(address)} maps a frame that does not exist`, about);
+      continue;
+    }
+    mapCount[frame]++;
+    const flags = inside ? mappings[mapping].flags : vmWrite | vmAccess;
+    if ((flags & vmLocked) !== 0) locked++;
+    if ((pte & presentBit) === 0) continue;
+    if ((flags & vmAccess) === 0) view.report("mappings", `${hex(address)} is accessible, its mapping is not`, about);
+    if ((pte & write) === 0) continue;
+    writableCount[frame]++;
+    if ((flags & vmWrite) === 0) view.report("mappings", `${hex(address)} is writable, its mapping is not`, about);
+  }
+  const { TablePage } = view.model.fields;
+  const page = view.page(tableFrame);
+  const counts = { present, swapped, ...(vmLocked === 0 ? {} : { locked }) };
+  for (const [name, expected] of Object.entries(counts) as [keyof typeof counts, number][]) {
+    const kept = words[page + TablePage[name]];
+    if (kept === expected) continue;
+    view.report("I5", `${name} is ${kept}, expected ${expected}: so many ptes are`, { space, slot, frame: tableFrame });
+  }
+}
