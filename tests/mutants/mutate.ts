@@ -25,7 +25,7 @@ export function mutatedText(mutant: Mutant, root: string): string {
 }
 
 /** The kernel with the mutant's fault. */
-async function mutatedKernel(mutant: Mutant, root: string): Promise<Uint8Array> {
+export async function mutatedKernel(mutant: Mutant, root: string): Promise<Uint8Array> {
   const copy = mkdtempSync(join(tmpdir(), "tine-mutant-"));
   try {
     cpSync(join(root, "kernel"), join(copy, "kernel"), { recursive: true });

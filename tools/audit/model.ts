@@ -46,18 +46,16 @@ const CONSTANTS = {
   vmWrite: "mm/vmalist/VM_WRITE",
   vmAccess: "mm/vmalist/VM_ACCESS",
   vmShared: "mm/vmalist/VM_SHARED",
+  vmLocked: "mm/vmalist/VM_LOCKED",
   taskHash: "task/task/hashTable",
   taskHashSize: "task/task/HASH_SIZE",
   taskNameBytes: "task/task/TASK_NAME_BYTES",
 } as const;
 
-/** What a kernel may not have yet; 0 then. */
-const OPTIONAL = { vmLocked: "mm/vmalist/VM_LOCKED" } as const;
-
 const VARIABLES = ["memMap", "frameLimit", "freeCount"] as const;
 
 type Fields = { [Struct in keyof typeof FIELDS]: Record<(typeof FIELDS)[Struct][number], number> };
-type Constants = Record<keyof typeof CONSTANTS | keyof typeof OPTIONAL, number>;
+type Constants = Record<keyof typeof CONSTANTS, number>;
 
 export interface Model {
   /** Offsets of fields in words. */
@@ -77,7 +75,6 @@ export function modelOf(layout: KernelLayout): Model {
     Object.fromEntries(names.map((name) => [name, wordOf(layout, struct, name)])),
   ]);
   const constants = Object.entries(CONSTANTS).map(([key, name]) => [key, constant(name)]);
-  const optional = Object.entries(OPTIONAL).map(([key, name]) => [key, layout.constants[name] ?? 0]);
   const variables = VARIABLES.map((name) => [name, found(layout.variables[name], name)]);
   const kindNames: string[] = [];
   for (const [name, kind] of Object.entries(layout.constants)) {
@@ -85,7 +82,7 @@ export function modelOf(layout: KernelLayout): Model {
   }
   return {
     fields: Object.fromEntries(fields) as Fields,
-    constants: Object.fromEntries([...constants, ...optional]) as Constants,
+    constants: Object.fromEntries(constants) as Constants,
     variables: Object.fromEntries(variables) as Model["variables"],
     kindNames,
   };

@@ -4,7 +4,8 @@
  */
 import { Broken, hex, type Mapping, type Space, type Table, type View } from "./view";
 
-const SLOT_BYTES = 0x400000;
+/** Bytes that one slot covers. */
+export const SLOT_BYTES = 0x400000;
 /** Bit of a pde that makes it a 4 MB page (Intel SDM volume 3, 4.3). */
 const PDE_LARGE = 0x80;
 

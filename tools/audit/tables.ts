@@ -2,8 +2,10 @@
  * The entries of every table, each table once however many share it: I5 (present, swapped, locked), and that no pte grants what
  * its mapping does not. Counts for each frame how many ptes map it. May import view, spaces.
  */
-import { firstInSlot } from "./spaces";
-import { hex, type Table, type View } from "./view";
+import { firstInSlot, SLOT_BYTES } from "./spaces";
+import { hex, type Space, type Table, type View } from "./view";
+
+const PAGE_BYTES = 4096;
 
 export function auditTables(view: View): void {
   for (const table of view.tables) auditTable(view, table);
@@ -19,11 +21,10 @@ function auditTable(view: View, table: Table): void {
   let mapping = firstInSlot(space, slot);
   let present = 0;
   let swapped = 0;
-  let locked = 0;
   for (let i = 0; i < 1024; i++) {
     const pte = words[base + i];
     if (pte === 0) continue;
-    const address = slot * 0x400000 + i * 4096;
+    const address = slot * SLOT_BYTES + i * PAGE_BYTES;
     while (mapping < mappings.length && mappings[mapping].end <= address) mapping++;
     const inside = mapping < mappings.length && mappings[mapping].start <= address;
     const about = { space, slot, frame: pte >>> 12 };
@@ -41,7 +42,6 @@ function auditTable(view: View, table: Table): void {
     }
     mapCount[frame]++;
     const flags = inside ? mappings[mapping].flags : vmWrite | vmAccess;
-    if ((flags & vmLocked) !== 0) locked++;
     if ((pte & presentBit) === 0) continue;
     if ((flags & vmAccess) === 0) view.report("mappings", `${hex(address)} is accessible, its mapping is not`, about);
     if ((pte & write) === 0) continue;
@@ -50,10 +50,23 @@ function auditTable(view: View, table: Table): void {
   }
   const { TablePage } = view.model.fields;
   const page = view.page(tableFrame);
-  const counts = { present, swapped, ...(vmLocked === 0 ? {} : { locked }) };
+  const counts = { present, swapped, locked: lockedPages(space, slot, vmLocked) };
   for (const [name, expected] of Object.entries(counts) as [keyof typeof counts, number][]) {
     const kept = words[page + TablePage[name]];
     if (kept === expected) continue;
-    view.report("I5", `${name} is ${kept}, expected ${expected}: so many ptes are`, { space, slot, frame: tableFrame });
+    const what = name === "locked" ? "pages of the slot are under mlock" : "ptes are";
+    view.report("I5", `${name} is ${kept}, expected ${expected}: so many ${what}`, { space, slot, frame: tableFrame });
   }
+}
+
+/** Pages of a slot that lie in mappings with the flag of mlock. */
+function lockedPages(space: Space, slot: number, vmLocked: number): number {
+  const end = (slot + 1) * SLOT_BYTES;
+  let pages = 0;
+  for (let i = firstInSlot(space, slot); i < space.mappings.length && space.mappings[i].start < end; i++) {
+    const mapping = space.mappings[i];
+    if ((mapping.flags & vmLocked) === 0) continue;
+    pages += (Math.min(mapping.end, end) - Math.max(mapping.start, slot * SLOT_BYTES)) / PAGE_BYTES;
+  }
+  return pages;
 }

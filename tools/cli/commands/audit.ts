@@ -39,7 +39,8 @@ function print({ cpl, instret, summary, findings, lines }: Audited): void {
   const { tables, shared, frames, ptes } = summary;
   say(`${tables} page tables, ${shared} of them shared; ${frames} data frames, mapped by ${ptes} ptes`);
   for (const line of lines) say(line);
-  say(findings.length === 0 ? "no difference" : `${findings.length} differences`);
+  const { length } = findings;
+  say(length === 0 ? "no difference" : `${length} difference${length === 1 ? "" : "s"}`);
 }
 
 /** `tine audit`. */
