@@ -6,7 +6,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { deserialize, serialize } from "node:v8";
-import { Machine, MachineError, type MachineState, type TlbGeometry } from "../../cpu/index";
+import { BufferDisk, Machine, MachineError, type MachineState, type TlbGeometry } from "../../cpu/index";
 import type { KernelLayout } from "../image/layout";
 import { crc32 } from "./crc32";
 
@@ -37,7 +37,16 @@ export function saveState(file: string, machine: Machine, layout: KernelLayout |
   writeFileSync(file, Buffer.concat([header, body]));
 }
 
-/** The machine of a file, to be run on, with its kernel's layout. Throws StateFileError, or Node's error. */
+/** A disk of the saved one's size, all zeros: what was on a disk that lives in a file is not part of a state. */
+function blankDisk(sectors: number): BufferDisk {
+  const read = (_: number, target: Uint8Array) => {
+    target.fill(0);
+    return true;
+  };
+  return new BufferDisk({ sectors, read });
+}
+
+/** The machine of a file, to be looked at, with its kernel's layout. Throws StateFileError, or Node's error. */
 export function loadState(file: string): { machine: Machine; layout: KernelLayout | undefined } {
   const bytes = readFileSync(file);
   if (bytes.length < MAGIC.length || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
@@ -56,7 +65,8 @@ export function loadState(file: string): { machine: Machine; layout: KernelLayou
   }
   const { machine, tlb, layout } = deserialize(body) as SavedState;
   try {
-    return { machine: Machine.restore(machine, { tlb }), layout };
+    const disk = machine.board.ide === null ? {} : { disk: blankDisk(machine.board.ide.sectors) };
+    return { machine: Machine.restore(machine, { tlb, ...disk }), layout };
   } catch (error) {
     if (error instanceof MachineError) throw new StateFileError(`${file}: ${error.message}`);
     throw error;
