@@ -52,8 +52,8 @@ async function runProgram(
 ): Promise<SessionResult> {
   const disk = diskFor(options.disk);
   const program = await userProgram(path);
-  const images = await builtImages();
   const words = [`/${program.name}`, ...args].map(quoted);
+  const images = await builtImages();
   const text = new ConsoleText();
   const session = new Session(
     {
