@@ -114,7 +114,8 @@ export class Document {
       env: { ...process.env, NO_COLOR: "1" },
       timeout: 240_000,
     });
-    return stdout;
+    // A machine's serial line ends its lines with CR LF; a document cannot show that.
+    return stdout.replaceAll("\r\n", "\n");
   }
 
   /** The document's text with what the examples print now. */
