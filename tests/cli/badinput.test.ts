@@ -90,6 +90,13 @@ test("tine without a command prints the help and is wrong usage", () => {
   assert.match(stderr, "Usage: tine");
 });
 
+test("tine demo in too little memory says so, and prints no empty table", () => {
+  const { status, stdout, stderr } = tine(["demo", "--mem", "4"]);
+  assert.is(status, 2);
+  assert.is(stdout, "");
+  assert.match(stderr, "--mem 4: no size fits");
+});
+
 test("tine --help prints the help", () => {
   const { status, stdout } = tine(["--help"]);
   assert.is(status, 0);

@@ -122,6 +122,7 @@ export function demoCommand(): Command {
       );
       progress.clear();
       const rows = runs.flatMap((run) => run.rows);
+      if (rows.length === 0) throw new CliError(`--mem ${mem}: no size fits; 4 MB of private memory need some 16`);
       const leakedFrames = runs.reduce((sum, run) => sum + run.leakedFrames, 0);
       if (json) process.stdout.write(`${JSON.stringify({ version: JSON_VERSION, rows, leakedFrames })}\n`);
       else process.stdout.write(table(rows, leakedFrames));
