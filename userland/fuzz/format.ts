@@ -53,7 +53,7 @@ export const enum Base {
   /** Where the heap begins, and the page of the stack pointer; a whole page each. */
   Heap = 4,
   Stack = 5,
-  /** What the last mmap or mremap of Keep.Result gave; 0 if it failed. */
+  /** What the last mmap or mremap of Keep.Result gave; Zone.Private if it failed, or there was none. */
   Result = 6,
   /** Address 0; a negative offset is an address of the kernel. */
   Null = 7,

@@ -36,7 +36,7 @@ import {
   waitpid,
   write,
 } from "../lib/index";
-import { Descriptor, Keep, OnFault, Op, Say, Script } from "./format";
+import { Descriptor, Keep, OnFault, Op, Say, Script, Zone } from "./format";
 import { copyBytes, fillBytes, readWords, writeWords } from "./memory";
 import {
   addressOf,
@@ -54,15 +54,15 @@ import {
   spare,
 } from "./process";
 import {
+  fileRead,
+  fileWrite,
   hang,
   killChild,
   noteChild,
-  readFile,
   receive,
   send,
   takeSignal,
   wait,
-  writeFile,
   writeName,
 } from "./transfer";
 
@@ -83,7 +83,7 @@ function place(operation: usize, number: u32): usize {
 /** Says a result that is an address or -errno, and keeps it if that is wanted. */
 function keep(result: usize, how: u32): void {
   say(result);
-  if (how == Keep.Result) setResult(isError(result) ? 0 : result);
+  if (how == Keep.Result) setResult(isError(result) ? Zone.Private : result);
 }
 
 function map(operation: usize): void {
@@ -191,10 +191,10 @@ function runOperation(operation: usize, next: usize): void {
       say(brk(place(operation, 1)));
       break;
     case Op.FileRead:
-      readFile(arg(operation, 1), arg(operation, 2), arg(operation, 3), arg(operation, 4));
+      fileRead(arg(operation, 1), arg(operation, 2), arg(operation, 3), arg(operation, 4));
       break;
     case Op.FileWrite:
-      writeFile(arg(operation, 1), arg(operation, 2), arg(operation, 3), arg(operation, 4));
+      fileWrite(arg(operation, 1), arg(operation, 2), arg(operation, 3), arg(operation, 4));
       break;
     case Op.Truncate:
       say(ftruncate(i32(Descriptor.First + arg(operation, 1)), arg(operation, 2)));

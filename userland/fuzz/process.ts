@@ -41,7 +41,7 @@ let onFault: OnFault = OnFault.Mend;
 /** SIGUSR1s taken. */
 let taken: u32 = 0;
 /** Address of the operation that runs. */
-let current: usize = script;
+let current: usize = 0;
 
 /** Goes on as a process from an operation. */
 export function becomeProcess(number: u32, operation: usize): void {
@@ -83,6 +83,7 @@ export function setBases(heap: usize, stack: usize): void {
   store<u32>(bases + (Base.FileB << 2), Zone.FileB);
   store<u32>(bases + (Base.Heap << 2), heap);
   store<u32>(bases + (Base.Stack << 2), stack);
+  setResult(Zone.Private);
 }
 
 /** What Base.Result is from now on. */

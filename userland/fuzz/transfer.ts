@@ -83,12 +83,12 @@ export function hang(pipe: u32): void {
   read(pipeReader(pipe), word, 1);
 }
 
-export function readFile(file: u32, offset: u32, place: u32, bytes: u32): void {
+export function fileRead(file: u32, offset: u32, place: u32, bytes: u32): void {
   lseek(fileDescriptor(file), offset, SEEK_SET);
   say(read(fileDescriptor(file), addressOf(place), bytes));
 }
 
-export function writeFile(file: u32, offset: u32, place: u32, bytes: u32): void {
+export function fileWrite(file: u32, offset: u32, place: u32, bytes: u32): void {
   lseek(fileDescriptor(file), offset, SEEK_SET);
   say(write(fileDescriptor(file), addressOf(place), bytes));
 }

@@ -1,0 +1,342 @@
+/**
+ * Random programs over everything that memory management does: a function of the seed alone. Addresses are taken where it
+ * matters, at the edges of slots and of what is mapped; sizes from a page to three slots, so that tables are shared, unshared, cut
+ * and given up; memory that is used is little, so that every program fits in every mode.
+ * May import program, order, random.
+ */
+import { Base, Keep, OnFault, Op } from "../../../userland/fuzz/format";
+import { Random } from "../random";
+import { type Maker, Order, type SharedThing } from "./order";
+import { baseOf, type Preemption, type Program, place } from "./program";
+
+const PAGE = 4096;
+const SLOT_PAGES = 1024;
+const SLOT = SLOT_PAGES * PAGE;
+const ZONE_SLOTS = 3;
+
+const READ = 1;
+const WRITE = 2;
+const SHARED = 1;
+const PRIVATE = 2;
+const FIXED = 0x10;
+const GROWSDOWN = 0x100;
+const MAYMOVE = 1;
+const DONTNEED = 4;
+const SIGKILL = 9;
+const SIGTERM = 15;
+
+/** Shared things: the memory of the shared zone, and the files. */
+const MEMORY: SharedThing = 0;
+const FILES: readonly SharedThing[] = [1, 2];
+
+const MOST_PROCESSES = 9;
+const ZONES = [Base.Private, Base.Private, Base.Private, Base.Shared, Base.FileA, Base.FileB] as const;
+/** Pages of a zone that are worth using: around the edges of its slots. */
+const HOT_PAGES = [
+  0, 1, 2, 3, 1020, 1021, 1022, 1023, 1024, 1025, 1026, 2045, 2046, 2047, 2048, 2049, 3068, 3070, 3071,
+];
+/** Of the first file page that a mapping shows, so that the file's end lies in it. */
+const FILE_PAGES = [0, 0, 1, 2, 5];
+const OFFSETS = [0, 0, 4, 64, 2048, 4088, 4092, 4094];
+
+type Step = (maker: Maker) => void;
+
+class Generator {
+  private readonly order: Order;
+  /** What a step may be, as often as its weight. */
+  private readonly steps: Step[];
+
+  constructor(private readonly random: Random) {
+    this.order = new Order(random, () => this.usePlace(Base.Private));
+    const weights: [number, Step][] = [
+      [16, (maker) => this.write(maker)],
+      [12, (maker) => this.read(maker)],
+      [4, (maker) => this.copy(maker)],
+      [3, (maker) => this.fill(maker)],
+      [9, (maker) => this.fork(maker)],
+      [7, (maker) => this.wait(maker)],
+      [5, (maker) => this.end(maker)],
+      [6, (maker) => this.map(maker)],
+      [2, (maker) => this.mapAnywhere(maker)],
+      [6, (maker) => this.order.add(maker, Op.Munmap, ...this.range())],
+      [7, (maker) => this.order.add(maker, Op.Mprotect, ...this.range(), this.protection())],
+      [6, (maker) => this.remap(maker)],
+      [5, (maker) => this.order.add(maker, Op.Madvise, ...this.range(), random.oneIn(6) ? random.below(7) : DONTNEED)],
+      [2, (maker) => this.lock(maker)],
+      [1, (maker) => this.order.add(maker, Op.Munlock, ...this.range())],
+      [1, (maker) => this.order.add(maker, Op.Munlockall)],
+      [1, (maker) => this.order.add(maker, Op.Msync, ...this.range(), random.below(5))],
+      [3, (maker) => this.order.add(maker, Op.Brk, place(Base.Heap, this.heapEnd()))],
+      [5, (maker) => this.file(maker)],
+      [3, (maker) => this.order.message(maker, maker, 1 + random.below(500))],
+      [3, (maker) => this.order.message(maker, random.pick(this.order.alive), 1 + random.below(300))],
+      [3, (maker) => this.order.add(maker, Op.Signal, place(Base.Private, random.pick(HOT_PAGES) * PAGE + 1200))],
+      [1, (maker) => this.order.add(maker, Op.Name, this.usePlace(Base.Private), random.pick([1, 2, 100]))],
+      [1, (maker) => this.doom(maker)],
+      [1, (maker) => this.exec(maker)],
+      [1, (maker) => this.kill(maker)],
+    ];
+    this.steps = weights.flatMap(([weight, step]) => new Array<Step>(weight).fill(step));
+  }
+
+  make(): Program {
+    const { random, order } = this;
+    this.begin(order.makers[0]);
+    for (let left = 12 + random.below(45); left > 0; left--) random.pick(this.steps)(random.pick(order.alive));
+    for (const maker of [...order.makers].reverse()) this.finish(maker);
+    const preemptions = order.makers.flatMap(({ number }) => this.preemptionsOf(number));
+    return { processes: order.makers.map(({ operations }) => operations), preemptions };
+  }
+
+  /** Gives process 0 most of what it will use. */
+  private begin(maker: Maker): void {
+    const { random, order } = this;
+    const map = (base: Base, page: number, pages: number, flags: number, file = 0, filePage = 0) => {
+      const start = place(base, page * PAGE);
+      order.add(maker, Op.Mmap, start, pages * PAGE, READ | WRITE, flags | FIXED, file, filePage, Keep.Nothing);
+    };
+    map(Base.Private, 0, ZONE_SLOTS * SLOT_PAGES, PRIVATE);
+    if (!random.oneIn(3)) map(Base.Shared, 0, 2 * SLOT_PAGES, SHARED);
+    if (random.oneIn(2)) map(Base.Shared, 2 * SLOT_PAGES, SLOT_PAGES / 2, PRIVATE);
+    if (random.oneIn(2)) map(Base.Shared, 2 * SLOT_PAGES + SLOT_PAGES / 2, SLOT_PAGES / 2, SHARED);
+    for (const [file, base] of [Base.FileA, Base.FileB].entries()) {
+      if (random.oneIn(3)) continue;
+      order.addUsing(maker, [], [FILES[file]], Op.Truncate, file, (1 + random.below(6)) * PAGE + random.pick(OFFSETS));
+      map(base, 0, 8, random.oneIn(2) ? SHARED : PRIVATE, file + 1);
+      map(base, SLOT_PAGES - 2, 8, random.oneIn(2) ? SHARED : PRIVATE, file + 1);
+    }
+    if (random.oneIn(2)) order.add(maker, Op.Brk, place(Base.Heap, this.heapEnd()));
+    for (let i = random.below(4); i > 0; i--) this.write(maker);
+  }
+
+  /** Waits for what there is to wait for, most of the time, and ends. */
+  private finish(maker: Maker): void {
+    if (!maker.ended) {
+      if (this.random.oneIn(3)) this.read(maker);
+      for (const child of maker.children) {
+        if (child.ended && !this.random.oneIn(6)) this.order.wait(maker, child, 0);
+      }
+      if (this.random.oneIn(3)) this.read(maker);
+      this.order.exit(maker, this.random.below(64));
+    }
+  }
+
+  private preemptionsOf(process: number): Preemption[] {
+    const count = this.random.pick([0, 1, 1, 2, 3, 5]);
+    return Array.from({ length: count }, () => ({
+      process,
+      at: 1 + this.random.below(2 ** (4 + this.random.below(10))),
+    }));
+  }
+
+  /** Where the heap is to end, in bytes from where it begins. */
+  private heapEnd(): number {
+    const { random } = this;
+    return random.pick([0, 1, 3, 8, 900, 1000, 1100]) * PAGE + random.pick([0, 0, 5, 100]);
+  }
+
+  private protection(): number {
+    return this.random.pick([READ | WRITE, READ | WRITE, READ, READ, 0, 5, 7, WRITE]);
+  }
+
+  /** The start of a page that may be mapped. */
+  private pagePlace(): number {
+    const { random } = this;
+    if (random.oneIn(12)) return place(Base.Stack, -(3 + random.below(6)) * PAGE);
+    if (random.oneIn(14)) return place(Base.Heap, random.pick([0, 1, 2, 940, 1000]) * PAGE);
+    return place(random.pick(ZONES), random.pick(HOT_PAGES) * PAGE);
+  }
+
+  /** Bytes of a range: a few pages, most of the time; or so that it ends with its slot; or whole slots. */
+  private bytes(word: number): number {
+    const { random } = this;
+    const page = (word & 0xfffffff) / PAGE;
+    const choice = random.below(10);
+    if (choice < 7) return (1 + random.below(choice < 4 ? 3 : 6)) * PAGE;
+    if (choice === 7) return (SLOT_PAGES - (page % SLOT_PAGES)) * PAGE;
+    return (1 + random.below(2)) * SLOT;
+  }
+
+  private range(): [word: number, bytes: number] {
+    const word = this.pagePlace();
+    return [word, this.bytes(word)];
+  }
+
+  /** A place to use memory at, in a zone or near it. */
+  private usePlace(base: number = this.random.pick(ZONES)): number {
+    const { random } = this;
+    return place(base, random.pick(HOT_PAGES) * PAGE + random.pick(OFFSETS));
+  }
+
+  /** A place of any kind that a process may use. */
+  private anyPlace(maker: Maker): number {
+    const { random } = this;
+    if (random.oneIn(9)) return place(Base.Stack, -(3 + random.below(5)) * PAGE + random.pick(OFFSETS));
+    if (random.oneIn(40)) return place(Base.Stack, -random.pick([1100, 2000, 2060]) * PAGE);
+    if (random.oneIn(9)) return place(Base.Heap, random.pick([0, 1, 2, 900, 940, 999]) * PAGE + random.pick(OFFSETS));
+    if (maker.hasResult && random.oneIn(7)) return place(Base.Result, random.below(3) * PAGE + random.pick(OFFSETS));
+    return this.usePlace();
+  }
+
+  /** What a place of a process shows that others may see too. */
+  private thingAt(maker: Maker, word: number): SharedThing[] {
+    switch (baseOf(word)) {
+      case Base.Shared:
+        return [MEMORY];
+      case Base.FileA:
+        return [FILES[0]];
+      case Base.FileB:
+        return [FILES[1]];
+      case Base.Result:
+        return maker.result === undefined ? [] : [maker.result];
+      default:
+        return [];
+    }
+  }
+
+  private words(): [words: number, stride: number] {
+    const stride = this.random.pick([4, 4, 1024, PAGE, PAGE, PAGE + 4]);
+    return [1 + this.random.below(stride >= PAGE ? 5 : 12), stride];
+  }
+
+  private write(maker: Maker): void {
+    const word = this.anyPlace(maker);
+    const value = this.random.next();
+    this.order.addUsing(maker, [], this.thingAt(maker, word), Op.Write, word, ...this.words(), value);
+  }
+
+  private read(maker: Maker): void {
+    const word = this.anyPlace(maker);
+    this.order.addUsing(maker, this.thingAt(maker, word), [], Op.Read, word, ...this.words());
+  }
+
+  private copy(maker: Maker): void {
+    const [to, from] = [this.anyPlace(maker), this.anyPlace(maker)];
+    const bytes = 1 + this.random.below(this.random.oneIn(3) ? 3 * PAGE : 300);
+    this.order.addUsing(maker, this.thingAt(maker, from), this.thingAt(maker, to), Op.Copy, to, from, bytes);
+  }
+
+  private fill(maker: Maker): void {
+    const word = this.anyPlace(maker);
+    const bytes = 1 + this.random.below(this.random.oneIn(3) ? 3 * PAGE : 300);
+    this.order.addUsing(maker, [], this.thingAt(maker, word), Op.Fill, word, bytes, this.random.below(256));
+  }
+
+  private fork(maker: Maker): void {
+    if (this.order.makers.length >= MOST_PROCESSES) return;
+    const child = this.order.fork(maker);
+    // What comes right after a fork matters most.
+    for (let i = this.random.below(3); i > 0; i--) this.write(this.random.pick([maker, child]));
+  }
+
+  private wait(maker: Maker): void {
+    const child = [...maker.children].find(({ ended }) => ended);
+    if (child === undefined) return;
+    this.order.wait(maker, child, this.random.oneIn(2) ? this.usePlace(Base.Private) : 0);
+  }
+
+  private end(maker: Maker): void {
+    if (maker.number !== 0) this.order.exit(maker, this.random.below(64));
+  }
+
+  private map(maker: Maker): void {
+    const { random } = this;
+    const [word, bytes] = this.range();
+    const base = baseOf(word);
+    const ofFile = base === Base.FileA || base === Base.FileB;
+    const file = ofFile && !random.oneIn(4) ? base - Base.FileA + 1 : 0;
+    const isShared = ofFile ? file > 0 && random.oneIn(2) : base === Base.Shared && random.oneIn(2);
+    let flags = (isShared ? SHARED : PRIVATE) | FIXED;
+    if (!isShared && file === 0 && random.oneIn(10)) flags |= GROWSDOWN;
+    this.order.add(maker, Op.Mmap, word, bytes, this.protection(), flags, file, random.pick(FILE_PAGES), Keep.Nothing);
+  }
+
+  /** A mapping where the kernel likes. */
+  private mapAnywhere(maker: Maker): void {
+    const { random } = this;
+    const bytes = random.pick([1, 3, 8, SLOT_PAGES, SLOT_PAGES + 2]) * PAGE;
+    const file = random.oneIn(3) ? 1 + random.below(2) : 0;
+    const isShared = random.oneIn(2);
+    this.order.add(
+      maker,
+      Op.Mmap,
+      random.oneIn(3) ? this.pagePlace() : place(Base.Null, 0),
+      bytes,
+      READ | WRITE,
+      isShared ? SHARED : PRIVATE,
+      file,
+      0,
+      Keep.Result,
+    );
+    maker.hasResult = true;
+    maker.result = file > 0 ? FILES[file - 1] : isShared ? MEMORY : undefined;
+  }
+
+  private remap(maker: Maker): void {
+    const { random } = this;
+    const useResult = maker.hasResult && random.oneIn(5);
+    const from = useResult ? place(Base.Result, 0) : this.pagePlace();
+    const old = this.bytes(from);
+    let size = random.oneIn(3) ? old : (1 + random.below(8)) * PAGE;
+    if (random.oneIn(5) && !maker.locks) size = old + random.pick([1, 2, SLOT_PAGES]) * PAGE;
+    const fixed = !useResult && random.oneIn(2);
+    const flags = fixed ? 3 : random.oneIn(4) ? 0 : MAYMOVE;
+    // Within its zone, so that what a place shows stays known.
+    const target = fixed ? place(baseOf(from), random.pick(HOT_PAGES) * PAGE) : place(Base.Null, 0);
+    const keeps = useResult || (!fixed && flags === MAYMOVE && random.oneIn(2));
+    const thing = this.thingAt(maker, from);
+    const keep = keeps ? Keep.Result : Keep.Nothing;
+    this.order.addUsing(maker, thing, [], Op.Mremap, from, old, size, flags, target, keep);
+    if (!keeps) return;
+    maker.hasResult = true;
+    maker.result = thing[0];
+  }
+
+  /** Fills what it locks, so it uses what that shows. */
+  private lock(maker: Maker): void {
+    const word = this.pagePlace();
+    maker.locks = true;
+    const bytes = (1 + this.random.below(4)) * PAGE;
+    this.order.addUsing(maker, this.thingAt(maker, word), [], Op.Mlock, word, bytes);
+  }
+
+  /** The position in a file is shared, so even reading changes it. */
+  private file(maker: Maker): void {
+    const { random } = this;
+    const file = random.below(2);
+    const offset = random.below(7) * PAGE + random.pick(OFFSETS);
+    const bytes = 1 + random.below(random.oneIn(3) ? 2 * PAGE : 200);
+    const word = random.oneIn(2) ? this.usePlace(Base.Private) : this.anyPlace(maker);
+    const memory = this.thingAt(maker, word).filter((thing) => thing !== FILES[file]);
+    const choice = random.below(5);
+    if (choice < 2) this.order.addUsing(maker, [], [FILES[file], ...memory], Op.FileRead, file, offset, word, bytes);
+    else if (choice < 4) this.order.addUsing(maker, memory, [FILES[file]], Op.FileWrite, file, offset, word, bytes);
+    else this.order.addUsing(maker, [], [FILES[file]], Op.Truncate, file, offset);
+  }
+
+  /** From here on faults end a process, or kill it; nobody hears of it any more but by its status. */
+  private doom(maker: Maker): void {
+    if (maker.number === 0) return;
+    maker.doomed = true;
+    this.order.add(maker, Op.Handle, this.random.pick([OnFault.Die, OnFault.Leave]));
+    const bad = this.random.pick([place(Base.Null, 0), place(Base.Null, -4096), place(Base.Stack, 0x1000)]);
+    if (this.random.oneIn(2)) this.order.add(maker, Op.Read, bad, 1, 4);
+  }
+
+  private exec(maker: Maker): void {
+    const word = this.usePlace(Base.Private);
+    this.order.exec(maker, word);
+    this.map(maker);
+    this.map(maker);
+  }
+
+  private kill(maker: Maker): void {
+    const child = [...maker.children].find(({ ended, doomed }) => !ended && !doomed);
+    if (child) this.order.kill(maker, child, this.random.pick([SIGKILL, SIGTERM]));
+  }
+}
+
+/** The program of a seed. */
+export function generate(seed: number): Program {
+  return new Generator(new Random(seed)).make();
+}

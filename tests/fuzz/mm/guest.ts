@@ -1,0 +1,252 @@
+/**
+ * A machine that runs fuzzed programs under one way to fork: it boots once, to where the guest program waits for its script; each
+ * program begins from there. It ends a process's slice at chosen counts of that process's user-mode instructions, by letting
+ * time pass until the timer has ticked often enough, and audits at returns to user mode.
+ * May import cpu, tools/audit, tools/image, userland/fuzz/format, program.
+ */
+import { EventKind, Machine, type MachineEvent, type MachineState } from "../../../cpu/index";
+import { Mark } from "../../../kernel/abi/marks";
+import { Auditor } from "../../../tools/audit/auditor";
+import type { KernelLayout } from "../../../tools/image/layout";
+import { Say } from "../../../userland/fuzz/format";
+import { encode, type Program } from "./program";
+
+export interface GuestImages {
+  kernel: Uint8Array;
+  layout: KernelLayout;
+  /** An initrd with the guest program as /bin/mm. */
+  initrd: Uint8Array;
+}
+
+/** What a process said: word index of the operation, value, and so on in turn. */
+export type Said = readonly number[];
+
+export interface Outcome {
+  /** How the run ended: "done", or what went wrong in words. Compared like all else. */
+  end: string;
+  /** By process; the last one is pid 1. */
+  said: readonly Said[];
+  /** Differences that the audit found, in lines. */
+  findings: readonly string[];
+  /** What the kernel printed. */
+  console: string;
+  /** Frames in use by kind at the end. */
+  frames: readonly number[];
+  instructions: number;
+}
+
+const MEMORY_MB = 8;
+/** Instructions for the boot, and for a program, after which it is taken to hang. */
+const BOOT_BUDGET = 2e8;
+const BUDGET = 2e7;
+/** A bit more than one period of the timer in cycles, and the most ticks that end a slice. */
+const TICK_CYCLES = 1_000_016;
+const TICKS = 6;
+/** Sleeps of the whole machine, with nobody woken, after which all processes are taken to wait for each other. */
+const MOST_SLEEPS = 40;
+const USER_RING = 3;
+const PROCESS_MASK = 15;
+const PAGE = 4096;
+
+export class FuzzGuest {
+  private readonly machine: Machine;
+  private readonly checkpoint: MachineState;
+  private readonly auditor: Auditor;
+  private console = "";
+  private said: number[][] = [];
+  private half = 0;
+  private finished = false;
+  /** The exit port was written: a panic, most likely. */
+  private exited: number | undefined;
+  private findings: string[] = [];
+  private everyReturn = 1;
+  private returns = 0;
+  private scriptAddress = 0;
+  /** Pid that runs, and the process of the program that it is. */
+  private pid = 0;
+  private readonly processOf = new Map<number, number>();
+  /** Of each process: user-mode instructions retired, counts at which slices are still to end (the next one last). */
+  private retired: number[] = [];
+  private points: number[][] = [];
+  private inUser = false;
+  private userSince = 0;
+  private stopAtReturn = false;
+
+  /** Boots. `mode` is the fork= of the command line. */
+  constructor(
+    readonly mode: string,
+    private readonly images: GuestImages,
+  ) {
+    this.machine = new Machine({
+      memoryMB: MEMORY_MB,
+      onSerial: (bytes) => (this.console += Buffer.from(bytes).toString("latin1")),
+    });
+    const commandLine = `quiet poison=on fork=${mode} init=/bin/mm`;
+    this.machine.loadMultiboot(images.kernel, { commandLine, modules: [images.initrd] });
+    this.machine.onEvent((event) => this.heard(event));
+    this.auditor = new Auditor(this.machine, images.layout);
+    this.reset({ processes: [], preemptions: [] }, 0);
+    this.machine.run({ maxInstructions: BOOT_BUDGET });
+    const [, address] = this.said[Say.Supervisor];
+    if (address === undefined) throw new Error(`the fuzzer's guest does not come up: ${this.console}`);
+    this.scriptAddress = address;
+    this.checkpoint = this.machine.save();
+  }
+
+  private reset(program: Program, everyReturn: number): void {
+    this.console = "";
+    this.said = Array.from({ length: PROCESS_MASK + 1 }, () => []);
+    this.finished = false;
+    this.exited = undefined;
+    this.findings = [];
+    this.everyReturn = everyReturn;
+    this.returns = 0;
+    this.pid = 1;
+    this.processOf.clear();
+    this.processOf.set(1, Say.Supervisor);
+    this.retired = this.said.map(() => 0);
+    this.points = this.said.map((_, process) =>
+      program.preemptions
+        .filter((one) => one.process === process)
+        .map(({ at }) => at)
+        .sort((a, b) => b - a),
+    );
+    this.stopAtReturn = program.preemptions.length > 0;
+    this.inUser = true;
+    this.userSince = this.machine.instret;
+  }
+
+  /** Runs a program from the checkpoint, audited at every `everyReturn`-th return to user mode (0: never) and at the end. */
+  run(program: Program, everyReturn = 1): Outcome {
+    const { machine } = this;
+    const { words } = encode(program);
+    machine.takeOver(this.checkpoint);
+    this.reset(program, everyReturn);
+    this.writeScript(new Uint8Array(words.buffer));
+    const began = machine.instret;
+    const end = this.runToEnd(began + BUDGET);
+    if (everyReturn > 0 && this.findings.length === 0) this.audit();
+    return {
+      end,
+      said: this.said,
+      findings: this.findings,
+      console: this.console,
+      frames: this.framesInUse(),
+      instructions: machine.instret - began,
+    };
+  }
+
+  private writeScript(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; done += PAGE) {
+      const physical = this.machine.translate(this.scriptAddress + done);
+      this.machine.writePhysical(physical, bytes.subarray(done, done + PAGE));
+    }
+  }
+
+  private runToEnd(lastInstret: number): string {
+    const { machine } = this;
+    let sleeps = 0;
+    let sleptAt = -1;
+    for (;;) {
+      const left = lastInstret - machine.instret;
+      const stop = machine.run({ maxInstructions: Math.min(left, this.untilPoint()), stopWhenIdle: true });
+      if (this.findings.length > 0) return "stopped by the audit";
+      if (this.finished) return "done";
+      if (stop.reason === "budget") {
+        if (machine.instret >= lastInstret) return "does not end";
+        if (this.untilPoint() === 0) this.endSlice();
+      } else if (stop.reason === "idle") {
+        sleeps = this.returns === sleptAt ? sleeps + 1 : 0;
+        sleptAt = this.returns;
+        if (sleeps > MOST_SLEEPS) return "all wait for each other";
+      } else if (stop.reason !== "exit" || this.exited !== undefined) return `ended with ${JSON.stringify(stop)}`;
+    }
+  }
+
+  /** User-mode instructions that the present process may retire before its next preemption. */
+  private untilPoint(): number {
+    if (!this.inUser) return Number.POSITIVE_INFINITY;
+    const process = this.processOf.get(this.pid);
+    const point = process === undefined ? undefined : this.points[process].at(-1);
+    if (process === undefined || point === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(0, point - this.retired[process] - (this.machine.instret - this.userSince));
+  }
+
+  /** The timer ticks until the process that runs has lost the processor, or nobody else wants it. */
+  private endSlice(): void {
+    const { machine, pid } = this;
+    this.points[this.processOf.get(pid) as number].pop();
+    for (let tick = 0; tick < TICKS && this.pid === pid && this.findings.length === 0 && !this.finished; tick++) {
+      machine.passTime(TICK_CYCLES);
+      const { returns } = this;
+      // Until the interrupt is over: the next return to user mode.
+      for (let i = 0; i < 2 && this.returns === returns; i++) machine.run({ maxInstructions: BUDGET });
+    }
+  }
+
+  private heard({ kind, a, b, instret }: Readonly<MachineEvent>): void {
+    switch (kind) {
+      case EventKind.TrapEntry:
+        if (this.inUser) this.leftUser(instret);
+        break;
+      case EventKind.Iret:
+        if (b === USER_RING) this.enteredUser(instret);
+        break;
+      case EventKind.Mark:
+        this.marked(a, instret);
+        break;
+      case EventKind.Exit:
+        this.exited = a;
+        break;
+      default:
+    }
+  }
+
+  private leftUser(instret: number): void {
+    this.inUser = false;
+    const process = this.processOf.get(this.pid);
+    if (process !== undefined) this.retired[process] += instret - this.userSince;
+  }
+
+  private enteredUser(instret: number): void {
+    this.inUser = true;
+    this.userSince = instret;
+    this.returns++;
+    if (this.stopAtReturn) this.machine.cpu.requestStop();
+    if (this.everyReturn > 0 && this.returns % this.everyReturn === 0) this.audit();
+  }
+
+  private audit(): void {
+    const found = this.auditor.audit();
+    if (found.length === 0) return;
+    this.findings = found.map((finding) => this.auditor.describe(finding));
+    this.machine.cpu.requestStop();
+  }
+
+  private marked(value: number, instret: number): void {
+    const kind = value >>> 24;
+    if (kind === Mark.Switch) this.pid = value & 0xffffff;
+    else if (kind >>> 4 === Say.Low >>> 4) this.half = value & 0xffffff;
+    else if (kind >>> 4 === Say.High >>> 4) this.hear(kind & PROCESS_MASK, value, instret);
+  }
+
+  private hear(process: number, value: number, instret: number): void {
+    if (!this.processOf.has(this.pid)) {
+      this.processOf.set(this.pid, process);
+      this.retired[process] = 0;
+      this.userSince = instret;
+    }
+    this.said[process].push(value & 0xffff, (this.half | (((value >>> 16) & 0xff) << 24)) >>> 0);
+    // Pid 1 speaks when it is ready and when it is done.
+    if (process !== Say.Supervisor) return;
+    this.finished = true;
+    this.machine.cpu.requestStop();
+  }
+
+  private framesInUse(): number[] {
+    const { constants } = this.images.layout;
+    const { ram } = this.machine.cpu;
+    const at = constants["mm/vmstat/framesInUse"] - constants["mm/layout/KERNEL_BASE"];
+    return [...new Uint32Array(ram.buffer, ram.byteOffset + at, constants["mm/page/FRAME_KINDS"])];
+  }
+}
