@@ -120,7 +120,7 @@ export const enum Op {
   Handle = 25,
   /** place of a string: the program starts anew with it as an argument, and goes on with the next operation */
   Exec = 26,
-  /** (none): sleeps for ever */
+  /** pipe, pipe: writes one byte to the first, and sleeps for ever over the second */
   Hang = 27,
   /** process, signal */
   Kill = 28,

@@ -210,7 +210,7 @@ function runOperation(operation: usize, next: usize): void {
       execSelf(place(operation, 1), next);
       break;
     case Op.Hang:
-      hang(arg(operation, 1));
+      hang(arg(operation, 1), arg(operation, 2));
       break;
     case Op.Kill:
       killChild(arg(operation, 1), arg(operation, 2));

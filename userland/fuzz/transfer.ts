@@ -77,10 +77,11 @@ export function receive(pipe: u32, place: u32, bytes: u32): void {
   say(hash);
 }
 
-/** Sleeps until somebody kills the process: nobody ever writes to the pipe. */
-export function hang(pipe: u32): void {
+/** Tells that it goes to sleep, and sleeps until it is killed: nobody writes to the other pipe. Says what it says before that. */
+export function hang(ready: u32, own: u32): void {
   say(0);
-  read(pipeReader(pipe), word, 1);
+  write(pipeReader(ready) + 1, spare, 1);
+  read(pipeReader(own), word, 1);
 }
 
 export function fileRead(file: u32, offset: u32, place: u32, bytes: u32): void {

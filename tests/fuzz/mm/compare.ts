@@ -3,7 +3,7 @@
  * May import guest, program.
  */
 import { FuzzGuest, type GuestImages, type Outcome, type Said } from "./guest";
-import { describeOperation, encode, type Program } from "./program";
+import { describeOperation, encode, type Program, type Variant } from "./program";
 
 export const MODES = ["copy", "share", "auto"] as const;
 
@@ -11,18 +11,26 @@ export const MODES = ["copy", "share", "auto"] as const;
 const FRAMES_KINDS = { directory: 6, table: 7, data: 8 } as const;
 
 export class Comparer {
-  private readonly guests: FuzzGuest[];
+  private readonly guests = new Map<Variant, FuzzGuest[]>();
 
-  /** Boots a machine for each mode. */
-  constructor(images: GuestImages) {
-    this.guests = MODES.map((mode) => new FuzzGuest(mode, images));
+  constructor(private readonly images: GuestImages) {}
+
+  /** The machines of a kind, one for each mode; they boot when they are first asked for. */
+  private guestsOf(variant: Variant): FuzzGuest[] {
+    let guests = this.guests.get(variant);
+    if (guests === undefined) {
+      guests = MODES.map((mode) => new FuzzGuest(mode, variant, this.images));
+      this.guests.set(variant, guests);
+    }
+    return guests;
   }
 
-  /** Runs the program everywhere. One line for what is wrong; undefined if nothing is. `everyReturn` as in FuzzGuest.run. */
-  difference(program: Program, everyReturn = 1): string | undefined {
+  /** Runs the program everywhere. One line for what is wrong; undefined if nothing is. */
+  difference(program: Program, audited = true): string | undefined {
     const outcomes: Outcome[] = [];
-    for (const guest of this.guests) {
-      const outcome = guest.run(program, everyReturn);
+
+    for (const guest of this.guestsOf(program.variant)) {
+      const outcome = guest.run(program, audited);
       if (outcome.findings.length > 0) return `fork=${guest.mode}: audit: ${outcome.findings[0]}`;
       if (outcome.end.startsWith("ended")) return `fork=${guest.mode}: ${outcome.end}: ${outcome.console.trim()}`;
       outcomes.push(outcome);
@@ -35,13 +43,19 @@ export class Comparer {
     return undefined;
   }
 
-  /** What a program gives in one mode. */
-  run(program: Program, mode: (typeof MODES)[number], everyReturn = 1): Outcome {
-    return this.guests[MODES.indexOf(mode)].run(program, everyReturn);
+  /** What a program gives in each mode. */
+  outcomes(program: Program): Outcome[] {
+    return this.guestsOf(program.variant).map((guest) => guest.run(program));
   }
 }
 
-function differ(program: Program, oneMode: string, one: Outcome, otherMode: string, other: Outcome): string | undefined {
+function differ(
+  program: Program,
+  oneMode: string,
+  one: Outcome,
+  otherMode: string,
+  other: Outcome,
+): string | undefined {
   const against = (what: string, first: unknown, second: unknown) =>
     `${what}: fork=${oneMode} ${first}, fork=${otherMode} ${second}`;
   for (const [process, said] of one.said.entries()) {
@@ -51,7 +65,8 @@ function differ(program: Program, oneMode: string, one: Outcome, otherMode: stri
     return against(where(program, process, said[at] ?? other.said[process][at]), text(said), text(other.said[process]));
   }
   if (one.end !== other.end) return against("end", one.end, other.end);
-  if (one.console !== other.console) return against("console", JSON.stringify(one.console), JSON.stringify(other.console));
+  if (one.console !== other.console)
+    return against("console", JSON.stringify(one.console), JSON.stringify(other.console));
   if (one.end !== "done") return undefined;
   for (const [name, kind] of Object.entries(FRAMES_KINDS)) {
     if (one.frames[kind] !== other.frames[kind]) {

@@ -6,13 +6,15 @@
  */
 import { Base, Keep, OnFault, Op } from "../../../userland/fuzz/format";
 import { Random } from "../random";
-import { type Maker, Order, type SharedThing } from "./order";
-import { baseOf, type Preemption, type Program, place } from "./program";
+import { type Maker, Order } from "./order";
+import { baseOf, offsetOf, type Preemption, type Program, place, type Variant } from "./program";
 
 const PAGE = 4096;
 const SLOT_PAGES = 1024;
 const SLOT = SLOT_PAGES * PAGE;
 const ZONE_SLOTS = 3;
+/** The kernel refuses to map more memory for writing than the machine has. */
+const MOST_MAPPED = 6 << 20;
 
 const READ = 1;
 const WRITE = 2;
@@ -25,10 +27,10 @@ const DONTNEED = 4;
 const SIGKILL = 9;
 const SIGTERM = 15;
 
-/** Shared things: the memory of the shared zone, and the files. */
-const MEMORY: SharedThing = 0;
-const FILES: readonly SharedThing[] = [1, 2];
-
+/** Of so many programs each kind of machine runs. */
+const VARIANT_WEIGHTS: Readonly<Record<Variant, number>> = { standard: 5, largeTlb: 3, poison: 2, softwareWp: 1 };
+/** An audit comes at every return to user mode, or at one of so many at least. */
+const MOST_RETURNS = 8;
 const MOST_PROCESSES = 9;
 const ZONES = [Base.Private, Base.Private, Base.Private, Base.Shared, Base.FileA, Base.FileB] as const;
 /** Pages of a zone that are worth using: around the edges of its slots. */
@@ -37,6 +39,8 @@ const HOT_PAGES = [
 ];
 /** Of the first file page that a mapping shows, so that the file's end lies in it. */
 const FILE_PAGES = [0, 0, 1, 2, 5];
+/** Bytes from the start of a page up to where a signal's frame of 892 bytes may end. */
+const FRAME_ROOM = 1200;
 const OFFSETS = [0, 0, 4, 64, 2048, 4088, 4092, 4094];
 
 type Step = (maker: Maker) => void;
@@ -58,8 +62,8 @@ class Generator {
       [5, (maker) => this.end(maker)],
       [6, (maker) => this.map(maker)],
       [2, (maker) => this.mapAnywhere(maker)],
-      [6, (maker) => this.order.add(maker, Op.Munmap, ...this.range())],
-      [7, (maker) => this.order.add(maker, Op.Mprotect, ...this.range(), this.protection())],
+      [6, (maker) => this.order.add(maker, Op.Munmap, ...this.rangeToEdit(maker))],
+      [7, (maker) => this.order.add(maker, Op.Mprotect, ...this.rangeToEdit(maker), this.protection())],
       [6, (maker) => this.remap(maker)],
       [5, (maker) => this.order.add(maker, Op.Madvise, ...this.range(), random.oneIn(6) ? random.below(7) : DONTNEED)],
       [2, (maker) => this.lock(maker)],
@@ -70,7 +74,7 @@ class Generator {
       [5, (maker) => this.file(maker)],
       [3, (maker) => this.order.message(maker, maker, 1 + random.below(500))],
       [3, (maker) => this.order.message(maker, random.pick(this.order.alive), 1 + random.below(300))],
-      [3, (maker) => this.order.add(maker, Op.Signal, place(Base.Private, random.pick(HOT_PAGES) * PAGE + 1200))],
+      [3, (maker) => this.signal(maker)],
       [1, (maker) => this.order.add(maker, Op.Name, this.usePlace(Base.Private), random.pick([1, 2, 100]))],
       [1, (maker) => this.doom(maker)],
       [1, (maker) => this.exec(maker)],
@@ -84,24 +88,32 @@ class Generator {
     this.begin(order.makers[0]);
     for (let left = 12 + random.below(45); left > 0; left--) random.pick(this.steps)(random.pick(order.alive));
     for (const maker of [...order.makers].reverse()) this.finish(maker);
-    const preemptions = order.makers.flatMap(({ number }) => this.preemptionsOf(number));
-    return { processes: order.makers.map(({ operations }) => operations), preemptions };
+    const variants = Object.entries(VARIANT_WEIGHTS).flatMap(([name, weight]) =>
+      new Array<Variant>(weight).fill(name as Variant),
+    );
+    return {
+      variant: random.pick(variants),
+      auditEvery: 1 + random.below(MOST_RETURNS),
+      processes: order.makers.map(({ operations }) => operations),
+      preemptions: order.makers.flatMap(({ number }) => this.preemptionsOf(number)),
+    };
   }
 
   /** Gives process 0 most of what it will use. */
   private begin(maker: Maker): void {
     const { random, order } = this;
-    const map = (base: Base, page: number, pages: number, flags: number, file = 0, filePage = 0) => {
+    const map = (base: Base, page: number, pages: number, flags: number, file = 0) => {
       const start = place(base, page * PAGE);
-      order.add(maker, Op.Mmap, start, pages * PAGE, READ | WRITE, flags | FIXED, file, filePage, Keep.Nothing);
+      order.add(maker, Op.Mmap, start, pages * PAGE, READ | WRITE, flags | FIXED, file, 0, Keep.Nothing);
     };
-    map(Base.Private, 0, ZONE_SLOTS * SLOT_PAGES, PRIVATE);
-    if (!random.oneIn(3)) map(Base.Shared, 0, 2 * SLOT_PAGES, SHARED);
+    for (let slot = 0; slot < ZONE_SLOTS; slot++) map(Base.Private, slot * SLOT_PAGES, SLOT_PAGES, PRIVATE);
+    maker.intact = new Set(HOT_PAGES);
+    for (let slot = random.below(3); slot < 2; slot++) map(Base.Shared, slot * SLOT_PAGES, SLOT_PAGES, SHARED);
     if (random.oneIn(2)) map(Base.Shared, 2 * SLOT_PAGES, SLOT_PAGES / 2, PRIVATE);
     if (random.oneIn(2)) map(Base.Shared, 2 * SLOT_PAGES + SLOT_PAGES / 2, SLOT_PAGES / 2, SHARED);
     for (const [file, base] of [Base.FileA, Base.FileB].entries()) {
       if (random.oneIn(3)) continue;
-      order.addUsing(maker, [], [FILES[file]], Op.Truncate, file, (1 + random.below(6)) * PAGE + random.pick(OFFSETS));
+      order.add(maker, Op.Truncate, file, (1 + random.below(6)) * PAGE + random.pick(OFFSETS));
       map(base, 0, 8, random.oneIn(2) ? SHARED : PRIVATE, file + 1);
       map(base, SLOT_PAGES - 2, 8, random.oneIn(2) ? SHARED : PRIVATE, file + 1);
     }
@@ -162,6 +174,21 @@ class Generator {
     return [word, this.bytes(word)];
   }
 
+  /** A range whose mappings are about to change. */
+  private rangeToEdit(maker: Maker): [word: number, bytes: number] {
+    const [word, bytes] = this.range();
+    this.edited(maker, word, bytes);
+    return [word, bytes];
+  }
+
+  /** Base.Result may be the private zone. */
+  private edited({ intact }: Maker, word: number, bytes: number): void {
+    const base = baseOf(word);
+    if (base !== Base.Private && base !== Base.Result) return;
+    const first = offsetOf(word) / PAGE;
+    for (const page of intact) if (page >= first && page < first + bytes / PAGE) intact.delete(page);
+  }
+
   /** A place to use memory at, in a zone or near it. */
   private usePlace(base: number = this.random.pick(ZONES)): number {
     const { random } = this;
@@ -169,29 +196,13 @@ class Generator {
   }
 
   /** A place of any kind that a process may use. */
-  private anyPlace(maker: Maker): number {
+  private anyPlace(): number {
     const { random } = this;
     if (random.oneIn(9)) return place(Base.Stack, -(3 + random.below(5)) * PAGE + random.pick(OFFSETS));
     if (random.oneIn(40)) return place(Base.Stack, -random.pick([1100, 2000, 2060]) * PAGE);
     if (random.oneIn(9)) return place(Base.Heap, random.pick([0, 1, 2, 900, 940, 999]) * PAGE + random.pick(OFFSETS));
-    if (maker.hasResult && random.oneIn(7)) return place(Base.Result, random.below(3) * PAGE + random.pick(OFFSETS));
+    if (random.oneIn(10)) return place(Base.Result, random.below(3) * PAGE + random.pick(OFFSETS));
     return this.usePlace();
-  }
-
-  /** What a place of a process shows that others may see too. */
-  private thingAt(maker: Maker, word: number): SharedThing[] {
-    switch (baseOf(word)) {
-      case Base.Shared:
-        return [MEMORY];
-      case Base.FileA:
-        return [FILES[0]];
-      case Base.FileB:
-        return [FILES[1]];
-      case Base.Result:
-        return maker.result === undefined ? [] : [maker.result];
-      default:
-        return [];
-    }
   }
 
   private words(): [words: number, stride: number] {
@@ -200,26 +211,25 @@ class Generator {
   }
 
   private write(maker: Maker): void {
-    const word = this.anyPlace(maker);
+    const word = this.anyPlace();
     const value = this.random.next();
-    this.order.addUsing(maker, [], this.thingAt(maker, word), Op.Write, word, ...this.words(), value);
+    this.order.add(maker, Op.Write, word, ...this.words(), value);
   }
 
   private read(maker: Maker): void {
-    const word = this.anyPlace(maker);
-    this.order.addUsing(maker, this.thingAt(maker, word), [], Op.Read, word, ...this.words());
+    this.order.add(maker, Op.Read, this.anyPlace(), ...this.words());
   }
 
   private copy(maker: Maker): void {
-    const [to, from] = [this.anyPlace(maker), this.anyPlace(maker)];
+    const [to, from] = [this.anyPlace(), this.anyPlace()];
     const bytes = 1 + this.random.below(this.random.oneIn(3) ? 3 * PAGE : 300);
-    this.order.addUsing(maker, this.thingAt(maker, from), this.thingAt(maker, to), Op.Copy, to, from, bytes);
+    this.order.add(maker, Op.Copy, to, from, bytes);
   }
 
   private fill(maker: Maker): void {
-    const word = this.anyPlace(maker);
+    const word = this.anyPlace();
     const bytes = 1 + this.random.below(this.random.oneIn(3) ? 3 * PAGE : 300);
-    this.order.addUsing(maker, [], this.thingAt(maker, word), Op.Fill, word, bytes, this.random.below(256));
+    this.order.add(maker, Op.Fill, word, bytes, this.random.below(256));
   }
 
   private fork(maker: Maker): void {
@@ -241,7 +251,8 @@ class Generator {
 
   private map(maker: Maker): void {
     const { random } = this;
-    const [word, bytes] = this.range();
+    const [word, range] = this.rangeToEdit(maker);
+    const bytes = Math.min(range, MOST_MAPPED);
     const base = baseOf(word);
     const ofFile = base === Base.FileA || base === Base.FileB;
     const file = ofFile && !random.oneIn(4) ? base - Base.FileA + 1 : 0;
@@ -268,13 +279,11 @@ class Generator {
       0,
       Keep.Result,
     );
-    maker.hasResult = true;
-    maker.result = file > 0 ? FILES[file - 1] : isShared ? MEMORY : undefined;
   }
 
   private remap(maker: Maker): void {
     const { random } = this;
-    const useResult = maker.hasResult && random.oneIn(5);
+    const useResult = random.oneIn(8);
     const from = useResult ? place(Base.Result, 0) : this.pagePlace();
     const old = this.bytes(from);
     let size = random.oneIn(3) ? old : (1 + random.below(8)) * PAGE;
@@ -284,34 +293,32 @@ class Generator {
     // Within its zone, so that what a place shows stays known.
     const target = fixed ? place(baseOf(from), random.pick(HOT_PAGES) * PAGE) : place(Base.Null, 0);
     const keeps = useResult || (!fixed && flags === MAYMOVE && random.oneIn(2));
-    const thing = this.thingAt(maker, from);
-    const keep = keeps ? Keep.Result : Keep.Nothing;
-    this.order.addUsing(maker, thing, [], Op.Mremap, from, old, size, flags, target, keep);
-    if (!keeps) return;
-    maker.hasResult = true;
-    maker.result = thing[0];
+    this.edited(maker, from, old);
+    this.edited(maker, target, size);
+    this.order.add(maker, Op.Mremap, from, old, size, flags, target, keeps ? Keep.Result : Keep.Nothing);
   }
 
   /** Fills what it locks, so it uses what that shows. */
   private lock(maker: Maker): void {
-    const word = this.pagePlace();
     maker.locks = true;
-    const bytes = (1 + this.random.below(4)) * PAGE;
-    this.order.addUsing(maker, this.thingAt(maker, word), [], Op.Mlock, word, bytes);
+    this.order.add(maker, Op.Mlock, this.pagePlace(), (1 + this.random.below(4)) * PAGE);
   }
 
-  /** The position in a file is shared, so even reading changes it. */
   private file(maker: Maker): void {
     const { random } = this;
     const file = random.below(2);
     const offset = random.below(7) * PAGE + random.pick(OFFSETS);
     const bytes = 1 + random.below(random.oneIn(3) ? 2 * PAGE : 200);
-    const word = random.oneIn(2) ? this.usePlace(Base.Private) : this.anyPlace(maker);
-    const memory = this.thingAt(maker, word).filter((thing) => thing !== FILES[file]);
-    const choice = random.below(5);
-    if (choice < 2) this.order.addUsing(maker, [], [FILES[file], ...memory], Op.FileRead, file, offset, word, bytes);
-    else if (choice < 4) this.order.addUsing(maker, memory, [FILES[file]], Op.FileWrite, file, offset, word, bytes);
-    else this.order.addUsing(maker, [], [FILES[file]], Op.Truncate, file, offset);
+    const word = random.oneIn(2) ? this.usePlace(Base.Private) : this.anyPlace();
+    const op = random.pick([Op.FileRead, Op.FileRead, Op.FileWrite, Op.FileWrite, Op.Truncate]);
+    if (op === Op.Truncate) this.order.add(maker, op, file, offset);
+    else this.order.add(maker, op, file, offset, word, bytes);
+  }
+
+  /** Where its frame can be written: a process that has no place for one is killed, and others would wait for it. */
+  private signal(maker: Maker): void {
+    if (maker.intact.size === 0) return;
+    this.order.add(maker, Op.Signal, place(Base.Private, this.random.pick([...maker.intact]) * PAGE + FRAME_ROOM));
   }
 
   /** From here on faults end a process, or kill it; nobody hears of it any more but by its status. */

@@ -4,12 +4,19 @@
  * time pass until the timer has ticked often enough, and audits at returns to user mode.
  * May import cpu, tools/audit, tools/image, userland/fuzz/format, program.
  */
-import { EventKind, Machine, type MachineEvent, type MachineState } from "../../../cpu/index";
+import {
+  EventKind,
+  Machine,
+  type MachineEvent,
+  type MachineState,
+  STANDARD_TLB,
+  type TlbGeometry,
+} from "../../../cpu/index";
 import { Mark } from "../../../kernel/abi/marks";
 import { Auditor } from "../../../tools/audit/auditor";
 import type { KernelLayout } from "../../../tools/image/layout";
 import { Say } from "../../../userland/fuzz/format";
-import { encode, type Program } from "./program";
+import { encode, type Program, type Variant } from "./program";
 
 export interface GuestImages {
   kernel: Uint8Array;
@@ -36,6 +43,16 @@ export interface Outcome {
 }
 
 const MEMORY_MB = 8;
+/** A TLB that hardly ever evicts: a translation that nobody flushes stays. */
+const LARGE_TLB: TlbGeometry = { ...STANDARD_TLB, sets: 256 };
+
+/** What differs from the standard machine: words of the kernel's command line, geometry of the TLB. */
+const VARIANTS: Readonly<Record<Variant, { settings: string; tlb: TlbGeometry }>> = {
+  standard: { settings: "", tlb: STANDARD_TLB },
+  largeTlb: { settings: "", tlb: LARGE_TLB },
+  poison: { settings: "poison=on", tlb: STANDARD_TLB },
+  softwareWp: { settings: "wp=off", tlb: LARGE_TLB },
+};
 /** Instructions for the boot, and for a program, after which it is taken to hang. */
 const BOOT_BUDGET = 2e8;
 const BUDGET = 2e7;
@@ -72,20 +89,23 @@ export class FuzzGuest {
   private userSince = 0;
   private stopAtReturn = false;
 
-  /** Boots. `mode` is the fork= of the command line. */
+  /** Boots. `mode` is the fork= of the command line. Throws Error when the guest does not come up. */
   constructor(
     readonly mode: string,
+    variant: Variant,
     private readonly images: GuestImages,
   ) {
+    const { settings, tlb } = VARIANTS[variant];
     this.machine = new Machine({
       memoryMB: MEMORY_MB,
+      tlb,
       onSerial: (bytes) => (this.console += Buffer.from(bytes).toString("latin1")),
     });
-    const commandLine = `quiet poison=on fork=${mode} init=/bin/mm`;
+    const commandLine = `quiet fork=${mode} ${settings} init=/bin/mm`;
     this.machine.loadMultiboot(images.kernel, { commandLine, modules: [images.initrd] });
     this.machine.onEvent((event) => this.heard(event));
     this.auditor = new Auditor(this.machine, images.layout);
-    this.reset({ processes: [], preemptions: [] }, 0);
+    this.reset([], 0);
     this.machine.run({ maxInstructions: BOOT_BUDGET });
     const [, address] = this.said[Say.Supervisor];
     if (address === undefined) throw new Error(`the fuzzer's guest does not come up: ${this.console}`);
@@ -93,7 +113,7 @@ export class FuzzGuest {
     this.checkpoint = this.machine.save();
   }
 
-  private reset(program: Program, everyReturn: number): void {
+  private reset(preemptions: Program["preemptions"], everyReturn: number): void {
     this.console = "";
     this.said = Array.from({ length: PROCESS_MASK + 1 }, () => []);
     this.finished = false;
@@ -106,26 +126,26 @@ export class FuzzGuest {
     this.processOf.set(1, Say.Supervisor);
     this.retired = this.said.map(() => 0);
     this.points = this.said.map((_, process) =>
-      program.preemptions
+      preemptions
         .filter((one) => one.process === process)
         .map(({ at }) => at)
         .sort((a, b) => b - a),
     );
-    this.stopAtReturn = program.preemptions.length > 0;
+    this.stopAtReturn = preemptions.length > 0;
     this.inUser = true;
     this.userSince = this.machine.instret;
   }
 
-  /** Runs a program from the checkpoint, audited at every `everyReturn`-th return to user mode (0: never) and at the end. */
-  run(program: Program, everyReturn = 1): Outcome {
+  /** Runs a program from the checkpoint, on this machine whatever it says; without an audit if `audited` is false. */
+  run(program: Program, audited = true): Outcome {
     const { machine } = this;
     const { words } = encode(program);
     machine.takeOver(this.checkpoint);
-    this.reset(program, everyReturn);
+    this.reset(program.preemptions, audited ? program.auditEvery : 0);
     this.writeScript(new Uint8Array(words.buffer));
     const began = machine.instret;
     const end = this.runToEnd(began + BUDGET);
-    if (everyReturn > 0 && this.findings.length === 0) this.audit();
+    if (audited && this.findings.length === 0) this.audit();
     return {
       end,
       said: this.said,

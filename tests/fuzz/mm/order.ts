@@ -5,14 +5,12 @@
  * put in, from whoever is behind the one to whoever does the other.
  * Every wait or message is answered by what comes before it in the sequence, so no schedule can end in a deadlock: pipes have
  * room for all that is ever sent through them.
- * May import program, random. Source: Lamport, "Time, clocks, and the ordering of events" (1978); Fidge, Mattern (1988).
+ * May import program, uses, random. Source: Lamport, "Time, clocks, and the ordering of events" (1978); Fidge, Mattern (1988).
  */
 import { Op } from "../../../userland/fuzz/format";
 import type { Random } from "../random";
 import type { Operation } from "./program";
-
-/** Something that several processes may see: a file, shared memory. */
-export type SharedThing = number;
+import { resultAfter, type Thing, usesOf } from "./uses";
 
 export interface Maker {
   readonly number: number;
@@ -26,11 +24,12 @@ export interface Maker {
   doomed: boolean;
   /** Children to wait for. */
   readonly children: Set<Maker>;
-  /** What its last mmap or mremap of unknown place shows: undefined for private memory. */
-  result: SharedThing | undefined;
-  hasResult: boolean;
+  /** What Base.Result shows: undefined for private memory. */
+  result: Thing | undefined;
   /** Has locked memory: what grows then is filled at once. */
   locks: boolean;
+  /** Pages of the private zone that are mapped for writing as they were at first. */
+  intact: Set<number>;
 }
 
 const MOST_PIPES = 12;
@@ -50,7 +49,7 @@ export class Order {
   private readonly pipes: Pipe[] = [];
   private pipeCount = 0;
   /** For each thing and process, the time of its last use and of its last change. */
-  private readonly uses = new Map<SharedThing, Map<number, { used: number; changed: number }>>();
+  private readonly uses = new Map<Thing, Map<number, { used: number; changed: number }>>();
 
   constructor(
     private readonly random: Random,
@@ -74,33 +73,32 @@ export class Order {
       doomed: parent?.doomed ?? false,
       children: new Set(),
       result: parent?.result,
-      hasResult: parent?.hasResult ?? false,
       locks: false,
+      intact: new Set(parent?.intact),
     };
     this.makers.push(maker);
     return maker;
   }
 
-  /** Adds an operation that touches nothing shared. */
-  add(maker: Maker, op: Op, ...args: number[]): void {
-    maker.operations.push({ op, args });
-    maker.clock[maker.number] = maker.operations.length;
-  }
-
-  /** Adds one that uses or changes shared things, if that can be ordered. */
-  addUsing(maker: Maker, used: SharedThing[], changed: SharedThing[], op: Op, ...args: number[]): void {
-    for (const thing of used) if (!this.orderUses(maker, thing, false)) return;
-    for (const thing of changed) if (!this.orderUses(maker, thing, true)) return;
-    this.add(maker, op, ...args);
+  /** Adds an operation, and before it what orders its uses of shared things. False if they cannot be ordered: nothing is added. */
+  add(maker: Maker, op: Op, ...args: number[]): boolean {
+    const operation = { op, args };
+    const { used, changed } = usesOf(operation, maker.result);
+    for (const thing of used) if (!this.orderUses(maker, thing, false)) return false;
+    for (const thing of changed) if (!this.orderUses(maker, thing, true)) return false;
+    maker.operations.push(operation);
+    maker.result = resultAfter(operation, maker.result);
     const now = maker.operations.length;
+    maker.clock[maker.number] = now;
     for (const thing of [...used, ...changed]) {
       const uses = this.usesOf(thing);
       const last = uses.get(maker.number) ?? { used: 0, changed: 0 };
       uses.set(maker.number, { used: now, changed: changed.includes(thing) ? now : last.changed });
     }
+    return true;
   }
 
-  private usesOf(thing: SharedThing) {
+  private usesOf(thing: Thing) {
     const known = this.uses.get(thing);
     if (known) return known;
     const uses = new Map<number, { used: number; changed: number }>();
@@ -109,7 +107,7 @@ export class Order {
   }
 
   /** Sees to it that all earlier uses of a thing that a use or change must not meet are over. False if that cannot be. */
-  private orderUses(maker: Maker, thing: SharedThing, change: boolean): boolean {
+  private orderUses(maker: Maker, thing: Thing, change: boolean): boolean {
     for (const [other, { used, changed }] of this.usesOf(thing)) {
       const time = change ? used : changed;
       if (other !== maker.number && !this.comeAfter(maker, other, time)) return false;
@@ -133,19 +131,26 @@ export class Order {
   /** A message from one process to another, or itself. False if there are no pipes left, or one cannot send. */
   message(from: Maker, to: Maker, bytes: number): boolean {
     if (from.ended || from.doomed || to.ended || bytes > MOST_MESSAGE) return false;
+    const pipe = this.pipeFor(from, to, bytes);
+    if (pipe === undefined) return false;
+    this.add(from, Op.Send, pipe, this.messagePlace(), bytes);
+    this.joinClock(to, from);
+    this.add(to, Op.Receive, pipe, this.messagePlace(), bytes);
+    return true;
+  }
+
+  /** The pipe from one process to another with room for `bytes` more, made if there is none. */
+  private pipeFor(from: Maker, to: Maker, bytes: number): number | undefined {
     let pipe = this.pipes.find((one) => one.from === from && one.to === to);
     if (pipe === undefined) {
       const number = this.newPipe();
-      if (number === undefined) return false;
+      if (number === undefined) return undefined;
       pipe = { from, to, number, bytes: 0 };
       this.pipes.push(pipe);
     }
-    if (pipe.bytes + bytes > PIPE_ROOM) return false;
+    if (pipe.bytes + bytes > PIPE_ROOM) return undefined;
     pipe.bytes += bytes;
-    this.add(from, Op.Send, pipe.number, this.messagePlace(), bytes);
-    this.joinClock(to, from);
-    this.add(to, Op.Receive, pipe.number, this.messagePlace(), bytes);
-    return true;
+    return pipe.number;
   }
 
   private newPipe(): number | undefined {
@@ -165,7 +170,7 @@ export class Order {
     return child;
   }
 
-  /** Waits for a child that has ended; its status goes to a place, or to 0. */
+  /** Waits for a child that has ended; its status goes to a place of private memory, or to 0. */
   wait(maker: Maker, child: Maker, place: number): void {
     this.joinClock(maker, child);
     maker.children.delete(child);
@@ -178,20 +183,23 @@ export class Order {
     maker.ended = true;
   }
 
-  /** Ends a child by a signal from its parent, once it has said that it is ready and sleeps. False if that cannot be. */
-  kill(maker: Maker, child: Maker, signal: number): boolean {
-    if (this.pipeCount > MOST_PIPES - 2 || !this.message(child, maker, 1)) return false;
-    this.add(child, Op.Hang, this.newPipe() as number);
+  /** Ends a child by a signal from its parent, once it has said that it goes to sleep. */
+  kill(maker: Maker, child: Maker, signal: number): void {
+    const ready = this.pipeFor(child, maker, 1);
+    const own = this.newPipe();
+    if (ready === undefined || own === undefined) return;
+    this.add(child, Op.Hang, ready, own);
     child.ended = true;
+    this.joinClock(maker, child);
+    this.add(maker, Op.Receive, ready, this.messagePlace(), 1);
     this.add(maker, Op.Kill, child.number, signal);
-    return true;
   }
 
-  /** exec: forgets its children, mappings and locks. */
+  /** exec with a string of private memory: forgets its children, mappings and locks. */
   exec(maker: Maker, place: number): void {
     this.add(maker, Op.Exec, place);
     maker.children.clear();
-    maker.hasResult = false;
     maker.locks = false;
+    maker.intact.clear();
   }
 }

@@ -2,6 +2,8 @@
  * A fuzzed program as the host sees it: what each process does, and where its slices end. As words for the guest, and as text
  * for cases: one operation a line,
  *
+ *     machine poison            a Variant; standard if none is said
+ *     audit 4                   at every fourth return to user mode; at every one if nothing is said
  *     preempt 1 2500            process 1 loses the processor after 2,500 user-mode instructions of its own
  *     process 0
  *       mmap private+0x0 0x400000 3 0x32 0 0 0
@@ -22,7 +24,13 @@ export interface Preemption {
   at: number;
 }
 
+/** The machines that programs run on: what differs from the standard one is said in guest.ts. */
+export type Variant = "standard" | "largeTlb" | "poison" | "softwareWp";
+
 export interface Program {
+  variant: Variant;
+  /** The audit comes at every so many returns to user mode, and at the end. */
+  auditEvery: number;
   /** Operations of each process; process 0 is there from the start, each other one is forked once at most. */
   processes: readonly (readonly Operation[])[];
   preemptions: readonly Preemption[];
@@ -68,7 +76,7 @@ const SHAPES: Readonly<Record<Op, readonly [name: string, kinds: string]>> = {
   [Op.Signal]: ["signal", "p"],
   [Op.Handle]: ["handle", "n"],
   [Op.Exec]: ["exec", "p"],
-  [Op.Hang]: ["hang", "q"],
+  [Op.Hang]: ["hang", "qq"],
   [Op.Kill]: ["kill", "rn"],
   [Op.Name]: ["name", "pn"],
 };
@@ -78,10 +86,9 @@ export const kindsOf = (op: Op): string => SHAPES[op][1];
 
 /** Pipes that a program needs. */
 function pipesOf({ processes }: Program): number {
-  const pipes = processes.flat().flatMap(({ op, args }) => {
-    const index = kindsOf(op).indexOf("q");
-    return index < 0 ? [] : [args[index] + 1];
-  });
+  const pipes = processes
+    .flat()
+    .flatMap(({ op, args }) => args.filter((_, i) => kindsOf(op)[i] === "q").map((pipe) => pipe + 1));
   return Math.max(0, ...pipes);
 }
 
@@ -123,7 +130,8 @@ export function describeOperation({ op, args }: Operation): string {
 
 /** The text of a program. */
 export function print(program: Program): string {
-  const lines = program.preemptions.map(({ process, at }) => `preempt ${process} ${at}`);
+  const lines = [`machine ${program.variant}`, `audit ${program.auditEvery}`];
+  lines.push(...program.preemptions.map(({ process, at }) => `preempt ${process} ${at}`));
   for (const [process, operations] of program.processes.entries()) {
     lines.push(`process ${process}`, ...operations.map((operation) => `  ${describeOperation(operation)}`));
   }
@@ -149,26 +157,36 @@ function parseOperation(text: string): Operation {
   return { op: Number(op) as Op, args: rest.map((argument, i) => parseArgument(kinds[i], argument)) };
 }
 
+const VARIANTS: readonly string[] = ["standard", "largeTlb", "poison", "softwareWp"] satisfies Variant[];
+
 /** The program of a text, `#` beginning a comment. Throws Error with the line's number for one that is not understood. */
 export function parse(text: string): Program {
   const processes: Operation[][] = [];
   const preemptions: Preemption[] = [];
+  let variant: Variant = "standard";
+  let auditEvery = 1;
+  const parseLine = (line: string): void => {
+    const [first, ...rest] = line.split(/\s+/);
+    if (first === "machine") {
+      if (!VARIANTS.includes(rest[0])) throw new Error(`there is no machine '${rest[0]}'`);
+      variant = rest[0] as Variant;
+    } else if (first === "audit") auditEvery = parseArgument("n", rest[0]);
+    else if (first === "preempt") {
+      const [process, at] = rest.map((word) => parseArgument("n", word));
+      preemptions.push({ process, at });
+    } else if (first === "process") {
+      if (rest[0] !== String(processes.length)) throw new Error(`process ${processes.length} is next`);
+      processes.push([]);
+    } else if (processes.length === 0) throw new Error("an operation before the first process");
+    else processes[processes.length - 1].push(parseOperation(line));
+  };
   for (const [index, line] of text.split("\n").entries()) {
     const words = line.replace(/#.*/, "").trim();
-    if (words === "") continue;
     try {
-      const [first, ...rest] = words.split(/\s+/);
-      if (first === "preempt") {
-        const [process, at] = rest.map((word) => parseArgument("n", word));
-        preemptions.push({ process, at });
-      } else if (first === "process") {
-        if (rest[0] !== String(processes.length)) throw new Error(`process ${processes.length} is next`);
-        processes.push([]);
-      } else if (processes.length === 0) throw new Error("an operation before the first process");
-      else processes[processes.length - 1].push(parseOperation(words));
+      if (words !== "") parseLine(words);
     } catch (error) {
       throw new Error(`line ${index + 1}: ${(error as Error).message}`);
     }
   }
-  return { processes, preemptions };
+  return { variant, auditEvery, processes, preemptions };
 }
