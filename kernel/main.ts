@@ -7,7 +7,8 @@ import { bootStackTop } from "./arch/i386/assembly";
 import { gdtInit } from "./arch/i386/gdt";
 import { idtInit } from "./arch/i386/idt";
 import { MULTIBOOT_MAGIC, multibootCommandLine, multibootInfo } from "./arch/i386/multiboot";
-import { ideInit, ideStart } from "./drivers/ide";
+import { diskStart } from "./drivers/diskqueue";
+import { ideInit } from "./drivers/ide";
 import { picInit } from "./drivers/pic";
 import { pitInit } from "./drivers/pit";
 import { ttyInit } from "./drivers/tty";
@@ -62,7 +63,7 @@ export function kernelMain(magic: u32, info: u32): void {
 
   if (!bootOptions.quiet) printk(cstr("tine: %u kB free\n"), freeFrames() << 2);
   startInit(bootOptions);
-  ideStart();
+  diskStart();
   failAllocation(bootOptions.failAllocation);
   idleLoop();
 }

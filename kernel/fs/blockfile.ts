@@ -6,7 +6,8 @@
 import { Errno } from "../abi/errno";
 import { S_IFBLK } from "../abi/fcntl";
 import { cstr } from "../abi/intrinsics";
-import { diskRead, diskSectors, diskWrite, SECTOR_BYTES, SECTOR_SHIFT } from "../drivers/ide";
+import { diskRead, diskWrite } from "../drivers/diskqueue";
+import { diskSectors, SECTOR_BYTES, SECTOR_SHIFT } from "../drivers/ide";
 import { frameToVirt, PAGE_BYTES } from "../mm/layout";
 import { FrameKind } from "../mm/page";
 import { allocPages, freePages } from "../mm/pagealloc";
