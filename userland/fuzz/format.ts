@@ -126,6 +126,8 @@ export const enum Op {
   Kill = 28,
   /** place, bytes: getcwd */
   Name = 29,
+  /** pages: so many are evicted, if they can be */
+  Reclaim = 30,
 }
 
 /** What a SIGSEGV or SIGBUS does. */

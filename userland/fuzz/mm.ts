@@ -60,6 +60,7 @@ import {
   killChild,
   noteChild,
   receive,
+  reclaim,
   send,
   takeSignal,
   wait,
@@ -214,6 +215,9 @@ function runOperation(operation: usize, next: usize): void {
       break;
     case Op.Kill:
       killChild(arg(operation, 1), arg(operation, 2));
+      break;
+    case Op.Reclaim:
+      reclaim(arg(operation, 1));
       break;
     default:
       writeName(arg(operation, 1), arg(operation, 2));

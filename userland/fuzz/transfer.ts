@@ -4,10 +4,14 @@
  * under test, so that a message is always whole. May import lib, process, format.
  */
 import {
+  close,
+  cstr,
   getcwd,
   getpid,
   kill,
   lseek,
+  O_WRONLY,
+  open,
   read,
   SEEK_SET,
   SIG_BLOCK,
@@ -129,4 +133,19 @@ export function takeSignal(place: u32): void {
 
 export function writeName(place: u32, bytes: u32): void {
   say(getcwd(addressOf(place), bytes));
+}
+
+/** Asks the kernel to evict pages. How many it finds to evict is not said: it depends on the way to fork. */
+export function reclaim(pages: u32): void {
+  const file = open(cstr("/proc/reclaim"), O_WRONLY);
+  let digits: u32 = 0;
+  for (let left = pages; left != 0; left /= 10) digits++;
+  let left = pages;
+  for (let i = digits; i != 0; i--) {
+    store<u8>(word + i - 1, 0x30 + (left % 10));
+    left /= 10;
+  }
+  write(file, word, digits);
+  close(file);
+  say(0);
 }

@@ -7,7 +7,7 @@
 import { Base, Keep, OnFault, Op } from "../../../userland/fuzz/format";
 import { Random } from "../random";
 import { type Maker, Order } from "./order";
-import { baseOf, offsetOf, type Preemption, type Program, place, type Variant } from "./program";
+import { baseOf, hasSwap, offsetOf, type Program, place, type Ticks, type Variant } from "./program";
 
 const PAGE = 4096;
 const SLOT_PAGES = 1024;
@@ -28,15 +28,26 @@ const SIGKILL = 9;
 const SIGTERM = 15;
 
 /** Of so many programs each kind of machine runs. */
-const VARIANT_WEIGHTS: Readonly<Record<Variant, number>> = { standard: 5, largeTlb: 3, poison: 2, softwareWp: 1 };
+const VARIANT_WEIGHTS: Readonly<Record<Variant, number>> = {
+  standard: 3,
+  largeTlb: 2,
+  poison: 1,
+  softwareWp: 1,
+  swap: 4,
+  tight: 3,
+};
 /** An audit comes at every return to user mode, or at one of so many at least. */
 const MOST_RETURNS = 8;
 const MOST_PROCESSES = 9;
+/** More timer ticks than a slice has. */
+const SLICE_TICKS = 6;
 const ZONES = [Base.Private, Base.Private, Base.Private, Base.Shared, Base.FileA, Base.FileB] as const;
 /** Pages of a zone that are worth using: around the edges of its slots. */
 const HOT_PAGES = [
   0, 1, 2, 3, 1020, 1021, 1022, 1023, 1024, 1025, 1026, 2045, 2046, 2047, 2048, 2049, 3068, 3070, 3071,
 ];
+/** Pages on each side of a slot's edge that are mapped from the start. */
+const EDGE_PAGES = 8;
 /** Of the first file page that a mapping shows, so that the file's end lies in it. */
 const FILE_PAGES = [0, 0, 1, 2, 5];
 /** Bytes from the start of a page up to where a signal's frame of 892 bytes may end. */
@@ -79,23 +90,24 @@ class Generator {
       [1, (maker) => this.doom(maker)],
       [1, (maker) => this.exec(maker)],
       [1, (maker) => this.kill(maker)],
+      [3, (maker) => this.order.add(maker, Op.Reclaim, 1 + random.below(60))],
     ];
     this.steps = weights.flatMap(([weight, step]) => new Array<Step>(weight).fill(step));
   }
 
   make(): Program {
     const { random, order } = this;
+    const variants = Object.entries(VARIANT_WEIGHTS).flatMap(([name, weight]) => new Array(weight).fill(name));
+    const variant: Variant = random.pick(variants);
     this.begin(order.makers[0]);
     for (let left = 12 + random.below(45); left > 0; left--) random.pick(this.steps)(random.pick(order.alive));
     for (const maker of [...order.makers].reverse()) this.finish(maker);
-    const variants = Object.entries(VARIANT_WEIGHTS).flatMap(([name, weight]) =>
-      new Array<Variant>(weight).fill(name as Variant),
-    );
     return {
-      variant: random.pick(variants),
+      variant,
+      evict: hasSwap(variant) ? random.next() : 1,
       auditEvery: 1 + random.below(MOST_RETURNS),
       processes: order.makers.map(({ operations }) => operations),
-      preemptions: order.makers.flatMap(({ number }) => this.preemptionsOf(number)),
+      ticks: order.makers.flatMap(({ number }) => this.ticksOf(number, hasSwap(variant))),
     };
   }
 
@@ -106,11 +118,18 @@ class Generator {
       const start = place(base, page * PAGE);
       order.add(maker, Op.Mmap, start, pages * PAGE, READ | WRITE, flags | FIXED, file, 0, Keep.Nothing);
     };
-    for (let slot = 0; slot < ZONE_SLOTS; slot++) map(Base.Private, slot * SLOT_PAGES, SLOT_PAGES, PRIVATE);
+    // Whole slots, in some programs; their ptes take time to look at, so mostly what lies around the edges.
+    const wide = random.oneIn(6);
+    const mapSlot = (base: Base, slot: number, flags: number) => {
+      const first = slot * SLOT_PAGES;
+      if (wide) map(base, first, SLOT_PAGES, flags);
+      else for (const page of [first, first + SLOT_PAGES - EDGE_PAGES]) map(base, page, EDGE_PAGES, flags);
+    };
+    for (let slot = 0; slot < ZONE_SLOTS; slot++) mapSlot(Base.Private, slot, PRIVATE);
     maker.intact = new Set(HOT_PAGES);
-    for (let slot = random.below(3); slot < 2; slot++) map(Base.Shared, slot * SLOT_PAGES, SLOT_PAGES, SHARED);
-    if (random.oneIn(2)) map(Base.Shared, 2 * SLOT_PAGES, SLOT_PAGES / 2, PRIVATE);
-    if (random.oneIn(2)) map(Base.Shared, 2 * SLOT_PAGES + SLOT_PAGES / 2, SLOT_PAGES / 2, SHARED);
+    for (let slot = random.below(3); slot < 2; slot++) mapSlot(Base.Shared, slot, SHARED);
+    if (random.oneIn(2)) map(Base.Shared, 2 * SLOT_PAGES, EDGE_PAGES, PRIVATE);
+    if (random.oneIn(2)) map(Base.Shared, 3 * SLOT_PAGES - EDGE_PAGES, EDGE_PAGES, SHARED);
     for (const [file, base] of [Base.FileA, Base.FileB].entries()) {
       if (random.oneIn(3)) continue;
       order.add(maker, Op.Truncate, file, (1 + random.below(6)) * PAGE + random.pick(OFFSETS));
@@ -133,11 +152,12 @@ class Generator {
     }
   }
 
-  private preemptionsOf(process: number): Preemption[] {
-    const count = this.random.pick([0, 1, 1, 2, 3, 5]);
-    return Array.from({ length: count }, () => ({
+  private ticksOf(process: number, swap: boolean): Ticks[] {
+    const { random } = this;
+    return Array.from({ length: random.pick(swap ? [1, 2, 4, 6] : [0, 1, 1, 2, 3, 5]) }, () => ({
       process,
-      at: 1 + this.random.below(2 ** (4 + this.random.below(10))),
+      at: 1 + random.below(2 ** (4 + random.below(10))),
+      count: swap && random.oneIn(2) ? 1 + random.below(4) : SLICE_TICKS,
     }));
   }
 

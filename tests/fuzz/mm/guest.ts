@@ -2,7 +2,7 @@
  * A machine that runs fuzzed programs under one way to fork: it boots once, to where the guest program waits for its script; each
  * program begins from there. It ends a process's slice at chosen counts of that process's user-mode instructions, by letting
  * time pass until the timer has ticked often enough, and audits at returns to user mode.
- * May import cpu, tools/audit, tools/image, userland/fuzz/format, program.
+ * May import cpu, tools/audit, tools/disk, tools/image, userland/fuzz/format, program.
  */
 import {
   EventKind,
@@ -14,9 +14,10 @@ import {
 } from "../../../cpu/index";
 import { Mark } from "../../../kernel/abi/marks";
 import { Auditor } from "../../../tools/audit/auditor";
+import { swapDisk } from "../../../tools/disk/swaparea";
 import type { KernelLayout } from "../../../tools/image/layout";
 import { Say } from "../../../userland/fuzz/format";
-import { encode, type Program, type Variant } from "./program";
+import { encode, hasSwap, type Program, type Ticks, type Variant } from "./program";
 
 export interface GuestImages {
   kernel: Uint8Array;
@@ -42,23 +43,27 @@ export interface Outcome {
   instructions: number;
 }
 
+/** RAM of most machines, and of one on which programs do not fit without swap; their disk. */
 const MEMORY_MB = 8;
+const TIGHT_MB = 4;
+const SWAP_MB = 8;
 /** A TLB that hardly ever evicts: a translation that nobody flushes stays. */
 const LARGE_TLB: TlbGeometry = { ...STANDARD_TLB, sets: 256 };
 
 /** What differs from the standard machine: words of the kernel's command line, geometry of the TLB. */
-const VARIANTS: Readonly<Record<Variant, { settings: string; tlb: TlbGeometry }>> = {
-  standard: { settings: "", tlb: STANDARD_TLB },
-  largeTlb: { settings: "", tlb: LARGE_TLB },
-  poison: { settings: "poison=on", tlb: STANDARD_TLB },
-  softwareWp: { settings: "wp=off", tlb: LARGE_TLB },
+const MACHINES: Readonly<Record<Variant, { settings: string; tlb: TlbGeometry; memoryMB: number }>> = {
+  standard: { settings: "", tlb: STANDARD_TLB, memoryMB: MEMORY_MB },
+  largeTlb: { settings: "", tlb: LARGE_TLB, memoryMB: MEMORY_MB },
+  poison: { settings: "poison=on", tlb: STANDARD_TLB, memoryMB: MEMORY_MB },
+  softwareWp: { settings: "wp=off", tlb: LARGE_TLB, memoryMB: MEMORY_MB },
+  swap: { settings: "swap=on evict=1", tlb: LARGE_TLB, memoryMB: MEMORY_MB },
+  tight: { settings: "swap=on evict=1", tlb: STANDARD_TLB, memoryMB: TIGHT_MB },
 };
 /** Instructions for the boot, and for a program, after which it is taken to hang. */
 const BOOT_BUDGET = 2e8;
 const BUDGET = 2e7;
-/** A bit more than one period of the timer in cycles, and the most ticks that end a slice. */
+/** A bit more than one period of the timer in cycles. */
 const TICK_CYCLES = 1_000_016;
-const TICKS = 6;
 /** Sleeps of the whole machine, with nobody woken, after which all processes are taken to wait for each other. */
 const MOST_SLEEPS = 40;
 const USER_RING = 3;
@@ -71,7 +76,8 @@ export class FuzzGuest {
   private readonly auditor: Auditor;
   private console = "";
   private said: number[][] = [];
-  private half = 0;
+  /** Of each process: the first half of what it says, since another may speak before the second. */
+  private readonly halves = new Uint32Array(PROCESS_MASK + 1);
   private finished = false;
   /** The exit port was written: a panic, most likely. */
   private exited: number | undefined;
@@ -82,9 +88,9 @@ export class FuzzGuest {
   /** Pid that runs, and the process of the program that it is. */
   private pid = 0;
   private readonly processOf = new Map<number, number>();
-  /** Of each process: user-mode instructions retired, counts at which slices are still to end (the next one last). */
+  /** Of each process: user-mode instructions retired, ticks that are still to come (the next ones last). */
   private retired: number[] = [];
-  private points: number[][] = [];
+  private points: Ticks[][] = [];
   private inUser = false;
   private userSince = 0;
   private stopAtReturn = false;
@@ -92,13 +98,14 @@ export class FuzzGuest {
   /** Boots. `mode` is the fork= of the command line. Throws Error when the guest does not come up. */
   constructor(
     readonly mode: string,
-    variant: Variant,
+    private readonly variant: Variant,
     private readonly images: GuestImages,
   ) {
-    const { settings, tlb } = VARIANTS[variant];
+    const { settings, tlb, memoryMB } = MACHINES[variant];
     this.machine = new Machine({
-      memoryMB: MEMORY_MB,
+      memoryMB,
       tlb,
+      ...(hasSwap(variant) ? { disk: swapDisk(SWAP_MB) } : {}),
       onSerial: (bytes) => (this.console += Buffer.from(bytes).toString("latin1")),
     });
     const commandLine = `quiet fork=${mode} ${settings} init=/bin/mm`;
@@ -113,7 +120,7 @@ export class FuzzGuest {
     this.checkpoint = this.machine.save();
   }
 
-  private reset(preemptions: Program["preemptions"], everyReturn: number): void {
+  private reset(ticks: Program["ticks"], everyReturn: number): void {
     this.console = "";
     this.said = Array.from({ length: PROCESS_MASK + 1 }, () => []);
     this.finished = false;
@@ -126,12 +133,9 @@ export class FuzzGuest {
     this.processOf.set(1, Say.Supervisor);
     this.retired = this.said.map(() => 0);
     this.points = this.said.map((_, process) =>
-      preemptions
-        .filter((one) => one.process === process)
-        .map(({ at }) => at)
-        .sort((a, b) => b - a),
+      ticks.filter((one) => one.process === process).sort((a, b) => b.at - a.at),
     );
-    this.stopAtReturn = preemptions.length > 0;
+    this.stopAtReturn = ticks.length > 0;
     this.inUser = true;
     this.userSince = this.machine.instret;
   }
@@ -141,8 +145,9 @@ export class FuzzGuest {
     const { machine } = this;
     const { words } = encode(program);
     machine.takeOver(this.checkpoint);
-    this.reset(program.preemptions, audited ? program.auditEvery : 0);
+    this.reset(program.ticks, audited ? program.auditEvery : 0);
     this.writeScript(new Uint8Array(words.buffer));
+    if (hasSwap(this.variant)) this.seedEvictions(program.evict);
     const began = machine.instret;
     const end = this.runToEnd(began + BUDGET);
     if (audited && this.findings.length === 0) this.audit();
@@ -163,6 +168,13 @@ export class FuzzGuest {
     }
   }
 
+  /** Where the command line's evict=SEED went; 0 would mean that nothing is evicted. */
+  private seedEvictions(seed: number): void {
+    const { variables, constants } = this.images.layout;
+    const at = variables.evictSeed - constants["mm/layout/KERNEL_BASE"];
+    this.machine.writePhysical(at, new Uint8Array(Uint32Array.of(seed | 1).buffer));
+  }
+
   private runToEnd(lastInstret: number): string {
     const { machine } = this;
     let sleeps = 0;
@@ -174,7 +186,7 @@ export class FuzzGuest {
       if (this.finished) return "done";
       if (stop.reason === "budget") {
         if (machine.instret >= lastInstret) return "does not end";
-        if (this.untilPoint() === 0) this.endSlice();
+        if (this.untilPoint() === 0) this.tick();
       } else if (stop.reason === "idle") {
         sleeps = this.returns === sleptAt ? sleeps + 1 : 0;
         sleptAt = this.returns;
@@ -189,18 +201,21 @@ export class FuzzGuest {
     const process = this.processOf.get(this.pid);
     const point = process === undefined ? undefined : this.points[process].at(-1);
     if (process === undefined || point === undefined) return Number.POSITIVE_INFINITY;
-    return Math.max(0, point - this.retired[process] - (this.machine.instret - this.userSince));
+    return Math.max(0, point.at - this.retired[process] - (this.machine.instret - this.userSince));
   }
 
-  /** The timer ticks until the process that runs has lost the processor, or nobody else wants it. */
-  private endSlice(): void {
+  /** The timer ticks as often as the point that has come says; no more once another process runs. */
+  private tick(): void {
     const { machine, pid } = this;
-    this.points[this.processOf.get(pid) as number].pop();
-    for (let tick = 0; tick < TICKS && this.pid === pid && this.findings.length === 0 && !this.finished; tick++) {
+    const count = this.points[this.processOf.get(pid) as number].pop()?.count ?? 0;
+    for (let i = 0; i < count && this.pid === pid && this.findings.length === 0 && !this.finished; i++) {
       machine.passTime(TICK_CYCLES);
       const { returns } = this;
-      // Until the interrupt is over: the next return to user mode.
-      for (let i = 0; i < 2 && this.returns === returns; i++) machine.run({ maxInstructions: BUDGET });
+      // Until the interrupt is over, at the next return to user mode, or all sleep.
+      while (this.returns === returns) {
+        const stop = machine.run({ maxInstructions: BUDGET, stopWhenIdle: true });
+        if (stop.reason !== "exit" || this.exited !== undefined) break;
+      }
     }
   }
 
@@ -246,7 +261,7 @@ export class FuzzGuest {
   private marked(value: number, instret: number): void {
     const kind = value >>> 24;
     if (kind === Mark.Switch) this.pid = value & 0xffffff;
-    else if (kind >>> 4 === Say.Low >>> 4) this.half = value & 0xffffff;
+    else if (kind >>> 4 === Say.Low >>> 4) this.halves[kind & PROCESS_MASK] = value & 0xffffff;
     else if (kind >>> 4 === Say.High >>> 4) this.hear(kind & PROCESS_MASK, value, instret);
   }
 
@@ -256,7 +271,7 @@ export class FuzzGuest {
       this.retired[process] = 0;
       this.userSince = instret;
     }
-    this.said[process].push(value & 0xffff, (this.half | (((value >>> 16) & 0xff) << 24)) >>> 0);
+    this.said[process].push(value & 0xffff, (this.halves[process] | (((value >>> 16) & 0xff) << 24)) >>> 0);
     // Pid 1 speaks when it is ready and when it is done.
     if (process !== Say.Supervisor) return;
     this.finished = true;

@@ -4,7 +4,8 @@
  *
  *     machine poison            a Variant; standard if none is said
  *     audit 4                   at every fourth return to user mode; at every one if nothing is said
- *     preempt 1 2500            process 1 loses the processor after 2,500 user-mode instructions of its own
+ *     evict 77                  seed of the evictions that timer ticks bring about, where there is swap
+ *     ticks 1 2500 6            after 2,500 user-mode instructions of process 1 six timer ticks: it loses the processor
  *     process 0
  *       mmap private+0x0 0x400000 3 0x32 0 0 0
  *       fork 1
@@ -18,14 +19,17 @@ export interface Operation {
   args: readonly number[];
 }
 
-export interface Preemption {
+/** Ticks of the timer in a row; five end a process's slice, and each evicts some pages where there is swap. */
+export interface Ticks {
   process: number;
   /** User-mode instructions that the process has retired then. */
   at: number;
+  count: number;
 }
 
+export const VARIANTS = ["standard", "largeTlb", "poison", "softwareWp", "swap", "tight"] as const;
 /** The machines that programs run on: what differs from the standard one is said in guest.ts. */
-export type Variant = "standard" | "largeTlb" | "poison" | "softwareWp";
+export type Variant = (typeof VARIANTS)[number];
 
 export interface Program {
   variant: Variant;
@@ -33,7 +37,9 @@ export interface Program {
   auditEvery: number;
   /** Operations of each process; process 0 is there from the start, each other one is forked once at most. */
   processes: readonly (readonly Operation[])[];
-  preemptions: readonly Preemption[];
+  /** Seed of evictions. */
+  evict: number;
+  ticks: readonly Ticks[];
 }
 
 export const BASES = ["private", "shared", "fileA", "fileB", "heap", "stack", "result", "null"] as const;
@@ -79,6 +85,7 @@ const SHAPES: Readonly<Record<Op, readonly [name: string, kinds: string]>> = {
   [Op.Hang]: ["hang", "qq"],
   [Op.Kill]: ["kill", "rn"],
   [Op.Name]: ["name", "pn"],
+  [Op.Reclaim]: ["reclaim", "n"],
 };
 
 /** Kinds of an operation's arguments: a letter each, as in SHAPES. */
@@ -131,7 +138,8 @@ export function describeOperation({ op, args }: Operation): string {
 /** The text of a program. */
 export function print(program: Program): string {
   const lines = [`machine ${program.variant}`, `audit ${program.auditEvery}`];
-  lines.push(...program.preemptions.map(({ process, at }) => `preempt ${process} ${at}`));
+  if (hasSwap(program.variant)) lines.push(`evict ${program.evict}`);
+  lines.push(...program.ticks.map(({ process, at, count }) => `ticks ${process} ${at} ${count}`));
   for (const [process, operations] of program.processes.entries()) {
     lines.push(`process ${process}`, ...operations.map((operation) => `  ${describeOperation(operation)}`));
   }
@@ -157,23 +165,27 @@ function parseOperation(text: string): Operation {
   return { op: Number(op) as Op, args: rest.map((argument, i) => parseArgument(kinds[i], argument)) };
 }
 
-const VARIANTS: readonly string[] = ["standard", "largeTlb", "poison", "softwareWp"] satisfies Variant[];
+/** Whether a machine has a disk to swap to. */
+export const hasSwap = (variant: Variant): boolean => variant === "swap" || variant === "tight";
 
 /** The program of a text, `#` beginning a comment. Throws Error with the line's number for one that is not understood. */
 export function parse(text: string): Program {
   const processes: Operation[][] = [];
-  const preemptions: Preemption[] = [];
+  const ticks: Ticks[] = [];
   let variant: Variant = "standard";
   let auditEvery = 1;
+  let evict = 1;
   const parseLine = (line: string): void => {
     const [first, ...rest] = line.split(/\s+/);
     if (first === "machine") {
-      if (!VARIANTS.includes(rest[0])) throw new Error(`there is no machine '${rest[0]}'`);
-      variant = rest[0] as Variant;
+      const known = VARIANTS.find((name) => name === rest[0]);
+      if (known === undefined) throw new Error(`there is no machine '${rest[0]}'`);
+      variant = known;
     } else if (first === "audit") auditEvery = parseArgument("n", rest[0]);
-    else if (first === "preempt") {
-      const [process, at] = rest.map((word) => parseArgument("n", word));
-      preemptions.push({ process, at });
+    else if (first === "evict") evict = parseArgument("n", rest[0]);
+    else if (first === "ticks") {
+      const [process, at, count] = rest.map((word) => parseArgument("n", word));
+      ticks.push({ process, at, count });
     } else if (first === "process") {
       if (rest[0] !== String(processes.length)) throw new Error(`process ${processes.length} is next`);
       processes.push([]);
@@ -188,5 +200,5 @@ export function parse(text: string): Program {
       throw new Error(`line ${index + 1}: ${(error as Error).message}`);
     }
   }
-  return { variant, auditEvery, processes, preemptions };
+  return { variant, auditEvery, evict, processes, ticks };
 }

@@ -1,5 +1,5 @@
 /**
- * Makes a program that shows a difference small: drops whole processes, runs of operations, preemptions; makes numbers smaller, and
+ * Makes a program that shows a difference small: drops whole processes, runs of operations, timer ticks; makes numbers smaller, and
  * the machine the standard one; as long as it still fails and still does the same in every schedule.
  * May import program, check.
  */
@@ -16,7 +16,7 @@ export function shrink(program: Program, fails: (program: Program) => boolean, t
     size = shrinker.size;
     shrinker.simplifyMachine();
     shrinker.dropProcesses();
-    shrinker.dropPreemptions();
+    shrinker.dropTicks();
     shrinker.dropOperations();
     shrinker.dropMessages();
   }
@@ -32,7 +32,7 @@ class Shrinker {
   ) {}
 
   get size(): number {
-    return this.best.processes.flat().length + this.best.preemptions.length;
+    return this.best.processes.flat().length + this.best.ticks.length;
   }
 
   private attempt(candidate: Program): boolean {
@@ -55,10 +55,10 @@ class Shrinker {
     }
   }
 
-  dropPreemptions(): void {
-    if (this.best.preemptions.length > 1) this.attempt({ ...this.best, preemptions: [] });
-    for (let i = this.best.preemptions.length - 1; i >= 0; i--) {
-      this.attempt({ ...this.best, preemptions: this.best.preemptions.toSpliced(i, 1) });
+  dropTicks(): void {
+    if (this.best.ticks.length > 1) this.attempt({ ...this.best, ticks: [] });
+    for (let i = this.best.ticks.length - 1; i >= 0; i--) {
+      this.attempt({ ...this.best, ticks: this.best.ticks.toSpliced(i, 1) });
     }
   }
 
@@ -119,9 +119,9 @@ function withoutProcess(program: Program, gone: number): Program {
   return {
     ...program,
     processes: program.processes.toSpliced(gone, 1).map((operations) => operations.filter(keeps).map(renumber)),
-    preemptions: program.preemptions
+    ticks: program.ticks
       .filter(({ process }) => process !== gone)
-      .map(({ process, at }) => ({ process: process > gone ? process - 1 : process, at })),
+      .map(({ process, ...rest }) => ({ ...rest, process: process > gone ? process - 1 : process })),
   };
 }
 
