@@ -70,9 +70,7 @@ export function auditSlabs(view: View): void {
   const freeOf = new Map<number, number>([[chainCache, 0]]);
   const inList = new Set<number>();
   const listsRead = new Set<number>();
-  for (let frame = 0; frame < view.frames; frame++) {
-    const kind = view.kind(frame);
-    if (kind !== slab && kind !== chain) continue;
+  for (const frame of [...view.framesOf(slab), ...view.framesOf(chain)]) {
     const page = view.page(frame);
     const address = words[page + SlabPage.cache];
     const cache = view.index(address);

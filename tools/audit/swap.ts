@@ -44,13 +44,13 @@ function auditObject(view: View, object: number): void {
 /** Every slot: its count, its frame, and how many are free. After auditTables and auditObjects. */
 export function auditSwap(view: View): void {
   const { Page } = view.model.fields;
-  const { cacheMark, data, kindMask, badSlot } = view.model.constants;
+  const { cacheMark, data, badSlot } = view.model.constants;
   const { words, swapEntries, writableCount } = view;
   const slots = view.word(view.model.variables.swapSlots);
   const cached = new Map<number, number>();
-  for (let frame = 0; frame < view.frames; frame++) {
+  for (const frame of view.framesOf(data)) {
     const page = view.page(frame);
-    if ((words[page] & kindMask) !== data || words[page + Page.object] !== cacheMark) continue;
+    if (words[page + Page.object] !== cacheMark) continue;
     cached.set(words[page + Page.index], frame);
     if (writableCount[frame] > 0) view.report("swap", "a pte lets write to a page of the swap cache", { frame });
   }
@@ -108,9 +108,7 @@ export function auditLru(view: View): void {
     listed += length;
   }
   let flagged = 0;
-  for (let frame = 0; frame < view.frames; frame++) {
-    if (view.kind(frame) === data && (words[view.page(frame)] & lru) !== 0) flagged++;
-  }
+  for (const frame of view.framesOf(data)) if ((words[view.page(frame)] & lru) !== 0) flagged++;
   if (flagged !== listed)
     view.report("frames", `${flagged} frames say that they are in a list of reclaim, ${listed} are`);
 }

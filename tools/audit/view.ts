@@ -68,6 +68,9 @@ export class View {
   readonly writableCount: Uint32Array;
   /** Swap slot -> how many entries name it. */
   readonly swapEntries = new Map<number, number>();
+  /** The kind of each frame, and the frames of each kind that is not free, lowest first. */
+  private readonly kinds: Uint8Array;
+  private readonly byKind: number[][];
   /** Number of frames that exist. */
   readonly frames: number;
   /** Word index of struct Page of frame 0. */
@@ -87,6 +90,20 @@ export class View {
     this.tableOf = new Int32Array(this.frames).fill(-1);
     this.mapCount = new Uint32Array(this.frames);
     this.writableCount = new Uint32Array(this.frames);
+    this.kinds = new Uint8Array(this.frames);
+    this.byKind = Array.from({ length: model.constants.kindMask + 1 }, () => []);
+    this.readKinds();
+  }
+
+  private readKinds(): void {
+    const { words, frames, pages, kinds, byKind } = this;
+    const { kindMask, free, pageStructShift } = this.model.constants;
+    const step = 2 ** (pageStructShift - 2);
+    for (let frame = 0, page = pages; frame < frames; frame++, page += step) {
+      const kind = words[page] & kindMask;
+      kinds[frame] = kind;
+      if (kind !== free) byKind[kind].push(frame);
+    }
   }
 
   /** Index in `words` of a kernel virtual address. Throws Broken. */
@@ -110,7 +127,12 @@ export class View {
 
   /** The kind of a frame. */
   kind(frame: number): number {
-    return this.words[this.page(frame)] & this.model.constants.kindMask;
+    return this.kinds[frame];
+  }
+
+  /** The frames of a kind other than free, lowest first. */
+  framesOf(kind: number): readonly number[] {
+    return this.byKind[kind];
   }
 
   /** Frame of the struct Page at an address; -1 when there is none there. */

@@ -179,11 +179,9 @@ export class FuzzGuest {
     const { machine } = this;
     let sleeps = 0;
     let sleptAt = -1;
-    for (;;) {
+    while (this.findings.length === 0 && !this.finished) {
       const left = lastInstret - machine.instret;
       const stop = machine.run({ maxInstructions: Math.min(left, this.untilPoint()), stopWhenIdle: true });
-      if (this.findings.length > 0) return "stopped by the audit";
-      if (this.finished) return "done";
       if (stop.reason === "budget") {
         if (machine.instret >= lastInstret) return "does not end";
         if (this.untilPoint() === 0) this.tick();
@@ -193,6 +191,7 @@ export class FuzzGuest {
         if (sleeps > MOST_SLEEPS) return "all wait for each other";
       } else if (stop.reason !== "exit" || this.exited !== undefined) return `ended with ${JSON.stringify(stop)}`;
     }
+    return this.finished ? "done" : "stopped by the audit";
   }
 
   /** User-mode instructions that the present process may retire before its next preemption. */
