@@ -49,6 +49,8 @@ export class Vma {
 export class Mm {
   /** Kernel virtual address of the page directory. */
   directory: usize = 0;
+  /** Tasks that use it. */
+  users: u32 = 0;
   /** The mapping with the lowest addresses. */
   vmas: Vma | null = null;
   /** What findVma found last, or null. */

@@ -40,7 +40,7 @@ export class Task {
   /** First frame of its block. */
   frame: u32 = 0;
   state: TaskState = TaskState.Runnable;
-  /** Its address space; null in the idle task and in a zombie. */
+  /** Its address space, which others may use as well; null in the idle task and in a zombie. */
   mm: Mm | null = null;
   /** Who made it, or pid 1 if that one is gone. Null in pid 1 and the idle task. */
   parent: Task | null = null;
@@ -79,6 +79,14 @@ export class Task {
   /** Process group, for ^C and kill(-group). */
   processGroup: u32 = 0;
   session: u32 = 0;
+  /** What its parent gets when it ends: SIGCHLD, or 0 for nothing, and then only wait4 with WCLONE or WALL finds it. */
+  exitSignal: u32 = 0;
+  /** Who sleeps in vfork until this task has left the memory that it was made with; else null (kernel/task/vfork.ts). */
+  vforkParent: Task | null = null;
+  /** It sleeps in vfork. */
+  inVfork: bool = false;
+  /** User address of a word that becomes 0 when it leaves memory that others use; 0: none. */
+  clearChildTid: usize = 0;
   /** Status word for wait4, once Zombie. */
   exitStatus: u32 = 0;
   /** Timer ticks left of its slice. */
