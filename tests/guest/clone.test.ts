@@ -2,3 +2,4 @@
 import { guestTests } from "./guest";
 
 await guestTests("vfork");
+await guestTests("clone");
