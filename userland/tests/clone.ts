@@ -386,6 +386,33 @@ function waitsForClones(): void {
   assert(same(waitpid(-1, 0, 0x100), -Errno.EINVAL), "other options are none");
 }
 
+function clonesBecomeUsual(): void {
+  mapPages(0, 4, READ_WRITE, MAP_PRIVATE);
+  mapPages(PAGES_A_SLOT, 1, READ_WRITE, MAP_SHARED);
+  const host = fork();
+  if (host == 0) {
+    handle(Signal.SIGCHLD, (_signal) => {
+      childSignals++;
+    });
+    const program = clone(
+      CLONE_VM,
+      pageAt(4),
+      (_argument: usize): i32 => execve(cstr("/bin/true"), vectorOf(cstr("true")), emptyVector),
+    );
+    while (childSignals == 0) schedYield();
+    assert(same(waitpid(program, statusWord, WCLONE), -Errno.ECHILD), "a program sends SIGCHLD at its end");
+    assert(same(waitpid(program, statusWord), program), "and is waited for like any");
+    const orphan = clone(CLONE_VM, pageAt(4), (_argument: usize): i32 => {
+      while (getppid() != 1) schedYield();
+      return 0;
+    });
+    writePage(PAGES_A_SLOT, orphan);
+    exit(0);
+  }
+  waitSuccess(host);
+  waitGone(readPage(PAGES_A_SLOT));
+}
+
 function tellsPids(): void {
   mapPages(0, 4, READ_WRITE, MAP_PRIVATE);
   store<u32>(tids, 0);
@@ -467,6 +494,7 @@ export function main(argc: i32, argv: usize, _envp: usize): i32 {
   test(cstr("P26 one task makes the other's stack grow"), growsStack);
   test(cstr("P54 /proc shows all tasks of an address space alike"), procShowsBoth);
   test(cstr("clone without SIGCHLD is waited for with WCLONE or WALL"), waitsForClones);
+  test(cstr("clone without SIGCHLD ends after exec and with pid 1 for a parent like any child"), clonesBecomeUsual);
   test(cstr("clone tells pids where the flags say"), tellsPids);
   test(cstr("clone refuses what it cannot honour"), refusesFlags);
   test(cstr("clone without CLONE_VM is fork"), cloneForks);
