@@ -5,6 +5,12 @@
 export const CLONE_SIGNAL_MASK: u32 = 0xff;
 /** The child runs in the caller's memory. */
 export const CLONE_VM: u32 = 0x100;
+/** Working directory and mode mask are one for both. */
+export const CLONE_FS: u32 = 0x200;
+/** So are descriptors, until one executes a program. */
+export const CLONE_FILES: u32 = 0x400;
+/** So is what signals do, until one executes a program. Needs CLONE_VM. */
+export const CLONE_SIGHAND: u32 = 0x800;
 /** The caller sleeps until the child has executed a program or ended. */
 export const CLONE_VFORK: u32 = 0x4000;
 /** The child's pid is written to the third argument's place before there is a child, so that both find it there. */

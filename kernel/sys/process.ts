@@ -5,7 +5,10 @@
 import {
   CLONE_CHILD_CLEARTID,
   CLONE_CHILD_SETTID,
+  CLONE_FILES,
+  CLONE_FS,
   CLONE_PARENT_SETTID,
+  CLONE_SIGHAND,
   CLONE_SIGNAL_MASK,
   CLONE_VFORK,
   CLONE_VM,
@@ -26,7 +29,15 @@ import { currentTask, findTask, Task } from "../task/task";
 import { giveStruct, pathFromUser } from "./user";
 
 const CLONE_SUPPORTED: u32 =
-  CLONE_SIGNAL_MASK | CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID;
+  CLONE_SIGNAL_MASK |
+  CLONE_VM |
+  CLONE_FS |
+  CLONE_FILES |
+  CLONE_SIGHAND |
+  CLONE_VFORK |
+  CLONE_PARENT_SETTID |
+  CLONE_CHILD_CLEARTID |
+  CLONE_CHILD_SETTID;
 const WAIT_OPTIONS: u32 = WNOHANG | WUNTRACED | WNOTHREAD | WALL | WCLONE;
 
 /** Bytes of struct rusage: wait4 gives zeros. */
@@ -53,11 +64,13 @@ export function sysVfork(frame: TrapFrame): i32 {
 /**
  * clone(flags, stack, parent's tid, -, child's tid). A stack of 0 is the caller's, or its copy. -EINVAL for what cannot be honoured:
  * a signal other than SIGCHLD or none, and any flag but those of CLONE_SUPPORTED. CLONE_THREAD and CLONE_PARENT need groups of tasks
- * that are one process; CLONE_SETTLS a descriptor for each task in the GDT; nobody can trace, and there is one namespace.
+ * that are one process; CLONE_SETTLS a descriptor for each task in the GDT; nobody can trace, and there is one namespace. CLONE_SIGHAND
+ * needs CLONE_VM: a handler is an address in the memory that it lies in.
  */
 export function sysClone(frame: TrapFrame): i32 {
   const signal = frame.ebx & CLONE_SIGNAL_MASK;
   if ((frame.ebx & ~CLONE_SUPPORTED) != 0 || (signal != 0 && signal != Signal.SIGCHLD)) return -Errno.EINVAL;
+  if ((frame.ebx & (CLONE_VM | CLONE_SIGHAND)) == CLONE_SIGHAND) return -Errno.EINVAL;
   return cloneTask(frame, frame.ebx, frame.ecx == 0 ? frame.esp : frame.ecx);
 }
 

@@ -26,6 +26,7 @@ import { copyToUser, putUser32 } from "../mm/uaccess";
 import { Mm, mmActivate, mmActivateKernel, mmCreate, mmDrop } from "../mm/vma";
 import { checkProgram, mapProgram, PROGRAM_HEADER_BYTES, Program } from "./elf";
 import { ExecArguments } from "./execargs";
+import { ownParts } from "./parts";
 import { currentTask, setTaskName } from "./task";
 import { mmRelease } from "./vfork";
 
@@ -182,8 +183,8 @@ export function executeProgram(list: ExecArguments): i32 {
   inodePut(file);
   if (result < 0) return result;
   const task = currentTask();
+  ownParts(task);
   descriptorsCloseOnExec(task.files);
-  task.caughtSignals = 0;
   task.exitSignal = Signal.SIGCHLD;
   setTaskName(task, list.block);
   mark(Mark.Exec, task.pid);

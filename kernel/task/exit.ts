@@ -8,14 +8,13 @@ import { EXIT_PORT, Mark } from "../abi/marks";
 import { CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, Signal } from "../abi/signals";
 import { WALL, WCLONE, WNOHANG, wExitStatus, wifExited, wifSignaled, wTermSig } from "../abi/wait";
 import { uartDrain } from "../drivers/uart";
-import { descriptorsClose } from "../fs/fdtable";
-import { inodePut } from "../fs/inode";
 import { mark } from "../lib/mark";
 import { panic } from "../lib/panic";
 import { printk } from "../lib/printk";
 import { copyToUser } from "../mm/uaccess";
 import { mmActivateKernel, mmDrop } from "../mm/vma";
 import { clearAlarm } from "./alarm";
+import { leaveParts } from "./parts";
 import { ERESTARTSYS } from "./restart";
 import { schedule, sleepOn, wakeAll } from "./sched";
 import { INIT_PID, sendSignalInfo, signalBit, signalPending } from "./signal";
@@ -43,8 +42,8 @@ function isIgnoredByParent(child: Task): bool {
   if (child.exitSignal == 0) return false;
   const parent = child.parent!;
   const bit = signalBit(Signal.SIGCHLD);
-  if ((parent.caughtSignals & bit) != 0) return (parent.signals.action(Signal.SIGCHLD).flags & SA_NOCLDWAIT) != 0;
-  return (parent.ignoredSignals & bit) != 0;
+  if ((parent.actions.caught & bit) != 0) return (parent.actions.action(Signal.SIGCHLD).flags & SA_NOCLDWAIT) != 0;
+  return (parent.actions.ignored & bit) != 0;
 }
 
 /** Tells the parent of a zombie that it has ended: SIGCHLD, unless clone left that out, and whoever waits. */
@@ -72,9 +71,7 @@ export function exitTask(status: u32): void {
   const task = currentTask();
   if (task.pid == INIT_PID) endRun(status);
   clearAlarm(task);
-  descriptorsClose(task.files);
-  inodePut(task.directory!);
-  task.directory = null;
+  leaveParts(task);
   const mm = task.mm!;
   mmRelease(mm);
   task.mm = null;

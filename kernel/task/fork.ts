@@ -16,25 +16,19 @@ import { Errno } from "../abi/errno";
 import { Mark } from "../abi/marks";
 import { newContext, userFrame } from "../arch/i386/context";
 import { TRAP_FRAME_BYTES, TrapFrame } from "../arch/i386/trapframe";
-import { descriptorsCopy } from "../fs/fdtable";
-import { inodeGet } from "../fs/inode";
 import { mark } from "../lib/mark";
 import { putUser32 } from "../mm/uaccess";
-import { mmDup, mmGet } from "../mm/vma";
+import { Mm, mmDup, mmGet } from "../mm/vma";
+import { inheritParts, leaveParts } from "./parts";
 import { startTask } from "./sched";
 import { adoptChild, createTask, currentTask, freeTask, mayCreateTask, Task } from "./task";
 import { putUserOf, waitForVfork } from "./vfork";
 
-/** What a child has from its parent besides memory and files. Its pending signals are none. */
+/** What a child has from its parent besides memory and parts. Its pending signals are none. */
 function inherit(child: Task, parent: Task): void {
-  child.ignoredSignals = parent.ignoredSignals;
-  child.caughtSignals = parent.caughtSignals;
-  if (parent.caughtSignals != 0) child.signals.copyActions(parent.signals);
   child.blockedSignals = parent.blockedSignals;
   child.processGroup = parent.processGroup;
   child.session = parent.session;
-  child.fileModeMask = parent.fileModeMask;
-  child.directory = inodeGet(parent.directory!);
   child.name0 = parent.name0;
   child.name1 = parent.name1;
   child.name2 = parent.name2;
@@ -56,8 +50,12 @@ export function cloneTask(frame: TrapFrame, flags: u32, stackPointer: usize): i3
     freeTask(child);
     return -Errno.EFAULT;
   }
-  const mm = (flags & CLONE_VM) != 0 ? mmGet(parent.mm!) : mmDup(parent.mm!, frame.esp);
+  let mm: Mm | null = null;
+  if (inheritParts(child, parent, flags)) {
+    mm = (flags & CLONE_VM) != 0 ? mmGet(parent.mm!) : mmDup(parent.mm!, frame.esp);
+  }
   if (mm === null) {
+    leaveParts(child);
     freeTask(child);
     return -Errno.ENOMEM;
   }
@@ -66,7 +64,6 @@ export function cloneTask(frame: TrapFrame, flags: u32, stackPointer: usize): i3
   if ((flags & CLONE_CHILD_SETTID) != 0) putUserOf(mm, frame.edi, pid);
   if ((flags & CLONE_CHILD_CLEARTID) != 0) child.clearChildTid = frame.edi;
   inherit(child, parent);
-  descriptorsCopy(child.files, parent.files);
   const childFrame = userFrame(child.stackTop);
   memory.copy(changetype<usize>(childFrame), changetype<usize>(frame), TRAP_FRAME_BYTES);
   childFrame.eax = 0;

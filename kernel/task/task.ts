@@ -2,9 +2,10 @@
  * The Task: one process. Each lives at the bottom of its own two-page block, which is also its kernel stack:
  *
  *     block                                                block + 8192
- *       | Task | FileTable | SignalTable | guard word | ...  kernel stack  <-  ESP |  TrapFrame of entry from user mode |
+ *       | Task | parts | SignalTable | guard word | ...  kernel stack  <-  ESP |  TrapFrame of entry from user mode |
  *
  * so fork takes one block and exit's parent frees one. This file allocates and finds tasks; kernel/task/sched.ts runs them.
+ * The parts are FileTable, FsState and SignalActions; with clone's flags tasks share them, and use a block elsewhere (parts.ts).
  * The parent frees a zombie's block in wait4, so no task frees the stack it runs on.
  * Source: Linux 2.4 (include/linux/sched.h, kernel/pid.c).
  */
@@ -18,7 +19,7 @@ import { FrameKind } from "../mm/page";
 import { allocPages, freeFrames, freePages } from "../mm/pagealloc";
 import { Mm } from "../mm/vma";
 import { TaskQueue } from "./queue";
-import { SIGNAL_TABLE_BYTES, SignalTable } from "./sigtable";
+import { SIGNAL_ACTIONS_BYTES, SIGNAL_TABLE_BYTES, SignalActions, SignalTable } from "./sigtable";
 
 export const enum TaskState {
   /** Current, or in the run queue. */
@@ -31,6 +32,17 @@ export const enum TaskState {
 
 /** Bytes of a task's name, NUL included: the last component of what it executes. */
 const TASK_NAME_BYTES: u32 = 16;
+
+/** Where a task is in the tree of files. */
+@unmanaged
+export class FsState {
+  /** Tasks that use it, where it is shared. */
+  users: u32 = 0;
+  /** Mode bits that creating a file takes away. */
+  modeMask: u32 = 0;
+  /** Working directory; holds a reference. */
+  directory: Inode | null = null;
+}
 
 @unmanaged
 export class Task {
@@ -58,10 +70,6 @@ export class Task {
   childWaitLast: Task | null = null;
   /** Bit n - 1: signal n is waiting to be taken. */
   pendingSignals: u32 = 0;
-  /** Bit n - 1: the action of signal n is SIG_IGN. Inherited by fork, kept by exec. */
-  ignoredSignals: u32 = 0;
-  /** Bit n - 1: signal n has a handler, see `signals`. Inherited by fork; exec resets them. Neither bit: SIG_DFL. */
-  caughtSignals: u32 = 0;
   /** Bit n - 1: signal n is held back; never SIGKILL or SIGSTOP. */
   blockedSignals: u32 = 0;
   /** What sigsuspend replaced: the mask to go back to, if `maskSaved`. */
@@ -93,24 +101,30 @@ export class Task {
   ticksLeft: i32 = 0;
   /** Tick at which a sleep ends (kernel/task/timer.ts). */
   wakeTick: u32 = 0;
-  /** Mode bits that creating a file takes away. */
-  fileModeMask: u32 = 0;
-  /** Working directory; holds a reference. */
-  directory: Inode | null = null;
+  /** The parts that it uses: its own, or shared ones. */
+  files: FileTable = changetype<FileTable>(0);
+  fs: FsState = changetype<FsState>(0);
+  actions: SignalActions = changetype<SignalActions>(0);
   /** Its name: TASK_NAME_BYTES from here, see `nameAddress`. */
   name0: u32 = 0;
   name1: u32 = 0;
   name2: u32 = 0;
   name3: u32 = 0;
 
-  /** Open files. */
-  get files(): FileTable {
+  /** Its own parts, whether or not it uses them. */
+  get ownFiles(): FileTable {
     return changetype<FileTable>(changetype<usize>(this) + offsetof<Task>());
   }
+  get ownFs(): FsState {
+    return changetype<FsState>(changetype<usize>(this) + offsetof<Task>() + FILE_TABLE_BYTES);
+  }
+  get ownActions(): SignalActions {
+    return changetype<SignalActions>(changetype<usize>(this.ownFs) + offsetof<FsState>());
+  }
 
-  /** What it does with signals. */
+  /** What is known of signals that wait. */
   get signals(): SignalTable {
-    return changetype<SignalTable>(changetype<usize>(this) + offsetof<Task>() + FILE_TABLE_BYTES);
+    return changetype<SignalTable>(changetype<usize>(this.ownActions) + SIGNAL_ACTIONS_BYTES);
   }
 
   /** Sleepers of wait4 and pause: only ever the task itself. */
@@ -230,7 +244,11 @@ export function createTask(): Task | null {
   const frame = allocPages(TASK_ORDER, FrameKind.Kernel);
   if (frame == 0) return null;
   const task = changetype<Task>(frameToVirt(frame));
-  memory.fill(changetype<usize>(task), 0, offsetof<Task>() + FILE_TABLE_BYTES);
+  const cleared = offsetof<Task>() + FILE_TABLE_BYTES + offsetof<FsState>() + offsetof<SignalActions>();
+  memory.fill(changetype<usize>(task), 0, cleared);
+  task.files = task.ownFiles;
+  task.fs = task.ownFs;
+  task.actions = task.ownActions;
   store<u32>(guardAddress(task), GUARD);
   task.frame = frame;
   task.pid = allocatePid();

@@ -4,11 +4,6 @@
  */
 import {
   brk,
-  CLONE_CHILD_CLEARTID,
-  CLONE_CHILD_SETTID,
-  CLONE_PARENT_SETTID,
-  CLONE_VM,
-  clone,
   cstr,
   Errno,
   execve,
@@ -16,7 +11,6 @@ import {
   fork,
   getpid,
   getppid,
-  handle,
   kill,
   MAP_FIXED,
   MAP_PRIVATE,
@@ -35,9 +29,6 @@ import {
   test,
   testBegin,
   testEnd,
-  WALL,
-  WCLONE,
-  WNOHANG,
   waitFor,
   waitGone,
   waitpid,
@@ -73,7 +64,6 @@ const ends: usize = memory.data(8, 4);
 const statusWord: usize = memory.data(4, 4);
 /** What tasks leave for each other. */
 const left: usize = memory.data(4, 4);
-const tids: usize = memory.data(4, 4);
 
 /** A task that lives until step 1 is over. */
 function stay(_argument: usize): i32 {
@@ -364,120 +354,6 @@ function procShowsBoth(): void {
   waitSuccess(pid);
 }
 
-let childSignals: u32 = 0;
-
-function waitsForClones(): void {
-  handle(Signal.SIGCHLD, (_signal) => {
-    childSignals++;
-  });
-  mapPages(0, 4, READ_WRITE, MAP_PRIVATE);
-  const task = clone(CLONE_VM, pageAt(4), (argument: usize): i32 => argument, 3);
-  while (waitpid(task, statusWord, WCLONE | WNOHANG) == 0) schedYield();
-  assert(same(load<u32>(statusWord), 3 << 8), "a child without a signal is waited for with WCLONE");
-  assert(same(waitpid(task, 0, WALL), -Errno.ECHILD), "once");
-  const other = clone(CLONE_VM, pageAt(4), (argument: usize): i32 => argument, 4);
-  assert(same(waitpid(-1, 0), -Errno.ECHILD), "without it there is none");
-  assert(same(waitpid(-1, statusWord, WALL), other), "WALL waits for any");
-  assert(same(load<u32>(statusWord), 4 << 8), "with its status");
-  assert(same(childSignals, 0), "and no SIGCHLD comes");
-  const usual = startTask((_argument: usize): i32 => 0);
-  assert(same(waitpid(-1, 0, WCLONE), -Errno.ECHILD), "a child with SIGCHLD is none for WCLONE");
-  assert(same(waitpid(-1, 0, WALL), usual) && same(childSignals, 1), "but for WALL");
-  assert(same(waitpid(-1, 0, 0x100), -Errno.EINVAL), "other options are none");
-}
-
-function clonesBecomeUsual(): void {
-  mapPages(0, 4, READ_WRITE, MAP_PRIVATE);
-  mapPages(PAGES_A_SLOT, 1, READ_WRITE, MAP_SHARED);
-  const host = fork();
-  if (host == 0) {
-    handle(Signal.SIGCHLD, (_signal) => {
-      childSignals++;
-    });
-    const program = clone(
-      CLONE_VM,
-      pageAt(4),
-      (_argument: usize): i32 => execve(cstr("/bin/true"), vectorOf(cstr("true")), emptyVector),
-    );
-    while (childSignals == 0) schedYield();
-    assert(same(waitpid(program, statusWord, WCLONE), -Errno.ECHILD), "a program sends SIGCHLD at its end");
-    assert(same(waitpid(program, statusWord), program), "and is waited for like any");
-    const orphan = clone(CLONE_VM, pageAt(4), (_argument: usize): i32 => {
-      while (getppid() != 1) schedYield();
-      return 0;
-    });
-    writePage(PAGES_A_SLOT, orphan);
-    exit(0);
-  }
-  waitSuccess(host);
-  waitGone(readPage(PAGES_A_SLOT));
-}
-
-function tellsPids(): void {
-  mapPages(0, 4, READ_WRITE, MAP_PRIVATE);
-  store<u32>(tids, 0);
-  const flags = CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | Signal.SIGCHLD;
-  const task = clone(flags, pageAt(4), (_argument: usize): i32 => (load<i32>(tids) == getpid() ? 0 : 1), 0, tids);
-  waitSuccess(task);
-  assert(same(load<u32>(tids), 0), "the word is cleared when the task leaves the memory");
-  const whole = clone(
-    CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | Signal.SIGCHLD,
-    pageAt(4),
-    (_argument: usize): i32 => (load<i32>(tids) == getpid() ? 0 : 1),
-    0,
-    tids,
-  );
-  waitSuccess(whole);
-  assert(same(load<u32>(tids), 0), "a child with memory of its own has its pid there, and its parent has not");
-  const executing = clone(
-    CLONE_VM | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | Signal.SIGCHLD,
-    pageAt(4),
-    (_argument: usize): i32 => {
-      store<u32>(left, load<u32>(tids));
-      return execve(cstr("/bin/true"), vectorOf(cstr("true")), emptyVector);
-    },
-    0,
-    tids,
-  );
-  waitSuccess(executing);
-  assert(same(load<u32>(left), executing), "the child's pid is in the memory of both");
-  assert(same(load<u32>(tids), 0), "until it executes a program");
-  const nowhere = clone(flags, pageAt(4), (_argument: usize): i32 => 0, 0, 0xc0000000);
-  assert(same(nowhere, -Errno.EFAULT), "a pid that cannot be told");
-}
-
-function refusesFlags(): void {
-  const end = pageAt(1);
-  mapPages(0, 1, READ_WRITE, MAP_PRIVATE);
-  for (let bit: u32 = 9; bit < 32; bit++) {
-    const flag: u32 = 1 << bit;
-    const known = CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID;
-    if ((flag & known) != 0 || bit == 14) continue;
-    const result = clone(CLONE_VM | flag | Signal.SIGCHLD, end, (_argument: usize): i32 => 0);
-    assert(same(result, -Errno.EINVAL), "a flag that is not honoured is refused");
-  }
-  const result = clone(CLONE_VM | Signal.SIGUSR1, end, (_argument: usize): i32 => 0);
-  assert(same(result, -Errno.EINVAL), "so is a signal other than SIGCHLD");
-  assert(same(waitpid(-1, 0, WALL), -Errno.ECHILD), "and there is no child");
-}
-
-function cloneForks(): void {
-  mapPages(0, 4, READ_WRITE, MAP_PRIVATE);
-  writePages(0, 4);
-  const pid = clone(
-    Signal.SIGCHLD,
-    pageAt(4),
-    (argument: usize): i32 => {
-      assert(pagesIntact(0, 2), "the child has its parent's memory");
-      writePage(1, 2);
-      return argument;
-    },
-    21,
-  );
-  assert(same(waitFor(pid), 21 << 8), "without CLONE_VM clone is fork, on another stack");
-  assert(pagesIntact(0, 4), "in memory of its own");
-}
-
 export function main(argc: i32, argv: usize, _envp: usize): i32 {
   testBegin(argc, argv);
   test(cstr("P8 clone(CLONE_VM) touches no count"), countsStay);
@@ -493,10 +369,5 @@ export function main(argc: i32, argv: usize, _envp: usize): i32 {
   test(cstr("P27 a signal that kills one task leaves the others"), deathLeavesOthers);
   test(cstr("P26 one task makes the other's stack grow"), growsStack);
   test(cstr("P54 /proc shows all tasks of an address space alike"), procShowsBoth);
-  test(cstr("clone without SIGCHLD is waited for with WCLONE or WALL"), waitsForClones);
-  test(cstr("clone without SIGCHLD ends after exec and with pid 1 for a parent like any child"), clonesBecomeUsual);
-  test(cstr("clone tells pids where the flags say"), tellsPids);
-  test(cstr("clone refuses what it cannot honour"), refusesFlags);
-  test(cstr("clone without CLONE_VM is fork"), cloneForks);
   return testEnd();
 }
