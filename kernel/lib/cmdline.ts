@@ -6,6 +6,7 @@
  *     fork=copy|share|auto   what fork does with page tables     init=PATH     the first program
  *     poison=on|off     fill and check freed frames              failalloc=N   the Nth allocation after boot fails
  *     wp=on|off         whether the CPU checks the kernel's writes to user memory (CR0.WP), or the kernel itself
+ *     rmap=on|off       whether memory management knows which ptes map a page
  *     quiet             no lines of the kernel's own on the console, so that a program's output stands alone
  *
  * An argument of init that begins with a double quote runs to the next one, blanks included.
@@ -33,6 +34,8 @@ export class BootOptions {
   quiet: bool = false;
   /** The CPU protects read-only user pages from the kernel too. */
   writeProtect: bool = true;
+  /** There is a reverse map. */
+  reverseMap: bool = true;
   /** 0: no allocation fails on purpose. */
   failAllocation: u32 = 0;
   /** Kernel address of init's path. */
@@ -69,6 +72,11 @@ function setWriteProtect(value: usize, bytes: u32): bool {
   return !bootOptions.writeProtect || spanEquals(value, bytes, cstr("on"));
 }
 
+function setReverseMap(value: usize, bytes: u32): bool {
+  bootOptions.reverseMap = !spanEquals(value, bytes, cstr("off"));
+  return !bootOptions.reverseMap || spanEquals(value, bytes, cstr("on"));
+}
+
 function setFailAllocation(value: usize, bytes: u32): bool {
   const number = parseDecimal(value, bytes);
   if (number >= 0) bootOptions.failAllocation = u32(number);
@@ -87,6 +95,7 @@ function applySetting(key: usize, keyBytes: u32, value: usize, bytes: u32): bool
   if (spanEquals(key, keyBytes, cstr("poison"))) return setPoison(value, bytes);
   if (spanEquals(key, keyBytes, cstr("failalloc"))) return setFailAllocation(value, bytes);
   if (spanEquals(key, keyBytes, cstr("wp"))) return setWriteProtect(value, bytes);
+  if (spanEquals(key, keyBytes, cstr("rmap"))) return setReverseMap(value, bytes);
   return false;
 }
 
@@ -120,6 +129,7 @@ function findEquals(word: usize, end: usize): usize {
 export function parseCommandLine(line: usize): void {
   bootOptions.forkMode = DEFAULT_FORK_MODE;
   bootOptions.writeProtect = true;
+  bootOptions.reverseMap = true;
   bootOptions.initPath = initPath;
   setInit(cstr("/bin/init"), 9);
   let word = skipBlanks(line);
@@ -160,6 +170,7 @@ export function printSettings(text: TextBuffer): void {
   const format = cstr("fork=%s init=%s poison=%s failalloc=%u");
   formatText(bufferByte, changetype<usize>(text), format, fork, initPath, poison, bootOptions.failAllocation);
   if (!bootOptions.writeProtect) formatText(bufferByte, changetype<usize>(text), cstr(" wp=off"), 0, 0, 0, 0);
+  if (!bootOptions.reverseMap) formatText(bufferByte, changetype<usize>(text), cstr(" rmap=off"), 0, 0, 0, 0);
   if (load<u8>(bootOptions.initArguments) != 0) {
     formatText(bufferByte, changetype<usize>(text), cstr(" -- %s"), bootOptions.initArguments, 0, 0, 0);
   }

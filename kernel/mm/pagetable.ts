@@ -5,7 +5,7 @@
  *
  * `copyTable` is the work that fork=copy does at fork and fork=share does at the first write: it is Linux 2.4's
  * copy_page_range for one table, with the rmap entry of Linux 2.5. Its loop is the most executed of the kernel.
- * May import paging, vmalist, page, pagealloc, rmap, shmem.
+ * May import paging, vmalist, page, pagealloc, rmap, shmem; plainptes for a kernel without reverse map.
  */
 import {
   ENTRIES,
@@ -22,6 +22,7 @@ import {
 import { PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT } from "./layout";
 import { FrameKind, Frames, Page, TablePage } from "./page";
 import { allocZeroedFrame, frameToVirt, freeFrame } from "./pagealloc";
+import { copyPlainPtes, zapPlainPtes } from "./plainptes";
 import {
   chainReserve,
   chainUnreserve,
@@ -30,6 +31,7 @@ import {
   pageRemoveRmap,
   Rmap,
   rmapEntry,
+  rmapKept,
   rmapNext,
 } from "./rmap";
 import { putPage } from "./shmem";
@@ -92,14 +94,16 @@ export function copyTable(from: usize, first: Vma | null): u32 {
       const end = min<u32>(vma.end, slotEnd);
       const firstPte = from + ((start - slotStart) >> 10);
       const endPte = from + ((end - slotStart) >> 10);
-      if ((vma.flags & VM_SHARED) != 0) copyPtes(firstPte, endPte, to - from, 0xffffffff);
+      const shared = (vma.flags & VM_SHARED) != 0;
+      if (!rmapKept) copyPlainPtes(firstPte, endPte, to - from, shared ? 0xffffffff : ~PTE_WRITE);
+      else if (shared) copyPtes(firstPte, endPte, to - from, 0xffffffff);
       else copyPtes(firstPte, endPte, to - from, ~PTE_WRITE);
       vma = vma.next;
     }
     const table = changetype<TablePage>(Frames.page(frame));
     // Every pte that maps a frame lies in a mapping, so all of them have been copied.
     table.present = reserve;
-    vmstat.rmapAdded += reserve;
+    if (rmapKept) vmstat.rmapAdded += reserve;
   }
   chainUnreserve(reserve);
   return frame;
@@ -126,6 +130,10 @@ export function zapPtes(first: usize, end: usize): void {
   const table = changetype<TablePage>(Frames.ofAddress(first));
   let left = table.present;
   if (left == 0) return;
+  if (!rmapKept) {
+    zapPlainPtes(first, end, table);
+    return;
+  }
   for (let pte = first; pte < end; pte += 4) {
     const entry = Entry.load(pte);
     if ((entry & PTE_MAPPED) == 0) continue;

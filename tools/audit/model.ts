@@ -52,7 +52,7 @@ const CONSTANTS = {
   taskNameBytes: "task/task/TASK_NAME_BYTES",
 } as const;
 
-const VARIABLES = ["memMap", "frameLimit", "freeCount"] as const;
+const VARIABLES = ["memMap", "frameLimit", "freeCount", "rmapKept"] as const;
 
 type Fields = { [Struct in keyof typeof FIELDS]: Record<(typeof FIELDS)[Struct][number], number> };
 type Constants = Record<keyof typeof CONSTANTS, number>;
