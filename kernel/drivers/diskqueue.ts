@@ -95,6 +95,21 @@ export function diskPollEnd(): void {
   pollDepth--;
 }
 
+/** Whether requests are waited for by polling now. */
+export function diskIsPolled(): bool {
+  return pollDepth != 0;
+}
+
+/** Polling: takes whatever is with the drive one step further, if there is anything. */
+export function diskPoll(): void {
+  if (isRunning) advance(idePoll());
+}
+
+/** The request of the current task: over, unless the task has submitted it. */
+export function diskRequest(): DiskRequest {
+  return currentTask().diskRequest;
+}
+
 function finish(request: DiskRequest, result: i32): void {
   request.result = result;
   request.isOver = true;
@@ -185,12 +200,13 @@ export function diskWait(request: DiskRequest): i32 {
 }
 
 function perform(sector: u32, count: u32, buffer: usize, isWrite: bool, isFlush: bool): i32 {
-  const request = currentTask().diskRequest;
+  const request = diskRequest();
   request.sector = sector;
   request.count = count;
   request.buffer = buffer;
   request.isWrite = isWrite;
   request.isFlush = isFlush;
+  request.onDone = 0;
   diskSubmit(request);
   return diskWait(request);
 }

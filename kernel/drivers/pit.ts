@@ -7,6 +7,7 @@
 import { outb } from "../abi/intrinsics";
 import { TICKS_PER_SECOND } from "../abi/structs";
 import { expireAlarms } from "../task/alarm";
+import { evictionTick } from "../task/reclaim";
 import { schedulerTick } from "../task/sched";
 import { wakeSleepers } from "../task/timer";
 import { diskTick } from "./diskqueue";
@@ -31,6 +32,7 @@ function timerInterrupt(): void {
   tickCount++;
   wakeSleepers(tickCount);
   expireAlarms(tickCount);
+  evictionTick();
   diskTick();
   schedulerTick();
 }

@@ -5,8 +5,8 @@
  * There is no swap with it, so a pte maps a frame or is 0.
  * May import paging, page, pagealloc, shmem. Source: Linux 2.4 (mm/memory.c: copy_page_range, zap_pte_range).
  */
-import { ENTRIES, Entry, PTE_MAPPED } from "../arch/i386/paging";
-import { FrameKind, Frames, frameLimit, KIND_MASK, TablePage } from "./page";
+import { ENTRIES, Entry, PTE_DIRTY, PTE_MAPPED } from "../arch/i386/paging";
+import { FrameKind, Frames, frameLimit, KIND_MASK, PAGE_DIRTY, TablePage } from "./page";
 import { frameToVirt } from "./pagealloc";
 import { putPage, SharedObject } from "./shmem";
 
@@ -30,6 +30,7 @@ export function zapPlainPtes(first: usize, end: usize, table: TablePage): void {
     if ((entry & PTE_MAPPED) == 0) continue;
     Entry.store(pte, 0);
     const page = Frames.ofEntry(entry);
+    if (page.object != 0 && (entry & PTE_DIRTY) != 0) page.flags |= PAGE_DIRTY;
     if (page.count == 1) putPage(page);
     else page.count--;
     left--;

@@ -18,6 +18,7 @@ import { frameToVirt } from "../mm/layout";
 import { FrameKind } from "../mm/page";
 import { allocPages, freeFrames, freePages } from "../mm/pagealloc";
 import { Mm } from "../mm/vma";
+import { haveFrames } from "../mm/vmscan";
 import { TaskQueue } from "./queue";
 import { SIGNAL_TABLE_BYTES, SignalTable } from "./sigtable";
 
@@ -182,7 +183,7 @@ export function tasksInit(): void {
 
 /** Whether one more task may be made: below the limit, and enough frames left over for those who run. */
 export function mayCreateTask(): bool {
-  return taskCount < taskLimit && freeFrames() > forkReserve;
+  return taskCount < taskLimit && haveFrames(forkReserve);
 }
 
 function hashSlot(pid: u32): usize {
@@ -220,22 +221,37 @@ function allocatePid(): u32 {
   return lastPid;
 }
 
+/** A block with a Task in it, all zero, whose disk request is over. Null when there is no memory. */
+function newBlock(): Task | null {
+  const frame = allocPages(TASK_ORDER, FrameKind.Kernel);
+  if (frame == 0) return null;
+  const task = changetype<Task>(frameToVirt(frame));
+  memory.fill(changetype<usize>(task), 0, offsetof<Task>() + offsetof<DiskRequest>() + FILE_TABLE_BYTES);
+  store<u32>(guardAddress(task), GUARD);
+  task.frame = frame;
+  task.diskRequest.isOver = true;
+  return task;
+}
+
 /**
  * A new task with a pid, a stack, no address space, no files, no handlers, no parent, in no queue; every field that fork
  * does not set is zero. Null when there is no memory; the caller has asked mayCreateTask.
  */
 export function createTask(): Task | null {
-  const frame = allocPages(TASK_ORDER, FrameKind.Kernel);
-  if (frame == 0) return null;
-  const task = changetype<Task>(frameToVirt(frame));
-  memory.fill(changetype<usize>(task), 0, changetype<usize>(task.signals) - changetype<usize>(task));
-  store<u32>(guardAddress(task), GUARD);
-  task.frame = frame;
+  const task = newBlock();
+  if (task === null) return null;
   task.pid = allocatePid();
   const slot = hashSlot(task.pid);
   task.hashNext = changetype<Task>(load<usize>(slot));
   store<usize>(slot, changetype<usize>(task));
   taskCount++;
+  return task;
+}
+
+/** The task of the kernel's own (reclaim.ts), with a pid that no process has: findTask does not find it. Null when there is no memory. */
+export function createKernelTask(): Task | null {
+  const task = newBlock();
+  if (task !== null) task.pid = MAX_PID + 1;
   return task;
 }
 

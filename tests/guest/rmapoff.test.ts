@@ -5,6 +5,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { AuditWatch } from "../../tools/audit/watch";
+import { swapDisk } from "../../tools/disk/swaparea";
 import { kernelLayout } from "../../tools/image/layout";
 import { builtImages, guestTests, MODES, machineFor, runGuest, testCommandLine } from "./guest";
 
@@ -38,6 +39,13 @@ for (const mode of MODES) {
     });
   }
 }
+
+test("swap is refused", () => {
+  const commandLine = `swap=on ${SETTINGS} -- /bin/true`;
+  const { output, stop } = runGuest(built, { commandLine, disk: swapDisk(1) });
+  assert.match(output, /^no swap: /m);
+  assert.equal(stop, { reason: "exit", value: 0 });
+});
 test.run();
 
 for (const program of ["fork", "fault", "unmap", "memory", "filemap", "remap"]) {
