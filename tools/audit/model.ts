@@ -65,6 +65,7 @@ const VARIABLES = [
   "memMap",
   "frameLimit",
   "freeCount",
+  "rmapKept",
   "activeFrames",
   "inactiveFrames",
   "swapSlots",

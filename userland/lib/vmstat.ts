@@ -81,3 +81,9 @@ export function forkShares(): bool {
   assert(readFile(cstr("/proc/cmdline"), scratch, VMSTAT_BYTES) >= 0, "/proc/cmdline can be read");
   return strstr(scratch, cstr("fork=copy")) == 0;
 }
+
+/** Whether the kernel keeps a reverse map (rmap=on). */
+export function rmapKept(): bool {
+  assert(readFile(cstr("/proc/cmdline"), scratch, VMSTAT_BYTES) >= 0, "/proc/cmdline can be read");
+  return strstr(scratch, cstr(" rmap=off")) == 0;
+}
