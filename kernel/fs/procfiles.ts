@@ -1,10 +1,12 @@
 /**
  * The files of /proc: one table, a row each. A row has a name and either a printer, of a text (proctext.ts), or a function that
- * reads, of records. First come those of /proc itself, then those of each process.
+ * reads, of records, or one that takes a decimal number that is written to the file. First come those of /proc itself, then those of each process.
  *
  *     /proc/vmstat        every counter of kernel/mm/vmstat.ts, a line `name value` each, and what is in use now
  *     /proc/meminfo       what memory is used for, in kB: `Name: value kB`
  *     /proc/cmdline       the command line as it was understood, defaults included
+ *     /proc/reclaim       a number that is written to it: evicts so many pages now, if it can
+ *     /proc/failalloc     a number n that is written to it: the n-th allocation from now fails (tests)
  *     /proc/PID/status    Name, State, Pid, PPid, and its memory: procmaps.ts
  *     /proc/PID/maps      its mappings: procmaps.ts
  *     /proc/PID/tables    its page tables: proctables.ts
@@ -17,18 +19,21 @@ import { cstr } from "../abi/intrinsics";
 import { printSettings } from "../lib/cmdline";
 import { bufferByte, formatText, TextBuffer } from "../lib/format";
 import { PAGE_SHIFT } from "../mm/layout";
+import { activeFrames, inactiveFrames } from "../mm/lru";
 import { FrameKind } from "../mm/page";
-import { freeFrames, totalFrames } from "../mm/pagealloc";
+import { failAllocation, freeFrames, totalFrames } from "../mm/pagealloc";
 import { chainBytes } from "../mm/rmap";
+import { swapFreeSlots, swapSlots } from "../mm/swap";
+import { shrinkNow } from "../mm/vmscan";
 import { framesOfKind, VMSTAT_COUNT, vmstatName, vmstatValue } from "../mm/vmstat";
 import { Task, TaskState } from "../task/task";
 import { printMaps, printMemory } from "./procmaps";
 import { printPages, printTables, readPageMap } from "./proctables";
 import { END_OF_TEXT, ProcFile } from "./proctext";
 
-const ROW_BYTES: u32 = 12;
+const ROW_BYTES: u32 = 16;
 const MOST_ROWS: u32 = 16;
-const table: usize = memory.data(192, 4);
+const table: usize = memory.data(256, 4);
 
 /** Rows in use, and how many of them are of /proc itself. */
 export let procFileCount: u32 = 0;
@@ -53,12 +58,18 @@ export function procFilesInit(): void {
   add(cstr("vmstat")).print = printVmStat;
   add(cstr("meminfo")).print = printMemInfo;
   add(cstr("cmdline")).print = printCommandLine;
+  add(cstr("reclaim")).command = reclaim;
+  add(cstr("failalloc")).command = failAllocation;
   procRootFileCount = procFileCount;
   add(cstr("status")).print = printStatus;
   add(cstr("maps")).print = printMaps;
   add(cstr("tables")).print = printTables;
   add(cstr("pages")).print = printPages;
   add(cstr("pagemap")).read = readPageMap;
+}
+
+function reclaim(pages: u32): void {
+  shrinkNow(pages);
 }
 
 function print(text: TextBuffer, format: usize, a: u32, b: u32): void {
@@ -85,8 +96,10 @@ function printMemInfo(text: TextBuffer, _task: Task, _cursor: u32): u32 {
   printFrames(text, cstr("PageTables:  "), framesOfKind(FrameKind.Table) + framesOfKind(FrameKind.Directory));
   printFrames(text, cstr("ReverseMaps: "), framesOfKind(FrameKind.Chain));
   printFrames(text, cstr("KernelOther: "), framesOfKind(FrameKind.Kernel));
-  printFrames(text, cstr("SwapTotal:   "), 0);
-  printFrames(text, cstr("SwapFree:    "), 0);
+  printFrames(text, cstr("SwapTotal:   "), swapSlots == 0 ? 0 : swapSlots - 1);
+  printFrames(text, cstr("SwapFree:    "), swapFreeSlots);
+  printFrames(text, cstr("Active:      "), activeFrames);
+  printFrames(text, cstr("Inactive:    "), inactiveFrames);
   return END_OF_TEXT;
 }
 

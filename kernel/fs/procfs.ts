@@ -10,6 +10,7 @@ import { cstr } from "../abi/intrinsics";
 import { errorPointer, isError } from "../lib/errptr";
 import { bufferByte, formatText, TextBuffer } from "../lib/format";
 import { parseDecimal, spanEquals, stringLength } from "../lib/string";
+import { copyFromUser } from "../mm/uaccess";
 import { currentTask, findTask, nextTask, Task } from "../task/task";
 import { File } from "./file";
 import {
@@ -39,6 +40,10 @@ const directoryOperations: FileOperations = changetype<FileOperations>(memory.da
 const fileOperations: FileOperations = changetype<FileOperations>(memory.data(FILE_OPERATIONS_BYTES));
 /** Digits of the pid that nextEntry names. */
 const pidName: usize = memory.data(16);
+/** What procWrite reads a number from. */
+const numberText: usize = memory.data(16);
+const NUMBER_BYTES: u32 = 16;
+const LINE_FEED: u8 = 0x0a;
 const nameText: TextBuffer = changetype<TextBuffer>(memory.data(8, 4));
 
 /** Puts /proc into the tree. Once, at boot. */
@@ -48,6 +53,7 @@ export function procInit(): void {
   directoryOperations.nextEntry = procNextEntry;
   fileOperations.open = procOpen;
   fileOperations.read = procRead;
+  fileOperations.write = procWrite;
   fileOperations.release = textRelease;
   const node = createNode(rootDirectory(), cstr("proc"), 4, S_IFDIR | 0o555, directoryOperations);
   if (isError(node)) return;
@@ -63,7 +69,7 @@ function numberOf(row: u32, pid: u32): u32 {
 
 function makeInode(directory: Inode, row: u32, pid: u32): usize {
   const isDirectory = row == TASK_DIRECTORY;
-  const mode = isDirectory ? S_IFDIR | 0o555 : S_IFREG | 0o444;
+  const mode = isDirectory ? S_IFDIR | 0o555 : S_IFREG | (procFile(row).command === null ? 0o444 : 0o200);
   const inode = createInode(mode, isDirectory ? directoryOperations : fileOperations);
   if (inode === null) return errorPointer(Errno.ENOMEM);
   inode.number = numberOf(row, pid);
@@ -125,7 +131,8 @@ function taskOf(file: File): Task | null {
 }
 
 function procOpen(file: File): i32 {
-  if (file.writable) return -Errno.EACCES;
+  const isCommand = procFile(file.inode.extra).command !== null;
+  if (isCommand ? file.readable : file.writable) return -Errno.EACCES;
   if (taskOf(file) === null) return -Errno.ESRCH;
   return procFile(file.inode.extra).print === null ? 0 : textOpen(file);
 }
@@ -139,4 +146,16 @@ function procRead(file: File, buffer: usize, bytes: u32): i32 {
   if (print !== null) return textRead(file, buffer, bytes, print, task);
   const read = row.read;
   return read === null ? -Errno.EINVAL : read(file, task, buffer, bytes);
+}
+
+/** Takes a decimal number, with the end of its line or without. -EINVAL for anything else. */
+function procWrite(file: File, buffer: usize, bytes: u32): i32 {
+  const command = procFile(file.inode.extra).command;
+  if (command === null || bytes > NUMBER_BYTES) return -Errno.EINVAL;
+  if (copyFromUser(numberText, buffer, bytes) != 0) return -Errno.EFAULT;
+  const hasLineEnd = bytes != 0 && load<u8>(numberText + bytes - 1) == LINE_FEED;
+  const value = parseDecimal(numberText, hasLineEnd ? bytes - 1 : bytes);
+  if (value < 0) return -Errno.EINVAL;
+  command(u32(value));
+  return i32(bytes);
 }

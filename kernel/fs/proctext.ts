@@ -27,14 +27,17 @@ export const END_OF_TEXT: u32 = 0xffffffff;
 type ProcPrinter = (text: TextBuffer, task: Task, cursor: u32) => u32;
 /** Reads from a file's position on, as fileRead does; `task` as above. */
 type ProcReader = (file: File, task: Task, buffer: usize, bytes: u32) => i32;
+/** Does what a number that was written to the file asks for. */
+type ProcCommand = (value: u32) => void;
 
-/** A file of /proc: it has the one function or the other. */
+/** A file of /proc: it has one of the functions. */
 @unmanaged
 export class ProcFile {
   /** ASCIIZ. */
   name: usize = 0;
   print: ProcPrinter | null = null;
   read: ProcReader | null = null;
+  command: ProcCommand | null = null;
 }
 
 @unmanaged

@@ -36,8 +36,8 @@ export let swapFreeSlots: u32 = 0;
 /** No slot is given out while the area is being given up. */
 let closing: bool = false;
 /** Address of the words, and log2 of the frames that they take. */
-let table: usize = 0;
-let tableOrder: u32 = 0;
+let slotWords: usize = 0;
+let slotWordsOrder: u32 = 0;
 let firstSector: u32 = 0;
 /** Where to look for a free slot first. */
 let nextSlot: u32 = 1;
@@ -46,7 +46,7 @@ let nextSlot: u32 = 1;
 const cacheMark: usize = memory.data(4, 4);
 
 function wordsOf(slot: u32): usize {
-  return table + (slot << SLOT_WORDS_SHIFT);
+  return slotWords + (slot << SLOT_WORDS_SHIFT);
 }
 
 /** Entries that name a slot. */
@@ -82,9 +82,9 @@ export function swapOpen(sector: u32, slots: u32): bool {
   while ((PAGE_BYTES as u32) << order < bytes) order++;
   const frame = allocPages(order, FrameKind.Kernel);
   if (frame == 0) return false;
-  table = frameToVirt(frame);
-  tableOrder = order;
-  memory.fill(table, 0, bytes);
+  slotWords = frameToVirt(frame);
+  slotWordsOrder = order;
+  memory.fill(slotWords, 0, bytes);
   firstSector = sector;
   nextSlot = 1;
   swapSlots = min<u32>(slots, MAX_SLOTS);
@@ -111,7 +111,7 @@ export function swapEmptyCache(): void {
 
 /** Ends the use of the area, no slot of which is in use. */
 export function swapClose(): void {
-  freePages(virtToFrame(table), tableOrder);
+  freePages(virtToFrame(slotWords), slotWordsOrder);
   swapSlots = 0;
   swapFreeSlots = 0;
   closing = false;
