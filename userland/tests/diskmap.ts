@@ -12,6 +12,7 @@ import {
   exit,
   flush,
   fork,
+  freeFrames,
   fstat,
   fsync,
   isError,
@@ -450,6 +451,8 @@ function readOnly(): void {
 function largerThanMemory(): void {
   const fd = openDisk();
   const pages = u32(lseek(fd, 0, SEEK_END)) / PAGE;
+  assert(pages > freeFrames(), "memory has not room for all");
+  const before = counter(cstr("pages_reclaimed"));
   mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 0, pages);
   for (let i: u32 = 0; i < pages; i++) writePage(i, wordOf(i));
   flush();
@@ -464,6 +467,7 @@ function largerThanMemory(): void {
   waitSuccess(pid);
   for (let i: u32 = 0; i < pages; i++) assert(same(readPage(i), i % 3 == 0 ? ~wordOf(i) : wordOf(i)), "each is right");
   for (let i: u32 = 0; i < pages; i += 7) assert(same(readWord(fd, i * PAGE), readPage(i)), "by read(2) as well");
+  assert(counter(cstr("pages_reclaimed")) - before > pages, "pages made room for others");
 }
 
 export function main(argc: i32, argv: usize): i32 {
