@@ -11,6 +11,7 @@ import {
   sysDup,
   sysDup2,
   sysFcntl,
+  sysFsync,
   sysFtruncate,
   sysFtruncate64,
   sysIoctl,
@@ -19,6 +20,7 @@ import {
   sysPipe,
   sysRead,
   sysReadv,
+  sysSync,
   sysWrite,
   sysWritev,
 } from "./file";
@@ -169,6 +171,9 @@ export function syscallInit(): void {
   serve(Syscall.Fcntl, sysFcntl);
   serve(Syscall.Fcntl64, sysFcntl);
   serve(Syscall.Ioctl, sysIoctl);
+  serve(Syscall.Fsync, sysFsync);
+  serve(Syscall.Fdatasync, sysFsync);
+  serve(Syscall.Sync, sysSync);
   serve(Syscall.Lseek, sysLseek);
   serve(Syscall.LlSeek, sysLlSeek);
   serve(Syscall.Ftruncate, sysFtruncate);
