@@ -2,7 +2,8 @@
  * Every frame: I4 (a data frame's reverse map is the set of ptes that map it), its references, that only data frames are mapped, the
  * copy-on-write rule, frames in use by kind. May import view.
  *
- * A chain is right when it has as many entries as ptes map the frame, each names such a pte, and none comes twice.
+ * A chain is right when it has as many entries as ptes map the frame, each names such a pte, and none comes twice. A kernel that
+ * was booted with rmap=off keeps none.
  */
 import { Broken, hex, type Space, type View } from "./view";
 
@@ -11,11 +12,11 @@ type Seen = Uint32Array;
 
 export function auditFrames(view: View): void {
   const { table, directory, chain, data, frameKinds, framesInUse } = view.model.constants;
-  const { mapCount } = view;
+  const { mapCount, frames } = view;
   const seen: Seen = new Uint32Array(view.tables.length * 32);
   let blocks = 0;
   for (const frame of view.framesOf(data)) blocks += auditData(view, frame, seen);
-  for (let frame = 0; frame < view.frames; frame++) {
+  for (let frame = 0; frame < frames; frame++) {
     if (mapCount[frame] === 0 || view.kind(frame) === data) continue;
     const what = `a ${nameOf(view, view.kind(frame))} frame is mapped by ${mapCount[frame]} ptes`;
     view.report("frames", what, ownerOf(view, frame));
@@ -53,7 +54,10 @@ function auditData(view: View, frame: number, seen: Seen): number {
   const { Page } = view.model.fields;
   const page = view.page(frame);
   const ptes = mapCount[frame];
-  const blocks = auditRmap(view, frame, words[page + Page.rmap], seen);
+  const rmap = words[page + Page.rmap];
+  let blocks = 0;
+  if (view.word(view.model.variables.rmapKept) !== 0) blocks = auditRmap(view, frame, rmap, seen);
+  else if (rmap !== 0) view.report("I4", `rmap is ${hex(rmap)} with rmap=off`, ownerOf(view, frame));
   const owned = words[page + Page.object] !== 0 ? 1 : 0;
   const count = words[page + Page.count];
   if (count !== ptes + owned) {

@@ -18,11 +18,11 @@ function auditObject(view: View, object: number): void {
   const { SharedObject, Page } = view.model.fields;
   const { swappedPlace, data } = view.model.constants;
   const root = view.word(object + SharedObject.root * 4);
-  for (let i = 0; root !== 0 && i < ENTRIES; i++) {
+  if (root === 0) return;
+  for (const i of view.entriesAt(root)) {
     const leaf = view.word(root + i * 4);
-    for (let j = 0; leaf !== 0 && j < ENTRIES; j++) {
+    for (const j of view.entriesAt(leaf)) {
       const place = view.word(leaf + j * 4);
-      if (place === 0) continue;
       if ((place & swappedPlace) !== 0) {
         view.swapEntry((place & ~swappedPlace) >>> 0);
         continue;

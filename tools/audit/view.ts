@@ -1,10 +1,11 @@
 /**
  * What one audit works on: the guest's memory as words, what has been read of it so far, and the differences found. May import
- * model, cpu's types.
+ * model, entries.
  *
  * Invariants: read only, and it depends on no code of the kernel: a pointer that leads out of memory is a finding, never an
  * error of ours.
  */
+import { FrameEntries } from "./entries";
 import type { Model } from "./model";
 
 /** One difference between what the kernel keeps and what its memory says. */
@@ -30,11 +31,13 @@ export interface Mapping {
   sourceBytes: number;
 }
 
-/** An address space, and the process that it was first found in. */
+/** An address space, and the process with the lowest pid of those that use it. */
 export interface Space {
   mm: number;
   pid: number;
   name: string;
+  /** How many tasks use it. */
+  tasks: number;
   /** Frame of its directory. */
   directory: number;
   /** Lowest first. */
@@ -80,6 +83,8 @@ export class View {
   constructor(
     readonly words: Uint32Array,
     readonly model: Model,
+    /** What earlier views of the same RAM have read of tables. */
+    readonly entries = new FrameEntries(words),
   ) {
     this.frames = this.word(model.variables.frameLimit);
     const memMap = this.word(model.variables.memMap);
@@ -99,11 +104,8 @@ export class View {
     const { words, frames, pages, kinds, byKind } = this;
     const { kindMask, free, pageStructShift } = this.model.constants;
     const step = 2 ** (pageStructShift - 2);
-    for (let frame = 0, page = pages; frame < frames; frame++, page += step) {
-      const kind = words[page] & kindMask;
-      kinds[frame] = kind;
-      if (kind !== free) byKind[kind].push(frame);
-    }
+    for (let frame = 0, page = pages; frame < frames; frame++, page += step) kinds[frame] = words[page] & kindMask;
+    for (let frame = 0; frame < frames; frame++) if (kinds[frame] !== free) byKind[kinds[frame]].push(frame);
   }
 
   /** Index in `words` of a kernel virtual address. Throws Broken. */
@@ -118,6 +120,13 @@ export class View {
   /** The word at a kernel virtual address. Throws Broken. */
   word(address: number): number {
     return this.words[this.index(address)];
+  }
+
+  /** Indices of the words that are not 0 in the frame that begins at a kernel virtual address. Throws Broken. */
+  entriesAt(address: number): readonly number[] {
+    const index = this.index(address);
+    if (index % 1024 !== 0) throw new Broken(`the address ${hex(address)} is not that of a frame`);
+    return this.entries.of(index >>> 10);
   }
 
   /** Word index of the struct Page of a frame. */

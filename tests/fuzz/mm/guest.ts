@@ -16,14 +16,15 @@ import { Mark } from "../../../kernel/abi/marks";
 import { Auditor } from "../../../tools/audit/auditor";
 import { swapDisk } from "../../../tools/disk/swaparea";
 import type { KernelLayout } from "../../../tools/image/layout";
+import { buildInitrd } from "../../../tools/image/ustar";
 import { Say } from "../../../userland/fuzz/format";
 import { encode, hasSwap, type Program, type Ticks, type Variant } from "./program";
 
 export interface GuestImages {
   kernel: Uint8Array;
   layout: KernelLayout;
-  /** An initrd with the guest program as /bin/mm. */
-  initrd: Uint8Array;
+  /** The guest program, userland/fuzz/mm.ts. */
+  program: Uint8Array;
 }
 
 /** What a process said: word index of the operation, value, and so on in turn. */
@@ -43,10 +44,12 @@ export interface Outcome {
   instructions: number;
 }
 
-/** RAM of most machines, and of one on which programs do not fit without swap; their disk. */
-const MEMORY_MB = 8;
-const TIGHT_MB = 4;
-const SWAP_MB = 8;
+/** RAM of most machines; programs use 0.8 MB at most. */
+const MEMORY_MB = 4;
+/** RAM of one on which they do not fit without swap, and bytes of it that the initrd takes up. */
+const TIGHT_MB = 3;
+const TIGHT_PADDING = 1120 << 10;
+const SWAP_MB = 4;
 /** A TLB that hardly ever evicts: a translation that nobody flushes stays. */
 const LARGE_TLB: TlbGeometry = { ...STANDARD_TLB, sets: 256 };
 
@@ -109,7 +112,12 @@ export class FuzzGuest {
       onSerial: (bytes) => (this.console += Buffer.from(bytes).toString("latin1")),
     });
     const commandLine = `quiet fork=${mode} ${settings} init=/bin/mm`;
-    this.machine.loadMultiboot(images.kernel, { commandLine, modules: [images.initrd] });
+    const padding = variant === "tight" ? TIGHT_PADDING : 0;
+    const initrd = buildInitrd([
+      { name: "bin/mm", data: images.program, mode: 0o755 },
+      { name: "padding", data: new Uint8Array(padding), mode: 0o644 },
+    ]);
+    this.machine.loadMultiboot(images.kernel, { commandLine, modules: [initrd] });
     this.machine.onEvent((event) => this.heard(event));
     this.auditor = new Auditor(this.machine, images.layout);
     this.reset([], 0);

@@ -1,9 +1,8 @@
-/** The kernel and the fuzzer's initrd, by way of the image cache. May import tools/compiler, tools/image. */
+/** The kernel and the fuzzer's guest program, by way of the image cache. May import tools/compiler, tools/image. */
 import path from "node:path";
 import { buildKernel, buildProgram, findRoot } from "../../../tools/compiler/index";
 import { ImageCache } from "../../../tools/image/cache";
 import { kernelLayout } from "../../../tools/image/layout";
-import { buildInitrd } from "../../../tools/image/ustar";
 import type { GuestImages } from "./guest";
 
 const PROGRAM = "userland/fuzz/mm.ts";
@@ -16,5 +15,5 @@ export async function fuzzImages(other?: Uint8Array): Promise<GuestImages> {
   const program = await cache.get(PROGRAM, () => buildProgram(path.resolve(root, PROGRAM), { root }));
   const layout = kernelLayout(kernel);
   if (layout === undefined) throw new Error("the kernel carries no layout");
-  return { kernel, layout, initrd: buildInitrd([{ name: "bin/mm", data: program, mode: 0o755 }]) };
+  return { kernel, layout, program };
 }
