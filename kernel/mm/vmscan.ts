@@ -73,7 +73,7 @@ export function shrinkNow(wanted: u32): u32 {
 export function shrinkLists(wanted: u32): u32 {
   let freed: u32 = 0;
   let looks = ROUNDS * (activeFrames + inactiveFrames);
-  while (freed < wanted && looks != 0) {
+  while (freed < wanted && looks != 0 && activeFrames + inactiveFrames != 0) {
     if (inactiveFrames == 0 || inactiveFrames < activeFrames >> 1) {
       looks--;
       ageActive();
