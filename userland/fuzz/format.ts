@@ -128,6 +128,8 @@ export const enum Op {
   Name = 29,
   /** pages: so many are evicted, if they can be */
   Reclaim = 30,
+  /** process: it begins in this one's memory and on its stack, which waits until the other has ended or called exec */
+  Vfork = 31,
 }
 
 /** What a SIGSEGV or SIGBUS does. */

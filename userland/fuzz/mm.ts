@@ -33,6 +33,7 @@ import {
   pipe,
   read,
   unlink,
+  vfork,
   waitpid,
   write,
 } from "../lib/index";
@@ -43,9 +44,11 @@ import {
   becomeProcess,
   beginOperation,
   catchUserSignal,
+  currentOperation,
   fold,
   listOf,
   processNumber,
+  resultAddress,
   say,
   script,
   setBases,
@@ -115,6 +118,23 @@ function forkProcess(number: u32): void {
     noteChild(number, pid);
     say(pid < 0 ? pid : 0);
   }
+}
+
+/** The child's part of vfork; it uses this process's variables, too. */
+function vforkChild(number: usize): i32 {
+  runProcess(number);
+  return 0;
+}
+
+function vforkProcess(number: u32): void {
+  const own = processNumber();
+  const operation = currentOperation();
+  const result = resultAddress();
+  const pid = vfork(vforkChild, number);
+  becomeProcess(own, operation);
+  setResult(result);
+  noteChild(number, pid);
+  say(pid < 0 ? pid : 0);
 }
 
 /** exec of this program with the string at an address as its last argument; `next` is the operation to go on with. */
@@ -215,6 +235,9 @@ function runOperation(operation: usize, next: usize): void {
       break;
     case Op.Kill:
       killChild(arg(operation, 1), arg(operation, 2));
+      break;
+    case Op.Vfork:
+      vforkProcess(arg(operation, 1));
       break;
     case Op.Reclaim:
       reclaim(arg(operation, 1));

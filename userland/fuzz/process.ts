@@ -58,6 +58,10 @@ export function processNumber(): u32 {
   return process;
 }
 
+export function currentOperation(): usize {
+  return current;
+}
+
 /** Where the list of a process begins. */
 export function listOf(number: u32): usize {
   return script + (load<u32>(script + ((Script.Lists + number) << 2)) << 2);
@@ -89,6 +93,11 @@ export function setBases(heap: usize, stack: usize): void {
 /** What Base.Result is from now on. */
 export function setResult(address: usize): void {
   store<u32>(bases + (Base.Result << 2), address);
+}
+
+/** What Base.Result is. */
+export function resultAddress(): usize {
+  return load<u32>(bases + (Base.Result << 2));
 }
 
 /** The address of a place. */

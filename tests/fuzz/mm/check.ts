@@ -15,6 +15,10 @@ interface Walker {
   started: boolean;
   ended: boolean;
   hangs: boolean;
+  /** Its clock when it called exec. */
+  executed: number[] | undefined;
+  /** Whom it waits for in vfork. */
+  lends: Walker | undefined;
 }
 
 interface Message {
@@ -36,6 +40,8 @@ class Walk {
       started: number === 0,
       ended: false,
       hangs: false,
+      executed: undefined,
+      lends: undefined,
     }));
   }
 
@@ -44,7 +50,7 @@ class Walk {
     for (let moved = true; moved; ) {
       moved = false;
       for (const walker of this.walkers) {
-        while (walker.started && !walker.ended && !walker.hangs) {
+        while (walker.started && !walker.ended && !walker.hangs && this.hasMemory(walker)) {
           const operation = this.program.processes[walker.number][walker.next] ?? { op: Op.Exit, args: [0] };
           if (!this.isReady(operation)) break;
           const race = this.step(walker, operation);
@@ -55,6 +61,16 @@ class Walk {
     }
     const stuck = this.walkers.find(({ started, ended, hangs }) => started && !ended && !hangs);
     return stuck && `process ${stuck.number} waits for ever`;
+  }
+
+  /** Whether a process has not lent its memory, or has it back: then what was done there is over. */
+  private hasMemory(walker: Walker): boolean {
+    const { lends } = walker;
+    if (lends === undefined) return true;
+    if (!lends.ended && lends.executed === undefined) return false;
+    this.join(walker, lends.executed ?? lends.clock);
+    walker.lends = undefined;
+    return true;
   }
 
   private isReady({ op, args }: Operation): boolean {
@@ -91,7 +107,9 @@ class Walk {
       walker.hangs = true;
     }
     if (op === Op.Kill && other.hangs) other.ended = true;
-    if (op === Op.Fork && other) {
+    if (op === Op.Exec) walker.executed ??= [...walker.clock];
+    if (op === Op.Vfork) walker.lends = other;
+    if ((op === Op.Fork || op === Op.Vfork) && other) {
       other.started = true;
       other.result = walker.result;
       this.join(other, walker.clock);

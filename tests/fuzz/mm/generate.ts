@@ -69,6 +69,7 @@ class Generator {
       [4, (maker) => this.copy(maker)],
       [3, (maker) => this.fill(maker)],
       [9, (maker) => this.fork(maker)],
+      [3, (maker) => this.vfork(maker)],
       [7, (maker) => this.wait(maker)],
       [5, (maker) => this.end(maker)],
       [6, (maker) => this.map(maker)],
@@ -88,7 +89,7 @@ class Generator {
       [3, (maker) => this.signal(maker)],
       [1, (maker) => this.order.add(maker, Op.Name, this.usePlace(Base.Private), random.pick([1, 2, 100]))],
       [1, (maker) => this.doom(maker)],
-      [1, (maker) => this.exec(maker)],
+      [1, (maker) => this.exec(maker, this.usePlace(Base.Private))],
       [1, (maker) => this.kill(maker)],
       [3, (maker) => this.order.add(maker, Op.Reclaim, 1 + random.below(60))],
     ];
@@ -259,6 +260,26 @@ class Generator {
     for (let i = this.random.below(3); i > 0; i--) this.write(this.random.pick([maker, child]));
   }
 
+  /** The child uses and edits its parent's memory, and ends or calls exec. */
+  private vfork(maker: Maker): void {
+    const { random, order } = this;
+    if (order.makers.length >= MOST_PROCESSES) return;
+    order.vfork(maker, (child) => {
+      for (let i = random.below(6); i > 0; i--) {
+        const step = random.below(8);
+        if (step < 3) this.write(child);
+        else if (step === 3) this.read(child);
+        else if (step === 4) order.add(child, Op.Munmap, ...this.rangeToEdit(child));
+        else if (step === 5) order.add(child, Op.Mprotect, ...this.rangeToEdit(child), this.protection());
+        else if (step === 6) this.map(child);
+        else this.file(child);
+      }
+      // An exec that fails would leave the parent waiting, so its string is one that can be read.
+      if (random.oneIn(2) && child.intact.size > 0) this.exec(child, this.intactPlace(child));
+      else order.exit(child, random.below(64));
+    });
+  }
+
   private wait(maker: Maker): void {
     const child = [...maker.children].find(({ ended }) => ended);
     if (child === undefined) return;
@@ -338,7 +359,12 @@ class Generator {
   /** Where its frame can be written: a process that has no place for one is killed, and others would wait for it. */
   private signal(maker: Maker): void {
     if (maker.intact.size === 0) return;
-    this.order.add(maker, Op.Signal, place(Base.Private, this.random.pick([...maker.intact]) * PAGE + FRAME_ROOM));
+    this.order.add(maker, Op.Signal, this.intactPlace(maker) + FRAME_ROOM);
+  }
+
+  /** The start of a page that a process can read and write. */
+  private intactPlace({ intact }: Maker): number {
+    return place(Base.Private, this.random.pick([...intact]) * PAGE);
   }
 
   /** From here on faults end a process, or kill it; nobody hears of it any more but by its status. */
@@ -350,9 +376,8 @@ class Generator {
     if (this.random.oneIn(2)) this.order.add(maker, Op.Read, bad, 1, 4);
   }
 
-  private exec(maker: Maker): void {
-    const word = this.usePlace(Base.Private);
-    this.order.exec(maker, word);
+  private exec(maker: Maker, text: number): void {
+    this.order.exec(maker, text);
     this.map(maker);
     this.map(maker);
   }

@@ -48,7 +48,7 @@ export interface Outcome {
 const MEMORY_MB = 4;
 /** RAM of one on which they do not fit without swap, and bytes of it that the initrd takes up. */
 const TIGHT_MB = 3;
-const TIGHT_PADDING = 1120 << 10;
+const TIGHT_PADDING = 960 << 10;
 const SWAP_MB = 4;
 /** A TLB that hardly ever evicts: a translation that nobody flushes stays. */
 const LARGE_TLB: TlbGeometry = { ...STANDARD_TLB, sets: 256 };
@@ -69,6 +69,8 @@ const BUDGET = 2e7;
 const TICK_CYCLES = 1_000_016;
 /** Sleeps of the whole machine, with nobody woken, after which all processes are taken to wait for each other. */
 const MOST_SLEEPS = 40;
+/** How a run ends that uses up its budget, or in which nobody can go on. */
+export const ENDLESS = "does not end";
 const ASLEEP = "all wait for each other";
 const USER_RING = 3;
 const PROCESS_MASK = 15;
@@ -193,7 +195,7 @@ export class FuzzGuest {
       const left = lastInstret - machine.instret;
       const stop = machine.run({ maxInstructions: Math.min(left, this.untilPoint()), stopWhenIdle: true });
       if (stop.reason === "budget") {
-        if (machine.instret >= lastInstret) return "does not end";
+        if (machine.instret >= lastInstret) return ENDLESS;
         if (this.untilPoint() === 0) this.tick();
       } else if (stop.reason === "idle") {
         sleeps = this.returns === sleptAt ? sleeps + 1 : 0;

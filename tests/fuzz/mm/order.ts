@@ -22,6 +22,8 @@ export interface Maker {
   ended: boolean;
   /** May be killed at any operation: nobody can wait for a message from it. */
   doomed: boolean;
+  /** Has lent its memory to a child of vfork, and waits. */
+  lends: boolean;
   /** Children to wait for. */
   readonly children: Set<Maker>;
   /** What Base.Result shows: undefined for private memory. */
@@ -71,6 +73,7 @@ export class Order {
       clock: parent ? [...parent.clock] : [],
       ended: false,
       doomed: parent?.doomed ?? false,
+      lends: false,
       children: new Set(),
       result: parent?.result,
       locks: false,
@@ -124,13 +127,15 @@ export class Order {
       this.wait(maker, child, 0);
       return true;
     }
-    const witness = this.makers.find((one) => one !== maker && !one.ended && !one.doomed && isBehind(one));
+    const witness = this.makers.find(
+      (one) => one !== maker && !one.lends && !one.ended && !one.doomed && isBehind(one),
+    );
     return witness !== undefined && this.message(witness, maker, 1 + this.random.below(48));
   }
 
   /** A message from one process to another, or itself. False if there are no pipes left, or one cannot send. */
   message(from: Maker, to: Maker, bytes: number): boolean {
-    if (from.ended || from.doomed || to.ended || bytes > MOST_MESSAGE) return false;
+    if (from.ended || from.doomed || from.lends || to.ended || to.lends || bytes > MOST_MESSAGE) return false;
     const pipe = this.pipeFor(from, to, bytes);
     if (pipe === undefined) return false;
     this.add(from, Op.Send, pipe, this.messagePlace(), bytes);
@@ -170,6 +175,23 @@ export class Order {
     return child;
   }
 
+  /**
+   * A child of vfork: `borrow` adds what it does in its parent's memory, and must end it or let it call exec; until then the
+   * parent does nothing.
+   */
+  vfork(maker: Maker, borrow: (child: Maker) => void): void {
+    this.add(maker, Op.Vfork, this.makers.length);
+    const child = this.start(maker);
+    // What it does to mappings it does to its parent's.
+    child.intact = maker.intact;
+    maker.children.add(child);
+    maker.lends = true;
+    borrow(child);
+    maker.lends = false;
+    maker.locks ||= child.locks;
+    this.joinClock(maker, child);
+  }
+
   /** Waits for a child that has ended; its status goes to a place of private memory, or to 0. */
   wait(maker: Maker, child: Maker, place: number): void {
     this.joinClock(maker, child);
@@ -200,6 +222,6 @@ export class Order {
     this.add(maker, Op.Exec, place);
     maker.children.clear();
     maker.locks = false;
-    maker.intact.clear();
+    maker.intact = new Set();
   }
 }

@@ -86,6 +86,7 @@ const SHAPES: Readonly<Record<Op, readonly [name: string, kinds: string]>> = {
   [Op.Kill]: ["kill", "rn"],
   [Op.Name]: ["name", "pn"],
   [Op.Reclaim]: ["reclaim", "n"],
+  [Op.Vfork]: ["vfork", "r"],
 };
 
 /** Kinds of an operation's arguments: a letter each, as in SHAPES. */

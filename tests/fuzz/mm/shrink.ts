@@ -109,7 +109,7 @@ function withArgument(program: Program, process: number, number: number, index: 
 function withoutProcess(program: Program, gone: number): Program {
   const pipes = new Set(program.processes[gone].filter(isMessage).map(({ args }) => args[0]));
   const keeps = ({ op, args }: Operation) => {
-    if (op === Op.Fork || op === Op.Wait || op === Op.Kill) return args[0] !== gone;
+    if ([Op.Fork, Op.Vfork, Op.Wait, Op.Kill].includes(op)) return args[0] !== gone;
     return !isMessage({ op, args }) || !pipes.has(args[0]);
   };
   const renumber = ({ op, args }: Operation): Operation => {
