@@ -10,6 +10,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BufferDisk, type DiskBackend, SECTOR_BYTES } from "../../cpu/index";
 import { AuditWatch } from "../../tools/audit/watch";
+import { swapHeader } from "../../tools/disk/swaparea";
 import { layoutOf } from "../audit/planted";
 import { needCommand } from "../skip";
 import {
@@ -24,7 +25,7 @@ import {
   runGuest,
   testCommandLine,
 } from "./guest";
-import { diskImage } from "./mapdisk";
+import { diskImage, partitionedImage } from "./mapdisk";
 
 const test = suite("guest/diskmap");
 const built = await builtImages();
@@ -33,6 +34,9 @@ const IMAGE = diskImage();
 const CASES = 12;
 const BAD_SECTOR = 300;
 const LARGE_PAGES = 1280;
+/** The swap area beside other partitions. */
+const SWAP_AT = 4800;
+const SWAP_SECTORS = 32_768;
 
 function run(mode: Mode, disk: DiskBackend, kind = "", options: Partial<GuestOptions> = {}): GuestRun {
   return runGuest(built, { commandLine: testCommandLine(mode, "diskmap", kind), disk, ...options });
@@ -95,6 +99,38 @@ for (const mode of MODES) {
     assert.ok(watch.audits > 200, `${watch.audits}`);
   });
 }
+
+test("a swap partition beside others: only it is written to", () => {
+  const image = partitionedImage(40_000, [
+    [0x83, 64, 4000],
+    [0x82, SWAP_AT, SWAP_SECTORS],
+  ]);
+  image.set(swapHeader(SWAP_SECTORS / 8), SWAP_AT * SECTOR_BYTES);
+  const disk = new BufferDisk(image);
+  const commandLine = testCommandLine("share", "pressure", "3 2", true, "swap=on");
+  const result = runGuest(built, { commandLine, disk, memoryMB: 8 });
+  allPass(result, 1);
+  const contents = disk.contents();
+  const [start, end] = [SWAP_AT * SECTOR_BYTES, (SWAP_AT + SWAP_SECTORS) * SECTOR_BYTES];
+  assert.is(Buffer.compare(contents.subarray(0, start), image.subarray(0, start)), 0);
+  assert.is.not(Buffer.compare(contents.subarray(start, end), image.subarray(start, end)), 0);
+  assert.is(Buffer.compare(contents.subarray(end), image.subarray(end)), 0);
+});
+
+test("pages of a disk and of swap, evicted at random", () => {
+  const image = partitionedImage(24_000, [
+    [0x83, 64, 4000],
+    [0x82, SWAP_AT, 16_000],
+  ]);
+  image.set(swapHeader(2000), SWAP_AT * SECTOR_BYTES);
+  const disk = new BufferDisk(image);
+  const commandLine = testCommandLine("auto", "diskmap", "evicted", true, "swap=on evict=9");
+  const { machine, output } = machineFor(built, { commandLine, disk, memoryMB: 16 });
+  const watch = new AuditWatch(machine, layoutOf(built.kernel), 29);
+  const stop = machine.run({ maxInstructions: 1e9 });
+  allPass({ output: output(), stop, instret: machine.instret, cycles: machine.cycles }, 1);
+  assert.equal(watch.report(), []);
+});
 
 test("on QEMU the same lines and the same contents", () => {
   needCommand(QEMU);

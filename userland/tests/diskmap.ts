@@ -2,7 +2,7 @@
  * Mappings of a disk, with read(2), write(2), fsync and msync beside them, what fork makes of them, its end and its partitions. The byte
  * at position p is (7 p + 13 (p >> 9)) & 255 at first, but for a partition table: hda1 is 800 sectors from 64 on, hda2 512 from 1024 (type
  * swap), hda3 13 from 2001; the fourth ends beyond the disk. With an argument: `bad`, sector 300 cannot be read; `readonly`, the disk cannot be
- * written; `large`, the disk has more pages than memory, and no table. May import lib and support/.
+ * written; `large`, the disk has more pages than memory, and no table; `evicted`, the kernel evicts at random. May import lib and support/.
  */
 import {
   close,
@@ -49,7 +49,17 @@ import {
   waitSuccess,
   write,
 } from "../lib/index";
-import { PAGE, pageAt, READ_WRITE, readPage, sharing, statusOfAccess, wordOf, writePage } from "./support/memory";
+import {
+  mapPages,
+  PAGE,
+  pageAt,
+  READ_WRITE,
+  readPage,
+  sharing,
+  statusOfAccess,
+  wordOf,
+  writePage,
+} from "./support/memory";
 import { childEnd, gateMake, gateOpen, gateWait, hear, pairEnd, startChild, tell } from "./support/turns";
 
 const NEW: u32 = 0x5eed0100;
@@ -61,6 +71,8 @@ const LAST_PAGE: u32 = 512;
 const OTHER: u32 = 64;
 const BAD_PAGE: u32 = 37;
 const BLOCK_BYTES: i32 = 4096;
+const EVICTED: u32 = 48;
+const ROUNDS: u32 = 24;
 const word: usize = memory.data(8, 4);
 const block: usize = memory.data(4096, 4);
 const information: Stat64 = changetype<Stat64>(memory.data(96, 4));
@@ -470,6 +482,30 @@ function largerThanMemory(): void {
   assert(counter(cstr("pages_reclaimed")) - before > pages, "pages made room for others");
 }
 
+/** Pages of hda1 and private memory, used again and again by two processes while the kernel evicts what it likes. */
+function evictedAtRandom(): void {
+  const fd = openDisk(cstr("/dev/hda1"));
+  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 0, EVICTED);
+  mapPages(OTHER, EVICTED, READ_WRITE, MAP_PRIVATE);
+  for (let i: u32 = 0; i < EVICTED; i++) writePage(i, wordOf(i));
+  for (let i: u32 = 0; i < EVICTED; i++) writePage(OTHER + i, i);
+  for (let round: u32 = 0; round < ROUNDS; round++) {
+    const pid = startChild();
+    for (let i: u32 = pid == 0 ? 0 : 1; i < EVICTED; i += 2) {
+      assert(same(readPage(i), wordOf(i) + round), "a page of the disk is as it was left");
+      assert(same(readPage(OTHER + i), i), "so is private memory");
+      writePage(i, wordOf(i) + round + 1);
+      if (pid == 0) writePage(OTHER + i, ~i);
+    }
+    if (pid == 0) childEnd();
+    pairEnd(pid);
+    if (round % 3 == 0) assert(same(msync(pageAt(0), EVICTED * PAGE, MS_SYNC), 0), "msync");
+  }
+  munmap(pageAt(0), EVICTED * PAGE);
+  for (let i: u32 = 0; i < EVICTED; i++) assert(same(readWord(fd, i * PAGE), wordOf(i) + ROUNDS), "read(2) too");
+  assert(counter(cstr("pages_reclaimed")) > 100, "pages have been evicted");
+}
+
 export function main(argc: i32, argv: usize): i32 {
   testBegin(1, argv);
   const kind = argc > 1 ? load<usize>(argv + 4) : cstr("good");
@@ -477,6 +513,8 @@ export function main(argc: i32, argv: usize): i32 {
     test(cstr("a page that cannot be read is SIGBUS until it is written"), badSector);
   } else if (streq(kind, cstr("readonly"))) {
     test(cstr("msync says that a disk cannot be written"), readOnly);
+  } else if (streq(kind, cstr("evicted"))) {
+    test(cstr("pages of a disk that is evicted at random"), evictedAtRandom);
   } else if (streq(kind, cstr("large"))) {
     test(cstr("a shared mapping of more than memory holds"), largerThanMemory);
   } else {
