@@ -12,6 +12,8 @@ import { errorPointer } from "../lib/errptr";
 import { PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT } from "../mm/layout";
 import { Frames, Page } from "../mm/page";
 import { unmapPage } from "../mm/pagetable";
+import { unmapObject } from "../mm/plainptes";
+import { rmapKept } from "../mm/rmap";
 import { newSharedObject, objectFind, objectForget, objectPage, objectPut, SharedObject } from "../mm/shmem";
 import { copyFromUser, copyToUser } from "../mm/uaccess";
 import { File } from "./file";
@@ -147,6 +149,7 @@ function pageForWrite(inode: Inode, page: u32): usize {
 function freePagesFrom(inode: Inode, from: u32): void {
   if (inode.extra == 0) return;
   const object = changetype<SharedObject>(inode.extra);
+  if (!rmapKept) unmapObject(object, from);
   for (let index = from; index < MAX_PAGES; index++) {
     const page = objectFind(object, index);
     if (page === null) continue;

@@ -7,8 +7,9 @@
  * Watermarks, in frames:   0 ····· least ····· low ····· high ·····
  *
  *   below `low`     an allocation wakes the reclaim task (task/reclaim.ts), which sleeps for its writes and goes on up to `high`;
- *   below `least`   an allocation reclaims a batch itself before it goes on, by polling the disk. So memory management never
- *                   sleeps in the middle of something, and an allocation fails only when reclaim has really failed.
+ *   below `least`   a page fault from user mode first waits for the reclaim task; any other allocation reclaims a batch itself before it
+ *                   goes on, by polling the disk. So memory management never sleeps in the middle of something, and an allocation
+ *                   fails only when reclaim has really failed.
  *
  * The watermarks are 0 while nothing can be evicted. Reclaim itself allocates nothing, and is never entered twice.
  * May import page, lru, pagetable, pagealloc, shmem, filemap, swap, the disk queue, marks. Source: Linux 2.4 (mm/vmscan.c: shrink_cache,
@@ -35,8 +36,7 @@ const LEAST_FRAMES: u32 = 8;
 /** Looks at each page before reclaim gives up: once to forget that it was used, once to take it, once more for those under I/O. */
 const ROUNDS: u32 = 3;
 
-let least: u32 = 0;
-let low: u32 = 0;
+export let leastWatermark: u32 = 0;
 /** Up to this many free frames the reclaim task goes on. */
 export let highWatermark: u32 = 0;
 /** Someone is reclaiming without sleeping. */
@@ -44,10 +44,10 @@ let isShrinking: bool = false;
 
 /** Sets the watermarks by what can be evicted; `reclaimer` serves allocations from now on. After swapon and swapoff. */
 export function reclaimConfigure(): void {
-  least = swapIsOn() ? max<u32>(LEAST_FRAMES, totalFrames() >> LEAST_SHIFT) : 0;
-  low = 2 * least;
+  const least = swapIsOn() ? max<u32>(LEAST_FRAMES, totalFrames() >> LEAST_SHIFT) : 0;
+  leastWatermark = least;
   highWatermark = 3 * least;
-  setWatermarks(least, low);
+  setWatermarks(least, 2 * least);
   setReclaimer(reclaimFor);
 }
 

@@ -66,6 +66,8 @@ import {
   sysSchedYield,
   sysSetpgid,
   sysSetsid,
+  sysSetTidAddress,
+  sysVfork,
   sysWait4,
   sysWaitpid,
 } from "./process";
@@ -102,14 +104,14 @@ export function syscallInit(): void {
   serve(Syscall.Exit, sysExit);
   serve(Syscall.ExitGroup, sysExit);
   serve(Syscall.Fork, sysFork);
-  serve(Syscall.Vfork, sysFork);
+  serve(Syscall.Vfork, sysVfork);
   serve(Syscall.Clone, sysClone);
   serve(Syscall.Execve, sysExecve);
   serve(Syscall.Waitpid, sysWaitpid);
   serve(Syscall.Wait4, sysWait4);
   serve(Syscall.Getpid, sysGetpid);
   serve(Syscall.Gettid, sysGetpid);
-  serve(Syscall.SetTidAddress, sysGetpid);
+  serve(Syscall.SetTidAddress, sysSetTidAddress);
   serve(Syscall.Getppid, sysGetppid);
   serve(Syscall.Getuid, sysGetuid);
   serve(Syscall.Geteuid, sysGetuid);
