@@ -20,6 +20,7 @@ export function diskImage(): Uint8Array {
 /** A disk whose byte at p is (7 p + 13 (p >> 9)) & 255, but for a partition table. */
 export function partitionedImage(size: number, partitions: readonly Partition[]): Uint8Array {
   const image = Uint8Array.from({ length: size * SECTOR_BYTES }, (_, p) => (p * 7 + (p >> 9) * 13) & 0xff);
+  image.fill(0, TABLE_AT, SECTOR_BYTES);
   const view = new DataView(image.buffer);
   for (const [index, [type, first, sectors]] of partitions.entries()) {
     const entry = TABLE_AT + 16 * index;

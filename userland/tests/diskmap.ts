@@ -32,6 +32,7 @@ import {
   munmap,
   O_RDONLY,
   O_RDWR,
+  O_WRONLY,
   open,
   PROT_READ,
   read,
@@ -60,6 +61,7 @@ import {
   wordOf,
   writePage,
 } from "./support/memory";
+import { awaitTurn, setTurn, startTask } from "./support/tasks";
 import { childEnd, gateMake, gateOpen, gateWait, hear, pairEnd, startChild, tell } from "./support/turns";
 
 const NEW: u32 = 0x5eed0100;
@@ -329,6 +331,28 @@ function killedWhileReading(): void {
   assert(same(readPage(2), original(102)), "the page is there for the others");
 }
 
+/** Reads a page of the disk that is not there yet; by then it may be another. What it read last. */
+function readAway(index: usize): i32 {
+  setTurn(1);
+  return readPage(index) as i32;
+}
+
+function mappingGoesMeanwhile(): void {
+  const fd = openDisk();
+  mapDisk(fd, 0, PROT_READ, MAP_SHARED, 160, 4);
+  let pid = startTask(readAway, 1);
+  awaitTurn(1);
+  munmap(pageAt(1), PAGE);
+  assert(same(waitFor(pid), Signal.SIGSEGV), "a task that waits for a page that is unmapped is told");
+  setTurn(0);
+  pid = startTask(readAway, 2);
+  awaitTurn(1);
+  mapPages(2, 1, READ_WRITE, MAP_PRIVATE);
+  assert(same(waitFor(pid), 0), "or finds what is there instead");
+  assert(same(readWord(fd, 161 * PAGE), original(161)), "the pages are there for others");
+  assert(same(readWord(fd, 162 * PAGE), original(162)), "both");
+}
+
 function theKernelsAccess(): void {
   const fd = openDisk();
   mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 110, 4);
@@ -482,7 +506,14 @@ function largerThanMemory(): void {
   assert(counter(cstr("pages_reclaimed")) - before > pages, "pages made room for others");
 }
 
-/** Pages of hda1 and private memory, used again and again by two processes while the kernel evicts what it likes. */
+/** Has pages evicted, as many as can be of a few. */
+function evict(): void {
+  const fd = open(cstr("/proc/reclaim"), O_WRONLY);
+  assert(write(fd, cstr("40"), 2) == 2, "pages can be evicted");
+  close(fd);
+}
+
+/** Pages of hda1 and private memory, used again and again by two processes while pages are evicted. */
 function evictedAtRandom(): void {
   const fd = openDisk(cstr("/dev/hda1"));
   mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 0, EVICTED);
@@ -492,6 +523,7 @@ function evictedAtRandom(): void {
   for (let round: u32 = 0; round < ROUNDS; round++) {
     const pid = startChild();
     for (let i: u32 = pid == 0 ? 0 : 1; i < EVICTED; i += 2) {
+      if (i % 16 == round % 16) evict();
       assert(same(readPage(i), wordOf(i) + round), "a page of the disk is as it was left");
       assert(same(readPage(OTHER + i), i), "so is private memory");
       writePage(i, wordOf(i) + round + 1);
@@ -503,7 +535,7 @@ function evictedAtRandom(): void {
   }
   munmap(pageAt(0), EVICTED * PAGE);
   for (let i: u32 = 0; i < EVICTED; i++) assert(same(readWord(fd, i * PAGE), wordOf(i) + ROUNDS), "read(2) too");
-  assert(counter(cstr("pages_reclaimed")) > 100, "pages have been evicted");
+  assert(counter(cstr("pages_reclaimed")) > 100, "many are evicted");
 }
 
 export function main(argc: i32, argv: usize): i32 {
@@ -526,6 +558,7 @@ export function main(argc: i32, argv: usize): i32 {
     test(cstr("P21 also when the process just ends"), exitWrites);
     test(cstr("a page that many want is read once"), oneReadForMany);
     test(cstr("who waits for the disk can be killed"), killedWhileReading);
+    test(cstr("a mapping that goes while a task waits for its page"), mappingGoesMeanwhile);
     test(cstr("P47 the kernel's own access"), theKernelsAccess);
     test(cstr("the end of the disk"), theEnd);
     test(cstr("mmap and fsync of a disk say what is wrong"), refusals);
