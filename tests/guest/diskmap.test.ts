@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BufferDisk, type DiskBackend, SECTOR_BYTES } from "../../cpu/index";
+import { BufferDisk, type DiskBackend, Machine, SECTOR_BYTES } from "../../cpu/index";
 import { AuditWatch } from "../../tools/audit/watch";
 import { swapHeader } from "../../tools/disk/swaparea";
 import { layoutOf } from "../audit/planted";
@@ -99,6 +99,64 @@ for (const mode of MODES) {
     assert.ok(watch.audits > 200, `${watch.audits}`);
   });
 }
+
+/** A drive that has a cache: what was written is on the medium after a flush only. */
+class CachingDisk implements DiskBackend {
+  readonly readOnly = false;
+  private readonly cache: BufferDisk;
+
+  constructor(readonly medium: BufferDisk) {
+    this.cache = new BufferDisk(medium);
+  }
+  get sectors(): number {
+    return this.medium.sectors;
+  }
+  read(sector: number, target: Uint8Array): boolean {
+    return this.cache.read(sector, target);
+  }
+  write(sector: number, source: Uint8Array): boolean {
+    return this.cache.write(sector, source);
+  }
+  flush(): boolean {
+    const { changed, bytes } = this.cache.save();
+    for (const [i, sector] of changed.entries())
+      this.medium.write(sector, bytes.subarray(i * SECTOR_BYTES, (i + 1) * SECTOR_BYTES));
+    return true;
+  }
+  save(): null {
+    return null;
+  }
+  restore(): void {}
+}
+
+test("what msync and fsync acknowledge is on the medium at that moment, with failures and delays", () => {
+  const medium = new BufferDisk(IMAGE);
+  const diskFaults = Array.from({ length: 40 }, (_, i) => ({
+    transfer: 30 + 13 * i,
+    ...(i % 3 === 0 ? { delayCycles: 500_000 } : { fails: true }),
+  }));
+  const sector = new Uint8Array(SECTOR_BYTES);
+  let output = "";
+  let seen = 0;
+  const machine = new Machine({
+    memoryMB: 64,
+    disk: new CachingDisk(medium),
+    diskFaults,
+    onSerial: (bytes) => {
+      output += Buffer.from(bytes).toString("latin1");
+      const [, page, value] = /# page (\d+) is (\d+)\r?\n$/.exec(output) ?? [];
+      if (page === undefined) return;
+      seen++;
+      medium.read(Number(page) * 8, sector);
+      assert.is(new DataView(sector.buffer).getUint32(0, true), Number(value), output);
+    },
+  });
+  const commandLine = testCommandLine("share", "diskmap", "acknowledged");
+  machine.loadMultiboot(built.kernel, { commandLine, modules: [built.initrd] });
+  assert.equal(machine.run({ maxInstructions: 1e9 }), { reason: "exit", value: 0 }, output);
+  assert.is(seen, 32, output);
+  assert.ok((output.match(/hda: write of/g) ?? []).length >= 10, output);
+});
 
 test("a swap partition beside others: only it is written to", () => {
   const image = partitionedImage(40_000, [

@@ -2,7 +2,8 @@
  * Mappings of a disk, with read(2), write(2), fsync and msync beside them, what fork makes of them, its end and its partitions. The byte
  * at position p is (7 p + 13 (p >> 9)) & 255 at first, but for a partition table: hda1 is 800 sectors from 64 on, hda2 512 from 1024 (type
  * swap), hda3 13 from 2001; the fourth ends beyond the disk. With an argument: `bad`, sector 300 cannot be read; `readonly`, the disk cannot be
- * written; `large`, the disk has more pages than memory, and no table; `evicted`, the kernel evicts at random. May import lib and support/.
+ * written; `large`, the disk has more pages than memory, and no table; `evicted`, the kernel evicts at random;
+ * `acknowledged`, the host looks at the disk whenever something is said to be on it. May import lib and support/.
  */
 import {
   close,
@@ -35,6 +36,7 @@ import {
   O_WRONLY,
   open,
   PROT_READ,
+  printf,
   read,
   SEEK_END,
   SEEK_SET,
@@ -538,6 +540,20 @@ function evictedAtRandom(): void {
   assert(counter(cstr("pages_reclaimed")) > 100, "many are evicted");
 }
 
+/** Says of each change when it is on the disk, for the host to look. */
+function acknowledged(): void {
+  const fd = openDisk();
+  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 200, 4);
+  for (let n: u32 = 1; n <= 32; n++) {
+    const page = n & 3;
+    if ((n & 8) == 0) writePage(page, n);
+    else writeWord(fd, (200 + page) * PAGE, n);
+    assert(same((n & 4) == 0 ? msync(pageAt(page), PAGE, MS_SYNC) : fsync(fd), 0), "it is on the disk");
+    printf(cstr("# page %u is %u\n"), 200 + page, n);
+    flush();
+  }
+}
+
 export function main(argc: i32, argv: usize): i32 {
   testBegin(1, argv);
   const kind = argc > 1 ? load<usize>(argv + 4) : cstr("good");
@@ -545,6 +561,8 @@ export function main(argc: i32, argv: usize): i32 {
     test(cstr("a page that cannot be read is SIGBUS until it is written"), badSector);
   } else if (streq(kind, cstr("readonly"))) {
     test(cstr("msync says that a disk cannot be written"), readOnly);
+  } else if (streq(kind, cstr("acknowledged"))) {
+    test(cstr("what is acknowledged is on the disk"), acknowledged);
   } else if (streq(kind, cstr("evicted"))) {
     test(cstr("pages of a disk that is evicted at random"), evictedAtRandom);
   } else if (streq(kind, cstr("large"))) {
