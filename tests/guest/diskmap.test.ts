@@ -155,6 +155,8 @@ test("what msync and fsync acknowledge is on the medium at that moment, with fai
   machine.loadMultiboot(built.kernel, { commandLine, modules: [built.initrd] });
   assert.equal(machine.run({ maxInstructions: 1e9 }), { reason: "exit", value: 0 }, output);
   assert.is(seen, 32, output);
+  medium.read(210 * 8, sector);
+  assert.is(new DataView(sector.buffer).getUint32(0, true), 0x5eed0100, "the end of the run writes what is left");
   assert.ok((output.match(/hda: write of/g) ?? []).length >= 10, output);
 });
 
