@@ -35,6 +35,8 @@ export let swapSlots: u32 = 0;
 export let swapFreeSlots: u32 = 0;
 /** No slot is given out while the area is being given up. */
 let closing: bool = false;
+/** There may be a slot that only a clean copy in the cache keeps. */
+let mayReclaimSlot: bool = false;
 /** Address of the words, and log2 of the frames that they take. */
 let slotWords: usize = 0;
 let slotWordsOrder: u32 = 0;
@@ -130,12 +132,14 @@ export function swapTake(): u32 {
 
 /** Frees a slot that only a clean copy in the cache keeps. False if there is none. */
 function reclaimSlot(): bool {
+  if (!mayReclaimSlot) return false;
   for (let slot: u32 = 1; slot < swapSlots; slot++) {
     const page = swapCount(slot) == 0 ? swapCachePage(slot) : null;
     if (page === null || (page.flags & PAGE_LOCKED) != 0) continue;
     leaveCache(page);
     if (swapFreeSlots != 0) return true;
   }
+  mayReclaimSlot = false;
   return false;
 }
 
@@ -154,6 +158,7 @@ export function swapFree(slot: u32): void {
   const page = swapCachePage(slot);
   if (page === null) slotIsFree(slot);
   else if (page.count == 1 || slotsAreShort()) swapSettle(slot);
+  else mayReclaimSlot = true;
 }
 
 /** A slot has lost its last entry and its frame. */
