@@ -160,6 +160,11 @@ test("what msync and fsync acknowledge is on the medium at that moment, with fai
   assert.ok((output.match(/hda: write of/g) ?? []).length >= 10, output);
 });
 
+test("without a reverse map a disk is not mapped", () => {
+  const commandLine = testCommandLine("share", "diskmap", "unmapped", true, "rmap=off");
+  allPass(runGuest(built, { commandLine, disk: new BufferDisk(IMAGE) }), 1);
+});
+
 test("a swap partition beside others: only it is written to", () => {
   const image = partitionedImage(40_000, [
     [0x83, 64, 4000],

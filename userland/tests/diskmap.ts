@@ -3,7 +3,7 @@
  * at position p is (7 p + 13 (p >> 9)) & 255 at first, but for a partition table: hda1 is 800 sectors from 64 on, hda2 512 from 1024 (type
  * swap), hda3 13 from 2001; the fourth ends beyond the disk. With an argument: `bad`, sector 300 cannot be read; `readonly`, the disk cannot be
  * written; `large`, the disk has more pages than memory, and no table; `evicted`, the kernel evicts at random;
- * `acknowledged`, the host looks at the disk whenever something is said to be on it. May import lib and support/.
+ * `unmapped`, the kernel keeps no reverse map; `acknowledged`, the host looks at the disk whenever something is said to be on it. May import lib and support/.
  */
 import {
   argument,
@@ -557,6 +557,16 @@ function acknowledged(): void {
   }
 }
 
+function withoutMaps(): void {
+  const fd = openDisk();
+  assert(i32(mmap(0, PAGE, PROT_READ, MAP_SHARED, fd)) == -Errno.ENODEV, "no shared mapping");
+  assert(i32(mmap(0, PAGE, PROT_READ, MAP_PRIVATE, fd)) == -Errno.ENODEV, "nor a private one");
+  writeWord(fd, 220 * PAGE, NEW);
+  assert(same(fsync(fd), 0) && same(readWord(fd, 220 * PAGE), NEW), "write(2), fsync and read(2) are as ever");
+  close(fd);
+  assert(same(onDisk(220), NEW), "and reach the disk");
+}
+
 /** A change that nobody asks to be written, in a page that nobody has open or mapped: the end of the run writes it. */
 function leaveDirty(): void {
   const fd = openDisk();
@@ -576,6 +586,8 @@ function testKind(kind: usize): bool {
     test(cstr("a shared mapping of more than memory holds"), largerThanMemory);
   } else if (streq(kind, cstr("evicted"))) {
     test(cstr("pages of a disk that is evicted at random"), evictedAtRandom);
+  } else if (streq(kind, cstr("unmapped"))) {
+    test(cstr("without a reverse map a disk is read and written, and not mapped"), withoutMaps);
   } else if (streq(kind, cstr("acknowledged"))) {
     test(cstr("what is acknowledged is on the disk"), acknowledged);
     leaveDirty();
