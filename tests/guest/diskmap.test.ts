@@ -160,6 +160,14 @@ test("what msync and fsync acknowledge is on the medium at that moment, with fai
   assert.ok((output.match(/hda: write of/g) ?? []).length >= 10, output);
 });
 
+test("a boot sector that is no partition table makes no partitions", () => {
+  const image = diskImage();
+  const list = (disk: BufferDisk) => runGuest(built, { commandLine: "quiet -- /bin/ls /dev", disk }).output;
+  assert.match(list(new BufferDisk(image)), /^hda\nhda1\nhda2\nhda3\n/m);
+  image[446 + 32] = 0x41;
+  assert.not.match(list(new BufferDisk(image)), /hda./);
+});
+
 test("without a reverse map a disk is not mapped", () => {
   const commandLine = testCommandLine("share", "diskmap", "unmapped", true, "rmap=off");
   allPass(runGuest(built, { commandLine, disk: new BufferDisk(IMAGE) }), 1);

@@ -1,9 +1,14 @@
 /**
  * Mappings of a disk, with read(2), write(2), fsync and msync beside them, what fork makes of them, its end and its partitions. The byte
  * at position p is (7 p + 13 (p >> 9)) & 255 at first, but for a partition table: hda1 is 800 sectors from 64 on, hda2 512 from 1024 (type
- * swap), hda3 13 from 2001; the fourth ends beyond the disk. With an argument: `bad`, sector 300 cannot be read; `readonly`, the disk cannot be
- * written; `large`, the disk has more pages than memory, and no table; `evicted`, the kernel evicts at random;
- * `unmapped`, the kernel keeps no reverse map; `acknowledged`, the host looks at the disk whenever something is said to be on it. May import lib and support/.
+ * swap), hda3 13 from 2001; the fourth ends beyond the disk. With an argument:
+ *
+ *     bad            sector 300 cannot be read             evicted       the kernel evicts at random
+ *     readonly       the disk cannot be written            unmapped      the kernel keeps no reverse map
+ *     large          the disk, without a table, has        acknowledged  the host looks at the disk whenever something is said
+ *                    more pages than memory                              to be on it
+ *
+ * May import lib and support/.
  */
 import {
   argument,
