@@ -42,6 +42,9 @@ export const enum Mark {
   CopyOnWrite = 11,
   /** The kernel panicked; registers and backtrace follow on the console. */
   Panic = 12,
+  /** Reclaim takes a page out of the tables that map it, and has done so: its frame. */
+  UnmapBegin = 13,
+  UnmapEnd = 14,
 }
 
 /** Why a table was unshared: Mark.Unshare's argument from bit 10 up. */

@@ -20,8 +20,9 @@ import {
 } from "../abi/fcntl";
 import { Iovec } from "../abi/structs";
 import { TrapFrame } from "../arch/i386/trapframe";
+import { syncDevices } from "../fs/blockdevice";
 import { descriptorAssign, descriptorClose, descriptorSet, MAX_DESCRIPTORS } from "../fs/fdtable";
-import { File, fileControl, fileGet, filePut, fileRead, fileWrite } from "../fs/file";
+import { File, fileControl, fileGet, filePut, fileRead, fileSync, fileWrite } from "../fs/file";
 import { createPipe, PipeEnds } from "../fs/pipe";
 import { isRamFile, truncateFile } from "../fs/ramfile";
 import { copyFromUser, copyToUser } from "../mm/uaccess";
@@ -187,6 +188,18 @@ export function sysFcntl(frame: TrapFrame): i32 {
     default:
       return -Errno.EINVAL;
   }
+}
+
+/** fsync(descriptor); fdatasync is the same. */
+export function sysFsync(frame: TrapFrame): i32 {
+  const file = currentFile(frame.ebx);
+  return file === null ? -Errno.EBADF : fileSync(file);
+}
+
+/** sync(): writes what is dirty of any disk, and waits for it. */
+export function sysSync(_frame: TrapFrame): i32 {
+  syncDevices();
+  return 0;
 }
 
 /** ioctl(descriptor, request, argument). */

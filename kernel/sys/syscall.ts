@@ -11,6 +11,7 @@ import {
   sysDup,
   sysDup2,
   sysFcntl,
+  sysFsync,
   sysFtruncate,
   sysFtruncate64,
   sysIoctl,
@@ -19,6 +20,7 @@ import {
   sysPipe,
   sysRead,
   sysReadv,
+  sysSync,
   sysWrite,
   sysWritev,
 } from "./file";
@@ -85,6 +87,7 @@ import {
   sysSigsuspend,
   sysTkill,
 } from "./signal";
+import { sysSwapoff, sysSwapon } from "./swap";
 import { sysAlarm, sysGetitimer, sysSetitimer } from "./timer";
 
 type Handler = (frame: TrapFrame) => i32;
@@ -154,6 +157,8 @@ export function syscallInit(): void {
   serve(Syscall.Munlock, sysMunlock);
   serve(Syscall.Mlockall, sysMlockall);
   serve(Syscall.Munlockall, sysMunlockall);
+  serve(Syscall.Swapon, sysSwapon);
+  serve(Syscall.Swapoff, sysSwapoff);
 
   serve(Syscall.Read, sysRead);
   serve(Syscall.Write, sysWrite);
@@ -166,6 +171,9 @@ export function syscallInit(): void {
   serve(Syscall.Fcntl, sysFcntl);
   serve(Syscall.Fcntl64, sysFcntl);
   serve(Syscall.Ioctl, sysIoctl);
+  serve(Syscall.Fsync, sysFsync);
+  serve(Syscall.Fdatasync, sysFsync);
+  serve(Syscall.Sync, sysSync);
   serve(Syscall.Lseek, sysLseek);
   serve(Syscall.LlSeek, sysLlSeek);
   serve(Syscall.Ftruncate, sysFtruncate);

@@ -7,7 +7,9 @@ import { cli, cstr, hlt, outb } from "../abi/intrinsics";
 import { EXIT_PORT, Mark } from "../abi/marks";
 import { CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, Signal } from "../abi/signals";
 import { WALL, WCLONE, WNOHANG, wExitStatus, wifExited, wifSignaled, wTermSig } from "../abi/wait";
+import { diskPollBegin } from "../drivers/diskqueue";
 import { uartDrain } from "../drivers/uart";
+import { syncDevices } from "../fs/blockdevice";
 import { mark } from "../lib/mark";
 import { panic } from "../lib/panic";
 import { printk } from "../lib/printk";
@@ -25,8 +27,10 @@ import { mmRelease } from "./vfork";
 const EXIT_SUCCESS: u32 = 0;
 const EXIT_FAILURE: u32 = 2;
 
-/** Ends the run with pid 1's status word. Everything written to the console is out first. */
+/** Ends the run with pid 1's status word. What is dirty of disks has been written first, and everything sent to the console is out. */
 export function endRun(status: u32): void {
+  diskPollBegin();
+  syncDevices();
   uartDrain();
   if (wifSignaled(status)) printk(cstr("init was killed by signal %u\n"), wTermSig(status));
   mark(Mark.ProgramStatus, status);
@@ -71,13 +75,14 @@ export function exitTask(status: u32): void {
   const task = currentTask();
   if (task.pid == INIT_PID) endRun(status);
   clearAlarm(task);
-  leaveParts(task);
   const mm = task.mm!;
   mmRelease(mm);
   task.mm = null;
   // Others may go on in this memory; the last one takes it down.
   mmActivateKernel();
   mmDrop(mm);
+  // After the mappings: with its last descriptor a disk is written back, which may sleep.
+  leaveParts(task);
   for (let child = task.firstChild; child !== null; child = task.firstChild) giveToInit(child);
   task.state = TaskState.Zombie;
   task.exitStatus = status;

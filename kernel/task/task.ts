@@ -2,7 +2,7 @@
  * The Task: one process. Each lives at the bottom of its own two-page block, which is also its kernel stack:
  *
  *     block                                                block + 8192
- *       | Task | parts | SignalTable | guard word | ...  kernel stack  <-  ESP |  TrapFrame of entry from user mode |
+ *       | Task | DiskRequest | parts | SignalTable | guard | ... kernel stack  <-  ESP |  TrapFrame of entry from user mode |
  *
  * so fork takes one block and exit's parent frees one. This file allocates and finds tasks; kernel/task/sched.ts runs them.
  * The parts are FileTable, FsState and SignalActions; with clone's flags tasks share them, and use a block elsewhere (parts.ts).
@@ -11,6 +11,7 @@
  */
 
 import { cstr } from "../abi/intrinsics";
+import { DiskRequest } from "../drivers/diskqueue";
 import { FILE_TABLE_BYTES, FileTable } from "../fs/fdtable";
 import { Inode } from "../fs/inode";
 import { panic } from "../lib/panic";
@@ -18,6 +19,7 @@ import { frameToVirt } from "../mm/layout";
 import { FrameKind } from "../mm/page";
 import { allocPages, freeFrames, freePages } from "../mm/pagealloc";
 import { Mm } from "../mm/vma";
+import { haveFrames } from "../mm/vmscan";
 import { TaskQueue } from "./queue";
 import { SIGNAL_ACTIONS_BYTES, SIGNAL_TABLE_BYTES, SignalActions, SignalTable } from "./sigtable";
 
@@ -111,12 +113,17 @@ export class Task {
   name2: u32 = 0;
   name3: u32 = 0;
 
+  /** What it waits for when it waits for the disk. */
+  get diskRequest(): DiskRequest {
+    return changetype<DiskRequest>(changetype<usize>(this) + offsetof<Task>());
+  }
+
   /** Its own parts, whether or not it uses them. */
   get ownFiles(): FileTable {
-    return changetype<FileTable>(changetype<usize>(this) + offsetof<Task>());
+    return changetype<FileTable>(changetype<usize>(this) + offsetof<Task>() + offsetof<DiskRequest>());
   }
   get ownFs(): FsState {
-    return changetype<FsState>(changetype<usize>(this) + offsetof<Task>() + FILE_TABLE_BYTES);
+    return changetype<FsState>(changetype<usize>(this.ownFiles) + FILE_TABLE_BYTES);
   }
   get ownActions(): SignalActions {
     return changetype<SignalActions>(changetype<usize>(this.ownFs) + offsetof<FsState>());
@@ -163,7 +170,7 @@ const MIN_TASK_LIMIT: u32 = 16;
 const RESERVE_DIVISOR: u32 = 64;
 
 const hashTable: usize = memory.data(256);
-/** Storage of the idle task, which runs on the boot stack: a Task and nothing else. */
+/** Storage of the idle task, which runs on the boot stack: a Task with its DiskRequest and nothing else. */
 const idleStorage: usize = memory.data(256);
 
 let current: Task = changetype<Task>(0);
@@ -192,13 +199,13 @@ export function tasksInit(): void {
   const frames = freeFrames();
   taskLimit = max<u32>(MIN_TASK_LIMIT, frames / FRAMES_PER_TASK);
   forkReserve = frames / RESERVE_DIVISOR;
-  assert(offsetof<Task>() <= 256);
+  assert(offsetof<Task>() + offsetof<DiskRequest>() <= 256);
   current = idleTask();
 }
 
 /** Whether one more task may be made: below the limit, and enough frames left over for those who run. */
 export function mayCreateTask(): bool {
-  return taskCount < taskLimit && freeFrames() > forkReserve;
+  return taskCount < taskLimit && haveFrames(forkReserve);
 }
 
 function hashSlot(pid: u32): usize {
@@ -236,26 +243,41 @@ function allocatePid(): u32 {
   return lastPid;
 }
 
-/**
- * A new task with a pid, a stack, no address space, no files, no handlers, no parent, in no queue; every field that fork
- * does not set is zero. Null when there is no memory; the caller has asked mayCreateTask.
- */
-export function createTask(): Task | null {
+/** A block with a Task in it, all zero, whose disk request is over. Null when there is no memory. */
+function newBlock(): Task | null {
   const frame = allocPages(TASK_ORDER, FrameKind.Kernel);
   if (frame == 0) return null;
   const task = changetype<Task>(frameToVirt(frame));
-  const cleared = offsetof<Task>() + FILE_TABLE_BYTES + offsetof<FsState>() + offsetof<SignalActions>();
-  memory.fill(changetype<usize>(task), 0, cleared);
+  const parts = FILE_TABLE_BYTES + offsetof<FsState>() + offsetof<SignalActions>();
+  memory.fill(changetype<usize>(task), 0, offsetof<Task>() + offsetof<DiskRequest>() + parts);
   task.files = task.ownFiles;
   task.fs = task.ownFs;
   task.actions = task.ownActions;
   store<u32>(guardAddress(task), GUARD);
   task.frame = frame;
+  task.diskRequest.isOver = true;
+  return task;
+}
+
+/**
+ * A new task with a pid, a stack, no address space, no files, no handlers, no parent, in no queue; every field that fork
+ * does not set is zero. Null when there is no memory; the caller has asked mayCreateTask.
+ */
+export function createTask(): Task | null {
+  const task = newBlock();
+  if (task === null) return null;
   task.pid = allocatePid();
   const slot = hashSlot(task.pid);
   task.hashNext = changetype<Task>(load<usize>(slot));
   store<usize>(slot, changetype<usize>(task));
   taskCount++;
+  return task;
+}
+
+/** The task of the kernel's own (reclaim.ts), with a pid that no process has: findTask does not find it. Null when there is no memory. */
+export function createKernelTask(): Task | null {
+  const task = newBlock();
+  if (task !== null) task.pid = MAX_PID + 1;
   return task;
 }
 

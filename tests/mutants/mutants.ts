@@ -497,10 +497,7 @@ export const MUTANTS: readonly Mutant[] = [
     fault: "the resident size leaves out tables that are shared",
     file: "mm/vma.ts",
     edits: [
-      [
-        "      usage.resident += changetype<TablePage>(Frames.ofEntry(pde)).present;\n",
-        "      if (changetype<TablePage>(Frames.ofEntry(pde)).users == 1) usage.resident += changetype<TablePage>(Frames.ofEntry(pde)).present;\n",
-      ],
+      ["      usage.resident += table.present;\n", "      if (table.users == 1) usage.resident += table.present;\n"],
     ],
     program: "procmaps",
     fails: ["P54"],

@@ -14,7 +14,7 @@ import type { Mutant } from "./mutants";
 const BUDGET = 2.5e8;
 
 /** The file's text with the mutant's edits. Throws when an edit does not apply, or in more than one place. */
-export function mutatedText(mutant: Mutant, root: string): string {
+export function mutatedText(mutant: Pick<Mutant, "file" | "edits">, root: string): string {
   let text = readFileSync(join(root, "kernel", mutant.file), "utf8");
   for (const [search, replacement] of mutant.edits) {
     const places = text.split(search).length - 1;
@@ -24,8 +24,8 @@ export function mutatedText(mutant: Mutant, root: string): string {
   return text;
 }
 
-/** The kernel with the mutant's fault. */
-export async function mutatedKernel(mutant: Mutant, root: string): Promise<Uint8Array> {
+/** The kernel with the mutant's fault, or another change that a test needs. */
+export async function mutatedKernel(mutant: Pick<Mutant, "file" | "edits">, root: string): Promise<Uint8Array> {
   const copy = mkdtempSync(join(tmpdir(), "tine-mutant-"));
   try {
     cpSync(join(root, "kernel"), join(copy, "kernel"), { recursive: true });

@@ -164,6 +164,17 @@ export function madvise(address: usize, bytes: usize, advice: u32): i32 {
   return syscall3(Syscall.Madvise, address, bytes, advice);
 }
 
+/** Brings what was written to the file to the disk that it is on. */
+export function fsync(fd: i32): i32 {
+  return syscall1(Syscall.Fsync, fd);
+}
+
+/** Brings what is not on a disk yet there. */
+export function sync(): i32 {
+  return syscall0(Syscall.Sync);
+}
+
+/** MS_SYNC: what the pages show of a disk is on it afterwards. */
 export function msync(address: usize, bytes: usize, flags: u32): i32 {
   return syscall3(Syscall.Msync, address, bytes, flags);
 }
@@ -216,4 +227,14 @@ export function getcwd(buffer: usize, bytes: usize): i32 {
 /** Ends the run of the whole machine: magic numbers and commands are those of kernel/abi/reboot.ts. */
 export function reboot(magic1: u32, magic2: u32, command: u32): i32 {
   return syscall3(Syscall.Reboot, magic1, magic2, command);
+}
+
+/** Puts the swap area on a disk to use: a header as mkswap writes it must be there. */
+export function swapon(path: usize): i32 {
+  return syscall2(Syscall.Swapon, path, 0);
+}
+
+/** Brings back all that is swapped out and gives the area up. */
+export function swapoff(path: usize): i32 {
+  return syscall1(Syscall.Swapoff, path);
 }
