@@ -629,4 +629,11 @@ export const MUTANTS: readonly Mutant[] = [
     program: "clonecalls",
     fails: ["clone"],
   },
+  {
+    fault: "out of memory waits for a parent in vfork to die",
+    file: "task/oom.ts",
+    edits: [["if (isDying(task) && !task.inVfork) return true;", "if (isDying(task)) return true;"]],
+    program: "vforkmemory",
+    fails: ["oom"],
+  },
 ];
