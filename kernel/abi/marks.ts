@@ -45,6 +45,8 @@ export const enum Mark {
   /** Reclaim takes a page out of the tables that map it, and has done so: its frame. */
   UnmapBegin = 13,
   UnmapEnd = 14,
+  /** A page fault maps a page that was swapped out: its frame. */
+  SwapIn = 15,
 }
 
 /** Why a table was unshared: Mark.Unshare's argument from bit 10 up. */
