@@ -40,7 +40,8 @@ let mayReclaimSlot: bool = false;
 /** Address of the words, and log2 of the frames that they take. */
 let slotWords: usize = 0;
 let slotWordsOrder: u32 = 0;
-let firstSector: u32 = 0;
+/** First sector of the area. */
+export let swapSector: u32 = 0;
 /** Where to look for a free slot first. */
 let nextSlot: u32 = 1;
 
@@ -87,7 +88,7 @@ export function swapOpen(sector: u32, slots: u32): bool {
   slotWords = frameToVirt(frame);
   slotWordsOrder = order;
   memory.fill(slotWords, 0, bytes);
-  firstSector = sector;
+  swapSector = sector;
   nextSlot = 1;
   swapSlots = min<u32>(slots, MAX_SLOTS);
   swapFreeSlots = swapSlots - 1;
@@ -261,7 +262,7 @@ export function swapIn(slot: u32): SwapIn {
 }
 
 function sectorOf(slot: u32): u32 {
-  return firstSector + (slot << PAGE_SECTORS_SHIFT);
+  return swapSector + (slot << PAGE_SECTORS_SHIFT);
 }
 
 /** Waits for a page that swapIn is waiting for, or any other: look again afterwards. */
