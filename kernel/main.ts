@@ -8,11 +8,12 @@ import { gdtInit } from "./arch/i386/gdt";
 import { idtInit } from "./arch/i386/idt";
 import { MULTIBOOT_MAGIC, multibootCommandLine, multibootInfo } from "./arch/i386/multiboot";
 import { diskPollBegin, diskPollEnd, diskStart } from "./drivers/diskqueue";
-import { diskSectors, ideInit } from "./drivers/ide";
+import { ideInit } from "./drivers/ide";
 import { picInit } from "./drivers/pic";
 import { pitInit } from "./drivers/pit";
 import { ttyInit } from "./drivers/tty";
 import { uartInit } from "./drivers/uart";
+import { swapDevice } from "./fs/blockdevice";
 import { blockFileInit } from "./fs/blockfile";
 import { devicesInit } from "./fs/devices";
 import { initrdInit } from "./fs/initrd";
@@ -81,7 +82,8 @@ export function kernelMain(magic: u32, info: u32): void {
 /** swap=on: it is said on the console if that cannot be. */
 function swapAtBoot(): void {
   diskPollBegin();
-  const error = doSwapon(0, diskSectors());
+  const device = swapDevice();
+  const error = doSwapon(device.firstSector, device.sectors);
   diskPollEnd();
   if (error != 0) printk(cstr("no swap: the disk has no swap area that can be used, error %d\n"), error as u32);
 }

@@ -34,6 +34,8 @@ export function ramfileInit(): void {
   fileOperations.read = ramfileRead;
   fileOperations.write = ramfileWrite;
   fileOperations.destroy = freeContents;
+  fileOperations.sync = ramfileSync;
+  fileOperations.object = fileObject;
 }
 
 /** Makes an empty regular file. The inode with a reference for the caller, or an error pointer. */
@@ -107,8 +109,13 @@ function ramfileRead(file: File, buffer: usize, bytes: u32): i32 {
   return done == 0 ? -Errno.EFAULT : i32(done);
 }
 
+/** A file in memory is nowhere else. */
+function ramfileSync(_file: File): i32 {
+  return 0;
+}
+
 /** The object that a file is, made if it has none yet: its address, or an error pointer. The inode keeps the reference. */
-export function fileObject(inode: Inode): usize {
+function fileObject(inode: Inode): usize {
   const result = makeWritable(inode, inode.size);
   if (result < 0) return errorPointer(-result as Errno);
   if (inode.extra == 0) {

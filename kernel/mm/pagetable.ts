@@ -242,6 +242,21 @@ export function unmapPage(page: Page, entry: u32): void {
   }
 }
 
+/**
+ * Takes D from every pte that maps a page over to the page, before it is written out: a later write sets D again, since no translation stays
+ * that remembers it.
+ */
+export function takeDirty(page: Page): void {
+  for (let cursor = rmapNext(page, 0); cursor != 0; cursor = rmapNext(page, cursor)) {
+    const pte = rmapEntry(cursor);
+    const entry = Entry.load(pte);
+    if ((entry & PTE_DIRTY) == 0) continue;
+    page.flags |= PAGE_DIRTY;
+    Entry.store(pte, entry & ~PTE_DIRTY);
+    flushTlbPage(addressOf(changetype<TablePage>(Frames.ofAddress(pte)), pte));
+  }
+}
+
 /** The user address that a pte of a table is for. */
 function addressOf(table: TablePage, pte: usize): usize {
   return (table.slot << SLOT_SHIFT) | ((pte & PAGE_OFFSET) << 10);

@@ -13,7 +13,7 @@ const FIELDS = {
   TablePage: ["users", "present", "swapped", "slot", "locked"],
   SlabPage: ["inUse", "freeHead", "next", "cache"],
   Cache: ["first", "bytes", "perSlab", "free", "reserved"],
-  Mm: ["directory", "vmas", "vmaCount"],
+  Mm: ["directory", "users", "vmas", "vmaCount"],
   Vma: ["start", "end", "flags", "next", "object", "offset", "source", "sourceBytes"],
   SharedObject: ["root"],
   Task: ["pid", "mm", "hashNext", "name0"],
