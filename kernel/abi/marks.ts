@@ -42,6 +42,21 @@ export const enum Mark {
   CopyOnWrite = 11,
   /** The kernel panicked; registers and backtrace follow on the console. */
   Panic = 12,
+  /** A test asks its host: InjectLeaves << 16 | k, the k-th allocation of the kernel from now (1 is the next) is to fail. */
+  Inject = 32,
+  /** The operation that this was about has ended: 1 if it failed. No allocation fails on purpose any more. */
+  Injected = 33,
+}
+
+/** What an operation may leave behind that failed for want of memory, besides tables that it has unshared. */
+export const enum InjectLeaves {
+  Nothing = 0,
+  /** Pages that are resident now, and were not. */
+  Pages = 1,
+  /** Entries without W, which a fault gives back. */
+  Protection = 2,
+  /** As Pages, and a stack that has grown. */
+  Stack = 3,
 }
 
 /** Why a table was unshared: Mark.Unshare's argument from bit 10 up. */

@@ -40,6 +40,8 @@ export interface GuestOptions {
   /** The IDE disk, and what goes wrong with it; none unless told. */
   disk?: DiskBackend;
   diskFaults?: readonly DiskFault[];
+  /** Given the machine before it runs, to listen to it. */
+  onMachine?: (machine: Machine) => void;
   /** Called for each mark, with its 32-bit value and the machine's counts. */
   onMark?: (value: number, instret: number, cycles: number) => void;
 }
@@ -62,6 +64,7 @@ export function machineFor(built: BuiltAll, options: GuestOptions): { machine: M
       if (kind === EventKind.Mark) onMark(a, instret, cycles);
     });
   }
+  options.onMachine?.(machine);
   return { machine, output: () => output.replaceAll("\r\n", "\n") };
 }
 

@@ -5,7 +5,7 @@
  */
 import { Mark, Region } from "../../kernel/abi/marks";
 import type { BuiltAll } from "../../tools/image/build";
-import { type GuestRun, type Mode, machineFor, runGuest, testCommandLine } from "./guest";
+import { type GuestOptions, type GuestRun, type Mode, machineFor, runGuest, testCommandLine } from "./guest";
 
 /** The page that the guest writes: the second one of its memory, and its mark. */
 const PAGE_ADDRESS = 0x60001000;
@@ -15,12 +15,12 @@ const PTE_WRITABLE = 2;
 const REST = 2e7;
 
 /** Instructions retired when the OUT of the mark begins. Throws when it never does. */
-function momentOf(built: BuiltAll, commandLine: string): number {
+function momentOf(built: BuiltAll, options: GuestOptions): number {
   let moment = 0;
   const onMark = (value: number, instret: number) => {
     if (value === MOMENT) moment ||= instret;
   };
-  const { output } = runGuest(built, { commandLine, onMark });
+  const { output } = runGuest(built, { ...options, onMark });
   if (moment === 0) throw new Error(`the guest never marked the moment:\n${output}`);
   return moment;
 }
@@ -30,10 +30,10 @@ function word(bytes: Uint8Array): number {
 }
 
 /** Runs the guest program with the host's help. Throws when the pte is not as the guest should have left it. */
-export function runWithHelp(built: BuiltAll, mode: Mode): GuestRun {
-  const commandLine = testCommandLine(mode, "spurious", "host");
-  const moment = momentOf(built, commandLine);
-  const { machine, output } = machineFor(built, { commandLine });
+export function runWithHelp(built: BuiltAll, mode: Mode, others: Partial<GuestOptions> = {}): GuestRun {
+  const options = { ...others, commandLine: testCommandLine(mode, "spurious", "host") };
+  const moment = momentOf(built, options);
+  const { machine, output } = machineFor(built, options);
   machine.run({ maxInstructions: moment + 1 });
   const pdeAddress = (machine.registers.cr3 & ~0xfff) + (PAGE_ADDRESS >>> 22) * 4;
   const pde = word(machine.readPhysical(pdeAddress, 4));

@@ -3,6 +3,7 @@
  * when the code that it guards is broken. Run them all by `npm run test:mutants`, some by
  * `npm run test:mutants -- P10 P13`. Imports nothing.
  */
+import type { Mode } from "../guest/guest";
 
 export interface Mutant {
   /** What is wrong then. */
@@ -11,9 +12,13 @@ export interface Mutant {
   file: string;
   /** Text that stands in the file exactly once, and what to put in its place. */
   edits: readonly (readonly [search: string, replacement: string])[];
-  /** Guest program of userland/tests, and the properties of which it must see a case fail, in fork=share. */
+  /** Guest program of userland/tests, and the beginnings of names of its cases (P13), of each of which one must fail. */
   program: string;
   fails: readonly string[];
+  /** Fork modes in which the fault can show: all unless told. */
+  modes?: readonly Mode[];
+  /** What the audit must report in each of these modes: an invariant, or another name of docs/audit.md. */
+  audit?: string;
 }
 
 const MEMORY = "mm/memory.ts";
