@@ -7,7 +7,8 @@ import { bootStackTop } from "./arch/i386/assembly";
 import { gdtInit } from "./arch/i386/gdt";
 import { idtInit } from "./arch/i386/idt";
 import { MULTIBOOT_MAGIC, multibootCommandLine, multibootInfo } from "./arch/i386/multiboot";
-import { ideInit, ideStart } from "./drivers/ide";
+import { diskPollBegin, diskPollEnd, diskStart } from "./drivers/diskqueue";
+import { diskSectors, ideInit } from "./drivers/ide";
 import { picInit } from "./drivers/pic";
 import { pitInit } from "./drivers/pit";
 import { ttyInit } from "./drivers/tty";
@@ -25,13 +26,17 @@ import { printk } from "./lib/printk";
 import { memoryInit } from "./mm/bootmem";
 import { setForkMode } from "./mm/memory";
 import { failAllocation, freeFrames, setPoison } from "./mm/pagealloc";
+import { doSwapon } from "./mm/swapon";
 import { checkWritesInSoftware } from "./mm/uaccess";
 import { syscallInit } from "./sys/syscall";
 import { startInit } from "./task/init";
+import { killFaultingTask } from "./task/oom";
+import { evictFrom } from "./task/reclaim";
 import { idleLoop } from "./task/sched";
 import { tasksInit } from "./task/task";
 
 export { trapDispatch } from "./arch/i386/trap";
+export { reclaimTask } from "./task/reclaim";
 
 /** Boots. `magic`: the loader's; `info`: physical address of what it tells. Never returns. */
 export function kernelMain(magic: u32, info: u32): void {
@@ -46,6 +51,7 @@ export function kernelMain(magic: u32, info: u32): void {
   setForkMode(bootOptions.forkMode);
   setPoison(bootOptions.poison);
   if (!bootOptions.writeProtect) checkWritesInSoftware();
+  if (!bootOptions.reclaim) killFaultingTask();
   tasksInit();
   syscallInit();
 
@@ -62,7 +68,17 @@ export function kernelMain(magic: u32, info: u32): void {
 
   if (!bootOptions.quiet) printk(cstr("tine: %u kB free\n"), freeFrames() << 2);
   startInit(bootOptions);
-  ideStart();
+  diskStart();
+  if (bootOptions.swap) swapAtBoot();
+  evictFrom(bootOptions.evictSeed);
   failAllocation(bootOptions.failAllocation);
   idleLoop();
+}
+
+/** swap=on: it is said on the console if that cannot be. */
+function swapAtBoot(): void {
+  diskPollBegin();
+  const error = doSwapon(0, diskSectors());
+  diskPollEnd();
+  if (error != 0) printk(cstr("no swap: the disk has no swap area that can be used, error %d\n"), error as u32);
 }

@@ -46,6 +46,8 @@ export interface DiskFault {
   fails?: boolean;
   /** Cycles that it takes longer. */
   delayCycles?: number;
+  /** The drive does not raise its interrupt when the block that the sector is in has been moved well. */
+  losesInterrupt?: boolean;
 }
 
 class BytesSource implements SectorSource {

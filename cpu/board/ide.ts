@@ -331,6 +331,16 @@ export class Ide implements PortDevice {
     return cycles;
   }
 
+  /** The interrupt of the block that has just been moved: 0 when a fault loses it. */
+  private blockInterrupt(): 0 | 1 {
+    const { transfers, blockSectors } = this.s;
+    const isLost = this.faults.some(
+      ({ transfer, losesInterrupt }) =>
+        losesInterrupt === true && transfer > transfers - blockSectors && transfer <= transfers,
+    );
+    return isLost ? 0 : 1;
+  }
+
   /** Counts one sector; whether a fault makes it fail. */
   private transferFails(): boolean {
     const number = ++this.s.transfers;
@@ -369,7 +379,7 @@ export class Ide implements PortDevice {
     }
     if (this.s.blockSectors !== 0) this.tellProgress();
     this.requestBlock();
-    this.setInterrupt(1);
+    this.setInterrupt(this.blockInterrupt());
   }
 
   private verify(): void {
@@ -403,12 +413,13 @@ export class Ide implements PortDevice {
     }
     if (s.remaining === 0) {
       this.tellProgress();
-      this.finish();
+      this.finish(this.blockInterrupt());
       return;
     }
+    const interrupt = this.blockInterrupt();
     this.sizeBlock();
     this.requestBlock();
-    this.setInterrupt(1);
+    this.setInterrupt(interrupt);
   }
 
   private flush(): void {
@@ -424,12 +435,12 @@ export class Ide implements PortDevice {
   }
 
   /** The command ends; ERR if the error register says so. After a diagnostic that holds a code, not an error. */
-  private finish(): void {
+  private finish(interrupt: 0 | 1 = 1): void {
     const { s } = this;
     const failed = s.error !== 0 && s.error !== AtaError.DiagnosticPassed;
     // ATA leaves DSC open where ERR is set; this is QEMU's choice.
     s.status = failed ? Status.Ready | Status.Error : SETTLED;
-    this.setInterrupt(1);
+    this.setInterrupt(interrupt);
   }
 
   /** What a reset and EXECUTE DEVICE DIAGNOSTIC leave in the registers: an ATA device that passed. */

@@ -42,6 +42,9 @@ export const enum Mark {
   CopyOnWrite = 11,
   /** The kernel panicked; registers and backtrace follow on the console. */
   Panic = 12,
+  /** Reclaim takes a page out of the tables that map it, and has done so: its frame. */
+  UnmapBegin = 13,
+  UnmapEnd = 14,
   /** A test asks its host: InjectLeaves << 16 | k, the k-th allocation of the kernel from now (1 is the next) is to fail. */
   Inject = 32,
   /** The operation that this was about has ended: 1 if it failed. No allocation fails on purpose any more. */

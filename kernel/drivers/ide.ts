@@ -1,23 +1,20 @@
 /**
- * The drive at the primary IDE channel: PIO by interrupts, 28-bit LBA, blocks of several sectors where the drive can.
- * Imports IRQs, the scheduler, vmstat. Source: ATA/ATAPI-5, clause 9 (9.5 PIO in, 9.6 PIO out); Linux 2.4 (drivers/ide/ide-disk.c).
+ * The drive at the primary IDE channel, a command at a time: PIO, 28-bit LBA, blocks of several sectors where the drive can.
+ * Imports port access and vmstat. Source: ATA/ATAPI-5, clause 9 (9.5 PIO in, 9.6 PIO out); Linux 2.4 (drivers/ide/ide-disk.c).
  *
- * One request at a time is with the drive: `request` describes it, its owner has the `turn`, the others sleep in `turnWait` in
- * the order in which they came. The interrupt handler moves the data, block by block, to or from the owner's buffer, which
- * must be kernel memory. Until ideStart, while nobody can sleep, the same steps are taken by polling.
+ * `ideTransfer` and `ideFlush` give the drive a command; `ideStep`, from the interrupt, and `idePoll`, without one, take its
+ * next step and say what it came to. Nothing here sleeps, retries or knows who waits: drivers/diskqueue.ts does.
  */
-import { Errno } from "../abi/errno";
-import { cstr, inb, insw, outb, outsw } from "../abi/intrinsics";
-import { printk } from "../lib/printk";
+import { inb, insw, outb, outsw } from "../abi/intrinsics";
 import { vmstat } from "../mm/vmstat";
-import { TaskQueue } from "../task/queue";
-import { sleepOn, wakeAll } from "../task/sched";
-import { irqRegister } from "./irq";
-import { picUnmask } from "./pic";
 
 /** Bytes of a sector, and their logarithm. */
 export const SECTOR_BYTES: u32 = 512;
 export const SECTOR_SHIFT: u32 = 9;
+/** Most sectors of one command: the count register's 0. */
+export const MAX_COUNT: u32 = 256;
+/** Line of the channel's interrupt. */
+export const IDE_IRQ: u32 = 14;
 
 const DATA: u32 = 0x1f0;
 const ERROR: u32 = 0x1f1;
@@ -30,7 +27,6 @@ const DEVICE: u32 = 0x1f6;
 const STATUS: u32 = 0x1f7;
 /** Status without taking the interrupt when read, device control when written. */
 const CONTROL: u32 = 0x3f6;
-const IRQ: u32 = 14;
 
 const BUSY: u32 = 0x80;
 const DEVICE_FAULT: u32 = 0x20;
@@ -55,42 +51,35 @@ const ID_CAPABILITIES: u32 = 49;
 const ID_CAPABLE_OF_LBA: u32 = 0x0200;
 const ID_SECTORS: u32 = 60;
 
-/** Most sectors of one command: the count register's 0. */
-const MAX_COUNT: u32 = 256;
-/** Failures in a row, without a sector in between, after which a request gives up. */
-const MAX_ATTEMPTS: u32 = 3;
 /** Looks at Status before a drive is given up: seconds on any host, and no drive takes longer than a second. */
 const MAX_POLLS: u32 = 20000000;
 /** Looks at another register that pass while a reset is held: more than the 5 µs that ATA asks for. */
 const RESET_POLLS: u32 = 64;
 
-/** What is with the drive. */
-@unmanaged
-class Request {
-  /** Kernel address of the next byte. */
-  buffer: usize = 0;
-  /** Sectors of the command that have not been moved. */
-  left: u32 = 0;
-  /** Sectors of a block: one interrupt each. */
-  block: u32 = 0;
-  isWrite: bool = false;
-  isOver: bool = false;
-  /** 0 or -errno, once it is over. */
-  result: i32 = 0;
+/** What became of the command at hand. */
+export const enum Progress {
+  /** Nothing new: it is on its way, or there is none. */
+  None = 0,
+  /** It has ended well. */
+  Ended = 1,
+  /** It has ended before its last sector; `ideMoved` says how far it came, `ideError` why. */
+  Failed = 2,
 }
 
-const request: Request = changetype<Request>(memory.data(24));
-/** Who waits for their turn, and who waits for the request to be over. */
-const turnWait: TaskQueue = changetype<TaskQueue>(memory.data(8));
-const doneWait: TaskQueue = changetype<TaskQueue>(memory.data(8));
+/** The command at hand; a flush is a write of no sectors. */
+let isActive: bool = false;
+let isWrite: bool = false;
+/** Sectors that it was to move, and those of them that it has not. */
+let wanted: u32 = 0;
+let left: u32 = 0;
+/** Kernel address of the next byte. */
+let buffer: usize = 0;
+
 const identity: usize = memory.data(512, 4);
-/** Turns are numbered: the next one to be given out, and whose it is. Equal: the drive is free. */
-let nextTurn: u32 = 0;
-let turn: u32 = 0;
-let isPolled: bool = true;
+let hasInterrupts: bool = false;
 /** Sectors of the drive; 0 when there is none. */
 let sectors: u32 = 0;
-/** Sectors of a block of READ and WRITE MULTIPLE; 1: the drive has none. */
+/** Sectors of a block, one interrupt each, of READ and WRITE MULTIPLE; 1: the drive has none. */
 let multiple: u32 = 1;
 
 /** Sectors of the disk; 0 when there is no disk. */
@@ -110,173 +99,128 @@ function isFailure(status: u32): bool {
 }
 
 /** Software reset of the channel, by polling; the drive forgets its block size, which is set again. */
-function reset(): void {
+export function ideReset(): void {
   outb(CONTROL, RESET | NO_INTERRUPT);
   for (let i: u32 = 0; i < RESET_POLLS; i++) inb(CONTROL);
   outb(CONTROL, NO_INTERRUPT);
   waitReady();
   if (multiple > 1) setMultiple();
-  if (!isPolled) outb(CONTROL, 0);
-}
-
-/** A command without data, by polling: whether it ended well. */
-function simpleCommand(command: u32): bool {
-  outb(STATUS, command);
-  const status = waitReady();
-  inb(STATUS);
-  return !isFailure(status);
+  if (hasInterrupts) outb(CONTROL, 0);
 }
 
 function setMultiple(): void {
   outb(DEVICE, DEVICE_0_LBA);
   outb(COUNT, multiple);
-  if (!simpleCommand(SET_MULTIPLE)) multiple = 1;
+  outb(STATUS, SET_MULTIPLE);
+  const status = waitReady();
+  inb(STATUS);
+  if (isFailure(status)) multiple = 1;
 }
 
-/** Sectors of the request's next block. */
+/** Sectors of the command's next block. */
 function blockSectors(): u32 {
-  return min<u32>(request.left, request.block);
+  return min<u32>(left, multiple);
 }
 
 function sendBlock(): void {
-  outsw(DATA, request.buffer, blockSectors() << (SECTOR_SHIFT - 1));
+  outsw(DATA, buffer, blockSectors() << (SECTOR_SHIFT - 1));
 }
 
-/** The request's next block is where it belongs. */
+/** The command's next block is where it belongs. */
 function blockDone(): void {
   const count = blockSectors();
-  request.left -= count;
-  request.buffer += count << SECTOR_SHIFT;
-  if (request.isWrite) vmstat.diskWrites += count;
+  left -= count;
+  buffer += count << SECTOR_SHIFT;
+  if (isWrite) vmstat.diskWrites += count;
   else vmstat.diskReads += count;
 }
 
-function over(result: i32): void {
-  request.result = result;
-  request.isOver = true;
-  wakeAll(doneWait);
+function over(progress: Progress): Progress {
+  isActive = false;
+  return progress;
 }
 
-/** The drive is not busy any more: takes the next step of the request. */
-function service(status: u32): void {
-  const mustHaveData = !request.isWrite || request.left > request.block;
-  if (isFailure(status) || (mustHaveData && (status & DATA_REQUEST) == 0)) {
-    over(-Errno.EIO);
-    return;
-  }
-  if (!request.isWrite) insw(DATA, request.buffer, blockSectors() << (SECTOR_SHIFT - 1));
+/** Takes the next step of the command; a drive that is still busy has failed. */
+function serve(status: u32): Progress {
+  const mustHaveData = !isWrite || left > multiple;
+  if (isFailure(status) || (mustHaveData && (status & DATA_REQUEST) == 0)) return over(Progress.Failed);
+  if (!isWrite) insw(DATA, buffer, blockSectors() << (SECTOR_SHIFT - 1));
   blockDone();
-  if (request.left == 0) over(0);
-  else if (request.isWrite) sendBlock();
+  if (left == 0) return over(Progress.Ended);
+  if (isWrite) sendBlock();
+  return Progress.None;
 }
 
-/** An interrupt of a drive that is still busy, or that nobody waits for, is none of ours. */
-function ideInterrupt(): void {
+/** The interrupt's step. One of a drive that is still busy, or that has no command, is none of ours. */
+export function ideStep(): Progress {
   const status = inb(STATUS);
-  if (turn != nextTurn && !request.isOver && (status & BUSY) == 0) service(status);
+  return isActive && (status & BUSY) == 0 ? serve(status) : Progress.None;
 }
 
-/** Waits for the end of the request, asleep or by polling. */
-function waitOver(): void {
-  if (!isPolled) {
-    while (!request.isOver) sleepOn(doneWait);
-    return;
-  }
-  while (!request.isOver) {
-    const status = waitReady();
-    inb(STATUS);
-    service(status);
-  }
+/** Waits for the drive and takes the step that its interrupt would. There is a command. */
+export function idePoll(): Progress {
+  const status = waitReady();
+  inb(STATUS);
+  return serve(status);
 }
 
-/** Gives the drive a command for `count` sectors from `sector` and waits for its end. 0 or -errno; request.left tells how far. */
-function execute(sector: u32, count: u32, buffer: usize, isWrite: bool): i32 {
-  request.buffer = buffer;
-  request.left = count;
-  request.block = multiple;
-  request.isWrite = isWrite;
-  request.isOver = false;
-  if ((waitReady() & BUSY) != 0) return -Errno.EIO;
+/** The step of a command whose interrupt is overdue: a drive that is busy all the same has failed. There is a command. */
+export function ideOverdue(): Progress {
+  return serve(inb(STATUS));
+}
+
+/** Sectors that the last command has moved. */
+export function ideMoved(): u32 {
+  return wanted - left;
+}
+
+/** The drive's error register. */
+export function ideError(): u32 {
+  return inb(ERROR);
+}
+
+/** Prepares a command: Failed when the drive is not ready for one, else None. */
+function begin(writes: bool, count: u32, kernelBuffer: usize): Progress {
+  isWrite = writes;
+  wanted = count;
+  left = count;
+  buffer = kernelBuffer;
+  isActive = true;
+  return (waitReady() & BUSY) != 0 ? over(Progress.Failed) : Progress.None;
+}
+
+/**
+ * Gives the drive, which has no command, one that moves 1 … MAX_COUNT sectors from `sector` on, which it has, from or to kernel
+ * memory. Failed when it does not take it, else None.
+ */
+export function ideTransfer(writes: bool, sector: u32, count: u32, kernelBuffer: usize): Progress {
+  if (begin(writes, count, kernelBuffer) != Progress.None) return Progress.Failed;
   outb(DEVICE, DEVICE_0_LBA | (sector >> 24));
   outb(COUNT, count & 0xff);
   outb(LBA_LOW, sector & 0xff);
   outb(LBA_MID, (sector >> 8) & 0xff);
   outb(LBA_HIGH, (sector >> 16) & 0xff);
-  if (!isWrite) {
+  if (!writes) {
     outb(STATUS, multiple > 1 ? READ_MULTIPLE : READ_SECTORS);
-  } else {
-    outb(STATUS, multiple > 1 ? WRITE_MULTIPLE : WRITE_SECTORS);
-    // The first block is asked for without an interrupt.
-    const status = waitReady();
-    if (isFailure(status) || (status & DATA_REQUEST) == 0) {
-      inb(STATUS);
-      return -Errno.EIO;
-    }
-    sendBlock();
+    return Progress.None;
   }
-  waitOver();
-  return request.result;
-}
-
-/** Waits for the drive, alone with it until giveDrive. */
-function takeDrive(): void {
-  const mine = nextTurn++;
-  while (turn != mine) sleepOn(turnWait);
-}
-
-function giveDrive(): void {
-  turn++;
-  wakeAll(turnWait);
-}
-
-/** Moves sectors command by command, each tried again from the sector that failed; the channel is reset in between. */
-function transfer(sector: u32, count: u32, buffer: usize, isWrite: bool): i32 {
-  if (sector >= sectors || count > sectors - sector) return -Errno.EINVAL;
-  takeDrive();
-  let result: i32 = 0;
-  let done: u32 = 0;
-  let attempts: u32 = 0;
-  while (done < count && attempts < MAX_ATTEMPTS) {
-    const wanted = min<u32>(count - done, MAX_COUNT);
-    result = execute(sector + done, wanted, buffer + (done << SECTOR_SHIFT), isWrite);
-    const moved = wanted - request.left;
-    done += moved;
-    if (result == 0) continue;
-    attempts = moved == 0 ? attempts + 1 : 1;
-    printk(
-      cstr("hda: %s of sector %u failed, error 0x%x\n"),
-      isWrite ? cstr("write") : cstr("read"),
-      sector + done,
-      inb(ERROR),
-    );
-    reset();
+  outb(STATUS, multiple > 1 ? WRITE_MULTIPLE : WRITE_SECTORS);
+  // The first block is asked for without an interrupt.
+  const status = waitReady();
+  if (isFailure(status) || (status & DATA_REQUEST) == 0) {
+    inb(STATUS);
+    return over(Progress.Failed);
   }
-  giveDrive();
-  return done == count ? 0 : result;
+  sendBlock();
+  return Progress.None;
 }
 
-/**
- * Reads `count` sectors from `sector` on into kernel memory. 0, or -errno: EINVAL beyond the disk's end, EIO when a sector
- * cannot be read (what came before it may have been). Sleeps, once ideStart has been called.
- */
-export function diskRead(sector: u32, count: u32, kernelBuffer: usize): i32 {
-  return transfer(sector, count, kernelBuffer, false);
-}
-
-/** Writes `count` sectors from kernel memory, which must not change until it returns. Results as diskRead's. */
-export function diskWrite(sector: u32, count: u32, kernelBuffer: usize): i32 {
-  return transfer(sector, count, kernelBuffer, true);
-}
-
-/** Lets the drive bring all that was written to the medium. 0 or -EIO. */
-export function diskFlush(): i32 {
-  takeDrive();
-  // Nobody waits for this command's interrupt: its end is polled.
-  request.isOver = true;
+/** Gives the drive, which has no command, that to bring all that was written to the medium. Failed or None, as ideTransfer. */
+export function ideFlush(): Progress {
+  if (begin(true, 0, 0) != Progress.None) return Progress.Failed;
   outb(DEVICE, DEVICE_0_LBA);
-  const ended = simpleCommand(FLUSH_CACHE);
-  giveDrive();
-  return ended ? 0 : -Errno.EIO;
+  outb(STATUS, FLUSH_CACHE);
+  return Progress.None;
 }
 
 /** Whether a drive answers at the channel: its registers keep what is written, as nothing else does. */
@@ -314,12 +258,9 @@ export function ideInit(): void {
   else multiple = 1;
 }
 
-/** From here on requests sleep, and the drive interrupts. Once, at the end of boot. */
-export function ideStart(): void {
-  if (sectors == 0) return;
-  irqRegister(IRQ, ideInterrupt);
-  picUnmask(IRQ);
-  isPolled = false;
+/** From here on the drive interrupts. */
+export function ideEnableInterrupts(): void {
+  hasInterrupts = true;
   inb(STATUS);
   outb(CONTROL, 0);
 }

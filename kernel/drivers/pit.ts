@@ -1,14 +1,16 @@
 /**
  * The 8254's counter 0 as the system clock: IRQ 0 at TICKS_PER_SECOND. Counts ticks, ends sleeps that are due, charges
- * the current task. Imports IRQs and the scheduler. Source: Intel 8254 data sheet.
+ * the current task, lets the disk notice a lost interrupt. Imports IRQs, the scheduler, the disk. Source: Intel 8254 data sheet.
  *
  * Ring 0 runs with interrupts off, so ticks that fall into one long system call count as one.
  */
 import { outb } from "../abi/intrinsics";
 import { TICKS_PER_SECOND } from "../abi/structs";
 import { expireAlarms } from "../task/alarm";
+import { evictionTick } from "../task/reclaim";
 import { schedulerTick } from "../task/sched";
 import { wakeSleepers } from "../task/timer";
+import { diskTick } from "./diskqueue";
 import { irqRegister } from "./irq";
 import { picUnmask } from "./pic";
 
@@ -30,6 +32,8 @@ function timerInterrupt(): void {
   tickCount++;
   wakeSleepers(tickCount);
   expireAlarms(tickCount);
+  evictionTick();
+  diskTick();
   schedulerTick();
 }
 

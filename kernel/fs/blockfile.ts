@@ -6,7 +6,8 @@
 import { Errno } from "../abi/errno";
 import { S_IFBLK } from "../abi/fcntl";
 import { cstr } from "../abi/intrinsics";
-import { diskRead, diskSectors, diskWrite, SECTOR_BYTES, SECTOR_SHIFT } from "../drivers/ide";
+import { diskRead, diskWrite } from "../drivers/diskqueue";
+import { diskSectors, SECTOR_BYTES, SECTOR_SHIFT } from "../drivers/ide";
 import { frameToVirt, PAGE_BYTES } from "../mm/layout";
 import { FrameKind } from "../mm/page";
 import { allocPages, freePages } from "../mm/pagealloc";
@@ -15,7 +16,7 @@ import { TaskQueue } from "../task/queue";
 import { sleepOn, wakeAll } from "../task/sched";
 import { registerNode } from "./devices";
 import { File } from "./file";
-import { FILE_OPERATIONS_BYTES, FileOperations } from "./inode";
+import { FILE_OPERATIONS_BYTES, FileOperations, Inode } from "./inode";
 
 const HDA_DEVICE: u32 = 0x300;
 const SECTOR_OFFSET: u32 = SECTOR_BYTES - 1;
@@ -99,6 +100,11 @@ function blockWrite(file: File, buffer: usize, bytes: u32): i32 {
   isWriting = false;
   wakeAll(writerWait);
   return result;
+}
+
+/** Whether this is the disk's node. */
+export function isDisk(inode: Inode): bool {
+  return inode.operations === operations;
 }
 
 /** Makes /dev/hda if there is a disk. Once, at boot, after ideInit and devicesInit. */

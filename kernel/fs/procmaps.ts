@@ -5,26 +5,35 @@
  *     /proc/PID/maps      a line for each mapping, as Linux has it: `start-end rwxp offset 00:00 0`, and heap and stack named
  *     /proc/PID/status    the lines Vm…, in kB
  *
- * May import vmalist, vma, format. Source: Linux (fs/proc/task_mmu.c; proc(5)).
+ * May import proctext, tasks, vmalist, vma, format. Source: Linux (fs/proc/task_mmu.c; proc(5)).
  */
 import { cstr } from "../abi/intrinsics";
 import { bufferByte, formatText, TextBuffer } from "../lib/format";
 import { KERNEL_BASE, PAGE_SHIFT, STACK_TOP, USER_LOWEST } from "../mm/layout";
 import { MmUsage, mmUsage } from "../mm/vma";
-import { lockedPages, Mm, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, Vma } from "../mm/vmalist";
+import { findVma, lockedPages, Mm, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, Vma } from "../mm/vmalist";
+import { Task } from "../task/task";
+import { END_OF_TEXT } from "./proctext";
 
-/** Most bytes of a line of maps. */
-export const MAP_LINE_BYTES: u32 = 96;
 /** Column that a name begins in. */
 const NAME_COLUMN: u32 = 73;
-const usage: MmUsage = changetype<MmUsage>(memory.data(8, 4));
+const usage: MmUsage = changetype<MmUsage>(memory.data(12, 4));
 
 function print(text: TextBuffer, format: usize, a: u32, b: u32): void {
   formatText(bufferByte, changetype<usize>(text), format, a, b, 0, 0);
 }
 
-/** Prints the line of /proc/PID/maps for a mapping: at most MAP_LINE_BYTES. */
-export function printMapping(text: TextBuffer, mm: Mm, vma: Vma): void {
+/** /proc/PID/maps: the line of the mapping at or above the address `cursor`. */
+export function printMaps(text: TextBuffer, task: Task, cursor: u32): u32 {
+  const mm = task.mm;
+  if (mm === null) return END_OF_TEXT;
+  const vma = findVma(mm, cursor);
+  if (vma === null) return END_OF_TEXT;
+  printMapping(text, mm, vma);
+  return vma.end;
+}
+
+function printMapping(text: TextBuffer, mm: Mm, vma: Vma): void {
   const start = text.next;
   const flags = vma.flags;
   const context = changetype<usize>(text);
@@ -48,8 +57,8 @@ function printPages(text: TextBuffer, name: usize, pages: u32): void {
 }
 
 /**
- * Prints the lines of /proc/PID/status about memory: what is mapped, locked and resident, and the tables that this takes, of which
- * others may use some too.
+ * Prints the lines of /proc/PID/status about memory: what is mapped, locked, resident and swapped out, and the tables that this takes,
+ * of which others may use some too.
  */
 export function printMemory(text: TextBuffer, mm: Mm): void {
   let pages: u32 = 0;
@@ -63,4 +72,5 @@ export function printMemory(text: TextBuffer, mm: Mm): void {
   printPages(text, cstr("VmLck"), lockedPages(mm, USER_LOWEST, KERNEL_BASE));
   printPages(text, cstr("VmRSS"), usage.resident);
   printPages(text, cstr("VmPTE"), usage.tables);
+  printPages(text, cstr("VmSwap"), usage.swapped);
 }

@@ -4,21 +4,40 @@
  *
  *     /proc/PID/tables    a line for each present user slot: `slot frame users writable present sum`, frame and sum in
  *                         hexadecimal; `sum` depends on every bit of the table's 1024 entries and on their order
+ *     /proc/PID/pages     a line for each run of pages that follow one another in memory as in one table, with the same flags:
+ *                         `start-end table users writable frame flags`, with the first frame, or
+ *                         `start-end table users writable swap:slot -----` of pages that are swapped out, with the first slot
  *     /proc/PID/pagemap   a PageMapRecord for each virtual page of the 4 GB, by page number
  *
- * May import paging, page, rmap, vmalist, format.
+ * The flags of a pte are p (the CPU may use it; without it, the mapping allows no access), w, u, a (accessed) and d (dirty).
+ * May import proctext, tasks, paging, page, rmap, vmalist, format, uaccess.
  */
+import { Errno } from "../abi/errno";
 import { cstr } from "../abi/intrinsics";
-import { ENTRIES, Entry, PTE_MAPPED, PTE_PRESENT, USER_SLOTS } from "../arch/i386/paging";
+import {
+  ENTRIES,
+  Entry,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_MAPPED,
+  PTE_PRESENT,
+  PTE_USER,
+  PTE_WRITE,
+  USER_SLOTS,
+} from "../arch/i386/paging";
 import { bufferByte, formatText, TextBuffer } from "../lib/format";
-import { PAGE_SHIFT, SLOT_SHIFT } from "../mm/layout";
+import { PAGE_BYTES, PAGE_SHIFT, SLOT_SHIFT } from "../mm/layout";
 import { Frames, TablePage } from "../mm/page";
 import { rmapEntry, rmapNext } from "../mm/rmap";
+import { copyToUser } from "../mm/uaccess";
 import { Mm } from "../mm/vmalist";
+import { Task } from "../task/task";
+import { File } from "./file";
+import { END_OF_TEXT } from "./proctext";
 
 /** One page of /proc/PID/pagemap. */
 @unmanaged
-export class PageMapRecord {
+class PageMapRecord {
   pde: u32 = 0;
   /** 0 where there is no table; of a 4 MB page the pde. */
   pte: u32 = 0;
@@ -32,7 +51,10 @@ export class PageMapRecord {
   references: u32 = 0;
   reserved: u32 = 0;
 }
-export const PAGE_MAP_RECORD_BYTES: u32 = 32;
+const PAGE_MAP_RECORD_BYTES: u32 = 32;
+const record: PageMapRecord = changetype<PageMapRecord>(memory.data(32, 4));
+/** Virtual pages that there are. */
+const PAGES: u32 = 1 << 20;
 /** Bit 7 of a pde: it maps 4 MB and points at no table. */
 const PDE_LARGE: u32 = 0x80;
 
@@ -43,20 +65,83 @@ function tableSum(table: usize): u32 {
   return sum;
 }
 
-/** Prints the lines of /proc/PID/tables. */
-export function printTables(text: TextBuffer, mm: Mm): void {
-  for (let slot: u32 = 0; slot < USER_SLOTS; slot++) {
-    const pde = Entry.load(mm.directory + (slot << 2));
-    if ((pde & PTE_PRESENT) == 0) continue;
-    const table = changetype<TablePage>(Frames.ofEntry(pde));
-    const context = changetype<usize>(text);
-    formatText(bufferByte, context, cstr("%u %x %u %u "), slot, pde >> PAGE_SHIFT, table.users, (pde >> 1) & 1);
-    formatText(bufferByte, context, cstr("%u %x\n"), table.present, tableSum(Entry.target(pde)), 0, 0);
+/** The first slot from `slot` on that has a table; USER_SLOTS if there is none. */
+function nextSlot(mm: Mm, slot: u32): u32 {
+  let at = slot;
+  while (at < USER_SLOTS && (Entry.load(mm.directory + (at << 2)) & PTE_PRESENT) == 0) at++;
+  return at;
+}
+
+/** /proc/PID/tables: the line of the first table from slot `cursor` on. */
+export function printTables(text: TextBuffer, task: Task, cursor: u32): u32 {
+  const mm = task.mm;
+  if (mm === null) return END_OF_TEXT;
+  const slot = nextSlot(mm, cursor);
+  if (slot == USER_SLOTS) return END_OF_TEXT;
+  const pde = Entry.load(mm.directory + (slot << 2));
+  const table = changetype<TablePage>(Frames.ofEntry(pde));
+  const context = changetype<usize>(text);
+  formatText(bufferByte, context, cstr("%u %x %u %u "), slot, pde >> PAGE_SHIFT, table.users, (pde >> 1) & 1);
+  formatText(bufferByte, context, cstr("%u %x\n"), table.present, tableSum(Entry.target(pde)), 0, 0);
+  return slot + 1;
+}
+
+/** /proc/PID/pages: the line of the first run of pages from page number `cursor` on, if its slot has one left. */
+export function printPages(text: TextBuffer, task: Task, cursor: u32): u32 {
+  const mm = task.mm;
+  if (mm === null) return END_OF_TEXT;
+  const slot = nextSlot(mm, cursor >> (SLOT_SHIFT - PAGE_SHIFT));
+  if (slot == USER_SLOTS) return END_OF_TEXT;
+  const slotPage = slot << (SLOT_SHIFT - PAGE_SHIFT);
+  const pde = Entry.load(mm.directory + (slot << 2));
+  const table = Entry.target(pde);
+  let index = max<u32>(cursor, slotPage) - slotPage;
+  while (index < ENTRIES && Entry.load(table + (index << 2)) == 0) index++;
+  if (index == ENTRIES) return slotPage + ENTRIES;
+  const first = Entry.load(table + (index << 2));
+  let pages: u32 = 1;
+  while (index + pages < ENTRIES && Entry.load(table + ((index + pages) << 2)) == first + (pages << PAGE_SHIFT))
+    pages++;
+  const address = (slotPage + index) << PAGE_SHIFT;
+  const context = changetype<usize>(text);
+  const users = changetype<TablePage>(Frames.ofEntry(pde)).users;
+  formatText(bufferByte, context, cstr("%p-%p "), address, address + pages * PAGE_BYTES, 0, 0);
+  formatText(bufferByte, context, cstr("%x %u %u "), pde >> PAGE_SHIFT, users, (pde >> 1) & 1, 0);
+  const place = (first & PTE_MAPPED) != 0 ? cstr("%x ") : cstr("swap:%x ");
+  formatText(bufferByte, context, place, first >> PAGE_SHIFT, 0, 0, 0);
+  printFlags(text, (first & PTE_MAPPED) != 0 ? first : 0);
+  return slotPage + index + pages;
+}
+
+function printFlags(text: TextBuffer, entry: u32): void {
+  const context = changetype<usize>(text);
+  bufferByte(context, (entry & PTE_PRESENT) != 0 ? 0x70 : 0x2d);
+  bufferByte(context, (entry & PTE_WRITE) != 0 ? 0x77 : 0x2d);
+  bufferByte(context, (entry & PTE_USER) != 0 ? 0x75 : 0x2d);
+  bufferByte(context, (entry & PTE_ACCESSED) != 0 ? 0x61 : 0x2d);
+  bufferByte(context, (entry & PTE_DIRTY) != 0 ? 0x64 : 0x2d);
+  bufferByte(context, 0x0a);
+}
+
+/** /proc/PID/pagemap: records from the file's position on; the position may lie inside one. */
+export function readPageMap(file: File, task: Task, buffer: usize, bytes: u32): i32 {
+  const mm = task.mm;
+  if (mm === null) return 0;
+  let done: u32 = 0;
+  while (done < bytes && file.position / PAGE_MAP_RECORD_BYTES < PAGES) {
+    fillPageMap(record, mm, file.position / PAGE_MAP_RECORD_BYTES);
+    const offset = file.position % PAGE_MAP_RECORD_BYTES;
+    const wanted = min<u32>(bytes - done, PAGE_MAP_RECORD_BYTES - offset);
+    const missing = copyToUser(buffer + done, changetype<usize>(record) + offset, wanted);
+    done += wanted - missing;
+    file.position += wanted - missing;
+    if (missing != 0) return done == 0 ? -Errno.EFAULT : i32(done);
   }
+  return i32(done);
 }
 
 /** Fills the record for virtual page number `page` of an address space. */
-export function fillPageMap(record: PageMapRecord, mm: Mm, page: u32): void {
+function fillPageMap(record: PageMapRecord, mm: Mm, page: u32): void {
   memory.fill(changetype<usize>(record), 0, PAGE_MAP_RECORD_BYTES);
   const address = page << PAGE_SHIFT;
   const pde = Entry.load(Entry.pdeOf(mm.directory, address));

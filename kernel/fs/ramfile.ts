@@ -8,7 +8,6 @@
  */
 import { Errno } from "../abi/errno";
 import { O_APPEND, S_IFREG } from "../abi/fcntl";
-import { flushTlb } from "../arch/i386/paging";
 import { errorPointer } from "../lib/errptr";
 import { PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT } from "../mm/layout";
 import { Frames, Page } from "../mm/page";
@@ -144,10 +143,9 @@ function freePagesFrom(inode: Inode, from: u32): void {
   for (let index = from; index < MAX_PAGES; index++) {
     const page = objectFind(object, index);
     if (page === null) continue;
-    unmapPage(page);
+    unmapPage(page, 0);
     objectForget(object, index);
   }
-  flushTlb();
   if (from == 0 && object.users == 1) freeContents(inode);
 }
 

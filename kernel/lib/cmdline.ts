@@ -5,6 +5,8 @@
  *
  *     fork=copy|share|auto   what fork does with page tables     init=PATH     the first program
  *     poison=on|off     fill and check freed frames              failalloc=N   the Nth allocation after boot fails
+ *     swap=on|off       whether the disk's swap area (it needs mkswap's header) is put to use at boot
+ *     reclaim=on|off    off: who finds no memory is killed at once (tests)      evict=SEED  evict pages at random (tests)
  *     wp=on|off         whether the CPU checks the kernel's writes to user memory (CR0.WP), or the kernel itself
  *     quiet             no lines of the kernel's own on the console, so that a program's output stands alone
  *
@@ -33,6 +35,10 @@ export class BootOptions {
   quiet: bool = false;
   /** The CPU protects read-only user pages from the kernel too. */
   writeProtect: bool = true;
+  swap: bool = false;
+  reclaim: bool = true;
+  /** Seed of evictions at random; 0: none. */
+  evictSeed: u32 = 0;
   /** 0: no allocation fails on purpose. */
   failAllocation: u32 = 0;
   /** Kernel address of init's path. */
@@ -41,7 +47,7 @@ export class BootOptions {
   initArguments: usize = 0;
 }
 
-export const bootOptions: BootOptions = changetype<BootOptions>(memory.data(20));
+export const bootOptions: BootOptions = changetype<BootOptions>(memory.data(32));
 const initPath: usize = memory.data(256);
 
 function setFork(value: usize, bytes: u32): bool {
@@ -59,14 +65,40 @@ function setInit(value: usize, bytes: u32): bool {
   return true;
 }
 
+/** 1 for on, 0 for off, -1 for anything else. */
+function onOrOff(value: usize, bytes: u32): i32 {
+  if (spanEquals(value, bytes, cstr("on"))) return 1;
+  return spanEquals(value, bytes, cstr("off")) ? 0 : -1;
+}
+
 function setPoison(value: usize, bytes: u32): bool {
-  bootOptions.poison = spanEquals(value, bytes, cstr("on"));
-  return bootOptions.poison || spanEquals(value, bytes, cstr("off"));
+  const on = onOrOff(value, bytes);
+  bootOptions.poison = on == 1;
+  return on >= 0;
 }
 
 function setWriteProtect(value: usize, bytes: u32): bool {
-  bootOptions.writeProtect = !spanEquals(value, bytes, cstr("off"));
-  return !bootOptions.writeProtect || spanEquals(value, bytes, cstr("on"));
+  const on = onOrOff(value, bytes);
+  bootOptions.writeProtect = on != 0;
+  return on >= 0;
+}
+
+function setSwap(value: usize, bytes: u32): bool {
+  const on = onOrOff(value, bytes);
+  bootOptions.swap = on == 1;
+  return on >= 0;
+}
+
+function setReclaim(value: usize, bytes: u32): bool {
+  const on = onOrOff(value, bytes);
+  bootOptions.reclaim = on != 0;
+  return on >= 0;
+}
+
+function setEvict(value: usize, bytes: u32): bool {
+  const number = parseDecimal(value, bytes);
+  if (number >= 0) bootOptions.evictSeed = u32(number);
+  return number >= 0;
 }
 
 function setFailAllocation(value: usize, bytes: u32): bool {
@@ -87,6 +119,9 @@ function applySetting(key: usize, keyBytes: u32, value: usize, bytes: u32): bool
   if (spanEquals(key, keyBytes, cstr("poison"))) return setPoison(value, bytes);
   if (spanEquals(key, keyBytes, cstr("failalloc"))) return setFailAllocation(value, bytes);
   if (spanEquals(key, keyBytes, cstr("wp"))) return setWriteProtect(value, bytes);
+  if (spanEquals(key, keyBytes, cstr("swap"))) return setSwap(value, bytes);
+  if (spanEquals(key, keyBytes, cstr("reclaim"))) return setReclaim(value, bytes);
+  if (spanEquals(key, keyBytes, cstr("evict"))) return setEvict(value, bytes);
   return false;
 }
 
@@ -120,6 +155,7 @@ function findEquals(word: usize, end: usize): usize {
 export function parseCommandLine(line: usize): void {
   bootOptions.forkMode = DEFAULT_FORK_MODE;
   bootOptions.writeProtect = true;
+  bootOptions.reclaim = true;
   bootOptions.initPath = initPath;
   setInit(cstr("/bin/init"), 9);
   let word = skipBlanks(line);
@@ -156,12 +192,22 @@ function forkModeName(mode: ForkMode): usize {
 export function printSettings(text: TextBuffer): void {
   const fork = forkModeName(bootOptions.forkMode);
   const poison = bootOptions.poison ? cstr("on") : cstr("off");
-  if (bootOptions.quiet) formatText(bufferByte, changetype<usize>(text), cstr("quiet "), 0, 0, 0, 0);
+  if (bootOptions.quiet) print(text, cstr("quiet "), 0);
   const format = cstr("fork=%s init=%s poison=%s failalloc=%u");
   formatText(bufferByte, changetype<usize>(text), format, fork, initPath, poison, bootOptions.failAllocation);
-  if (!bootOptions.writeProtect) formatText(bufferByte, changetype<usize>(text), cstr(" wp=off"), 0, 0, 0, 0);
-  if (load<u8>(bootOptions.initArguments) != 0) {
-    formatText(bufferByte, changetype<usize>(text), cstr(" -- %s"), bootOptions.initArguments, 0, 0, 0);
-  }
-  formatText(bufferByte, changetype<usize>(text), cstr("\n"), 0, 0, 0, 0);
+  printSwitch(text, bootOptions.writeProtect, cstr(" wp=off"), true);
+  printSwitch(text, bootOptions.swap, cstr(" swap=on"), false);
+  printSwitch(text, bootOptions.reclaim, cstr(" reclaim=off"), true);
+  if (bootOptions.evictSeed != 0) print(text, cstr(" evict=%u"), bootOptions.evictSeed);
+  if (load<u8>(bootOptions.initArguments) != 0) print(text, cstr(" -- %s"), bootOptions.initArguments);
+  print(text, cstr("\n"), 0);
+}
+
+function print(text: TextBuffer, format: usize, value: u32): void {
+  formatText(bufferByte, changetype<usize>(text), format, value, 0, 0, 0);
+}
+
+/** A setting that is only shown when it is not as usual. */
+function printSwitch(text: TextBuffer, value: bool, shown: usize, usual: bool): void {
+  if (value != usual) print(text, shown, 0);
 }

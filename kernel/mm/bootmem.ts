@@ -21,6 +21,7 @@ import {
 import { panic } from "../lib/panic";
 import { kmallocInit } from "./kmalloc";
 import { DIRECT_MAP_BYTES, PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT, physToVirt, virtToPhys } from "./layout";
+import { lruInit } from "./lru";
 import { FrameKind, Frames, frameLimit, PAGE_STRUCT_SHIFT, setMemMap } from "./page";
 import { freePages, MAX_ORDER, pageAllocInit } from "./pagealloc";
 import { rmapInit } from "./rmap";
@@ -52,6 +53,7 @@ export function memoryInit(info: u32): void {
   freeGaps();
   kmallocInit();
   rmapInit();
+  lruInit();
   mmInit();
 }
 

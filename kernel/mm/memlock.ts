@@ -1,20 +1,23 @@
 /**
  * What programs say about memory that is mapped: madvise, mlock and its kin, msync. mmap.ts's order holds: look, take, edit.
  *
- * Locking a range faults all its pages in, with a copy of their own where a write would make one, and then marks its mappings; each table
- * counts its locked pages (ptshare.ts, countLocked), by which fork knows that it must copy the table, and reclaim that it must
- * leave its pages. A process that maps, moves or unmaps locked memory keeps the counts right in mmap.ts and mremap.ts.
+ * Locking a range marks its mappings, and then faults all its pages in, with a copy of their own where a write would make one. Each pte of a
+ * page under mlock says so (PTE_LOCKED), by which reclaim knows that it must leave the page; each table counts such pages (ptshare.ts,
+ * countLocked), by which fork knows that it must copy the table. A process that maps, moves or unmaps locked memory keeps the counts right in mmap.ts and mremap.ts.
  * May import the ABI, mmap, vmalist, memory, ptshare. Source: Linux 2.4 (mm/mlock.c, mm/filemap.c).
  */
 import { Errno } from "../abi/errno";
 import { UnshareCause } from "../abi/marks";
 import { MADV_DONTNEED, MCL_CURRENT, MS_ASYNC, MS_INVALIDATE, MS_SYNC } from "../abi/mman";
+import { Entry, PTE_PRESENT } from "../arch/i386/paging";
+import { populateRange } from "./fault";
 import { KERNEL_BASE, PAGE_OFFSET, PAGE_SHIFT, pageAlign, SLOT_BYTES, USER_LOWEST } from "./layout";
-import { dropPageRange, populateRange } from "./memory";
+import { dropPageRange } from "./memory";
 import { isolateRange, mappable, wholeRangeMapped } from "./mmap";
 import { totalFrames } from "./pagealloc";
+import { lockPtes } from "./pagetable";
 import { countLocked, unshareRange } from "./ptshare";
-import { findVma, lockedPages, Mm, mergeVmas, VM_LOCKED, Vma } from "./vmalist";
+import { findVma, lockedPages, Mm, mergeVmas, VM_LOCKED, VM_LOCKING, Vma } from "./vmalist";
 
 /** Of all frames, this part (2 to its power) is the most that a process may lock. */
 const LOCK_LIMIT_SHIFT: u32 = 1;
@@ -71,18 +74,55 @@ function setLocked(mm: Mm, address: usize, bytes: u32, locked: u32): i32 {
   if (locked != 0) {
     const others = lockedPages(mm, USER_LOWEST, KERNEL_BASE) - lockedPages(mm, start, end);
     if (others + (size >> PAGE_SHIFT) > totalFrames() >> LOCK_LIMIT_SHIFT) return -Errno.ENOMEM;
-    if (!populateRange(mm, start, end)) return -Errno.ENOMEM;
   }
-  let vma: Vma | null = isolateRange(mm, start, end, UnshareCause.Mlock);
-  if (vma === null) return -Errno.ENOMEM;
-  while (vma !== null && vma.start < end) {
-    vma.flags = (vma.flags & ~VM_LOCKED) | locked;
-    vma = vma.next;
-  }
+  const first = isolateRange(mm, start, end, UnshareCause.Mlock);
+  if (first === null) return -Errno.ENOMEM;
+  markLocked(mm, first, end, locked);
+  // From here on what is in memory stays there, so the pages can be faulted in one after the other.
+  const failed = locked != 0 && !populateRange(mm, start, end);
+  settleLocked(mm, first, end, failed);
   if (locked != 0) mm.locks = 1;
   mergeVmas(mm, start, end);
   countLocked(mm, start, end);
-  return 0;
+  return failed ? -Errno.ENOMEM : 0;
+}
+
+/** Sets VM_LOCKED in the mappings from `first` up to `end`, and VM_LOCKING where it was not; or takes it away. */
+function markLocked(mm: Mm, first: Vma, end: usize, locked: u32): void {
+  let vma: Vma | null = first;
+  while (vma !== null && vma.start < end) {
+    if ((vma.flags & VM_LOCKED) != locked) {
+      vma.flags ^= VM_LOCKED | (locked != 0 ? VM_LOCKING : 0);
+      lockPresent(mm, vma, locked != 0);
+    }
+    vma = vma.next;
+  }
+}
+
+/** The end of an mlock: VM_LOCKING goes, and if it failed, VM_LOCKED with it. */
+function settleLocked(mm: Mm, first: Vma, end: usize, failed: bool): void {
+  let vma: Vma | null = first;
+  while (vma !== null && vma.start < end) {
+    if ((vma.flags & VM_LOCKING) != 0) {
+      vma.flags &= failed ? ~(VM_LOCKING | VM_LOCKED) : ~VM_LOCKING;
+      if (failed) lockPresent(mm, vma, false);
+    }
+    vma = vma.next;
+  }
+}
+
+/** Locks the pages of a mapping that are in memory, or unlocks them; none of its tables is shared. */
+function lockPresent(mm: Mm, vma: Vma, isLocked: bool): void {
+  let address = vma.start;
+  while (address < vma.end) {
+    const partEnd = min<u32>((address & ~(SLOT_BYTES - 1)) + SLOT_BYTES, vma.end);
+    const pde = Entry.load(Entry.pdeOf(mm.directory, address));
+    if ((pde & PTE_PRESENT) != 0) {
+      const pte = Entry.pteOf(pde, address);
+      lockPtes(pte, pte + ((partEnd - address) >> 10), isLocked);
+    }
+    address = partEnd;
+  }
 }
 
 /**

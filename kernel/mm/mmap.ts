@@ -31,6 +31,7 @@ import { totalFrames } from "./pagealloc";
 import { protectPtes } from "./pagetable";
 import { countLocked, unshareRange } from "./ptshare";
 import { newSharedObject, objectGet, SharedObject } from "./shmem";
+import { swapSlots } from "./swap";
 import {
   copyVma,
   findVma,
@@ -58,9 +59,9 @@ export function mappable(start: usize, bytes: u32): bool {
   return start >= USER_LOWEST && start <= KERNEL_BASE && bytes <= KERNEL_BASE - start;
 }
 
-/** More private memory than there are frames could never be used: refused at once, not by killing somebody later. */
+/** More private memory than there are frames and swap could never be used: refused at once, not by killing somebody later. */
 export function overcommits(bytes: u32, flags: u32): bool {
-  return (flags & VM_WRITE) != 0 && bytes >> PAGE_SHIFT > totalFrames();
+  return (flags & VM_WRITE) != 0 && bytes >> PAGE_SHIFT > totalFrames() + swapSlots;
 }
 
 /** The lowest room for `bytes` from `from` up, or 0. */

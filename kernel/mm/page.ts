@@ -7,7 +7,7 @@
  *     Table  flags   count    users     present  swapped   slot    locked  -
  *     Slab   flags   inUse    freeHead  next     previous  cache   -       -
  *
- * `next` and `previous` link free blocks in the buddy lists and partly used slabs in theirs.
+ * `next` and `previous` link free blocks in the buddy lists, partly used slabs in theirs, and data frames in those of lru.ts.
  * May import layout.ts only. Source: Linux 2.4 (struct page, mem_map); the use count of a table is Phillips'.
  */
 import { KERNEL_BASE, PAGE_SHIFT } from "./layout";
@@ -44,6 +44,16 @@ export const PAGE_BUDDY: u32 = 0x100;
 /** In `flags` of a free frame: its bytes are all POISON, as freed. */
 export const PAGE_POISONED: u32 = 0x200;
 
+/** In `flags` of a data frame: its bytes are newer than where they were read from, or have never been written out. */
+export const PAGE_DIRTY: u32 = 0x400;
+/** In `flags` of a data frame: the disk is reading or writing it. It is not freed and not taken out of its object meanwhile. */
+export const PAGE_LOCKED: u32 = 0x800;
+/** In `flags` of a data frame: it is in a list of lru.ts, the active one if PAGE_ACTIVE is set too. */
+export const PAGE_LRU: u32 = 0x1000;
+export const PAGE_ACTIVE: u32 = 0x2000;
+/** In `flags` of a data frame: it could not be read. Its bytes mean nothing. */
+export const PAGE_ERROR: u32 = 0x4000;
+
 /** In `flags` of a table, from this bit up: what its last forks came to (forkpolicy.ts). 0 in a new table. */
 export const HISTORY_SHIFT: u32 = 16;
 
@@ -53,15 +63,15 @@ export const PAGE_STRUCT_SHIFT: u32 = 5;
 @unmanaged
 export class Page {
   flags: u32 = 0;
-  /** References: one for each pte that maps it, one for the shared object that holds it. */
+  /** References: one for each pte that maps it, one for the object or the swap cache that holds it. */
   count: u32 = 0;
   /** Which ptes map it: rmap.ts draws the encoding. */
   rmap: usize = 0;
   next: usize = 0;
   previous: usize = 0;
-  /** The shared object that holds it, or 0. */
+  /** The shared object that holds it, or the swap cache (swap.ts); else 0. */
   object: usize = 0;
-  /** Its place in that object, in pages. */
+  /** Its place in that object, in pages; its swap slot. */
   index: u32 = 0;
   /** log2 of the frames of the block that it is the first of. */
   order: u32 = 0;
@@ -155,6 +165,12 @@ export class PageList {
   @inline
   static first(head: usize): usize {
     return changetype<Page>(head).next;
+  }
+
+  /** Last page of the list, or `head` itself if it is empty. */
+  @inline
+  static last(head: usize): usize {
+    return changetype<Page>(head).previous;
   }
 
   @inline

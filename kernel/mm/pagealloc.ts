@@ -3,7 +3,8 @@
  * its order and marked PAGE_BUDDY in its first frame; freeing merges it with its buddy (the block whose number differs
  * in one bit) as long as that is free and whole. All frames of a block in use carry its kind.
  *
- * Never call it from an interrupt handler. Want of memory is an answer (0), never a panic.
+ * Never call it from an interrupt handler. Want of memory is an answer (0), never a panic; it is given when reclaim (vmscan.ts) has been
+ * asked, and could do nothing. Reclaim runs inside an allocation: it may empty ptes and free frames, and never sleeps.
  * With poison on, a freed frame is filled with POISON and checked when it is given out again: a write to a free frame is
  * a panic. `failAllocation` makes the n-th allocation from now fail, for tests.
  * May import layout, page, vmstat and lib. Source: Linux 2.4 (mm/page_alloc.c); Knuth, TAOCP 1, 2.5.
@@ -39,6 +40,14 @@ const freeAreas: usize = memory.data(352, 16);
 
 let freeCount: u32 = 0;
 let poisoning: bool = false;
+/** Makes room for 2^order frames; false: it could not. */
+type Reclaimer = (order: u32) => bool;
+let reclaimer: Reclaimer | null = null;
+type Waker = () => void;
+let reclaimTaskWaker: Waker | null = null;
+/** Free frames from which on an allocation reclaims, and wakes the reclaim task: vmscan.ts. */
+let leastFree: u32 = 0;
+let lowFree: u32 = 0;
 /** Allocations until one fails: 0 is never. */
 let failCountdown: u32 = 0;
 
@@ -59,6 +68,37 @@ export function freeFrames(): u32 {
 /** Frames that are ours to give: all that exist but the reserved ones. */
 export function totalFrames(): u32 {
   return frameLimit - framesOfKind(FrameKind.Reserved);
+}
+
+/** Who is asked for room from now on. */
+export function setReclaimer(reclaim: Reclaimer): void {
+  reclaimer = reclaim;
+}
+
+/** Who is told that memory is getting short. */
+export function setReclaimTaskWaker(wake: Waker): void {
+  reclaimTaskWaker = wake;
+}
+
+/** Sets the numbers of free frames below which allocations reclaim, and wake the reclaim task; 0: never. */
+export function setWatermarks(least: u32, low: u32): void {
+  leastFree = least;
+  lowFree = low;
+}
+
+/** Memory is getting short. */
+function balance(order: u32): void {
+  const wake = reclaimTaskWaker;
+  if (wake !== null) wake();
+  const reclaim = reclaimer;
+  if (freeCount < leastFree && reclaim !== null) reclaim(order);
+}
+
+/** Whether reclaim could do something for 2^order frames. */
+function reclaimed(order: u32): bool {
+  const reclaim = reclaimer;
+  if (reclaim === null) return false;
+  return reclaim(order);
 }
 
 /** Whether freed frames are filled and checked from now on. Costs 1,024 stores a frame; for tests. */
@@ -86,16 +126,21 @@ export function allocationMustFail(): bool {
  */
 export function allocPages(order: u32, kind: FrameKind): u32 {
   if (failCountdown != 0 && allocationMustFail()) return 0;
+  if (freeCount < lowFree) balance(order);
   let have = order;
   let area = areaOf(order);
   let block = PageList.first(area);
   while (block == area) {
-    if (have == MAX_ORDER) {
+    if (have != MAX_ORDER) {
+      have++;
+      area += 1 << PAGE_STRUCT_SHIFT;
+    } else if (reclaimed(order)) {
+      have = order;
+      area = areaOf(order);
+    } else {
       vmstat.allocationsFailed++;
       return 0;
     }
-    have++;
-    area += 1 << PAGE_STRUCT_SHIFT;
     block = PageList.first(area);
   }
   PageList.remove(block);

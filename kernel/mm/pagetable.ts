@@ -1,26 +1,28 @@
 /**
  * One page table, whoever uses it: making, copying, emptying and freeing it, and the entries of one pte. Here the counts of
- * I5 (`present`), the references to frames and their rmap entries (I4) are kept, one line from the pte that they belong to;
+ * I5 (`present`, `swapped`), the references to frames and slots and the rmap entries (I4) are kept, one line from the pte that they belong to;
  * who may do what to a table that several directories see is ptshare.ts's affair.
  *
  * `copyTable` is the work that fork=copy does at fork and fork=share does at the first write: it is Linux 2.4's
  * copy_page_range for one table, with the rmap entry of Linux 2.5. Its loop is the most executed of the kernel.
- * May import paging, vmalist, page, pagealloc, rmap, shmem.
+ * May import paging, vmalist, page, pagealloc, rmap, shmem, swap.
  */
 import {
   ENTRIES,
   Entry,
+  flushTlbPage,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_FRAME,
+  PTE_LOCKED,
   PTE_MAPPED,
   PTE_NONE,
   PTE_PRESENT,
   PTE_USER,
   PTE_WRITE,
 } from "../arch/i386/paging";
-import { PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT } from "./layout";
-import { FrameKind, Frames, Page, TablePage } from "./page";
+import { PAGE_OFFSET, PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT } from "./layout";
+import { FrameKind, Frames, PAGE_DIRTY, Page, TablePage } from "./page";
 import { allocZeroedFrame, frameToVirt, freeFrame } from "./pagealloc";
 import {
   chainReserve,
@@ -33,9 +35,12 @@ import {
   rmapNext,
 } from "./rmap";
 import { putPage } from "./shmem";
-import { VM_ACCESS, VM_SHARED, VM_WRITE, Vma } from "./vmalist";
+import { isSwapCached, swapDuplicate, swapFree, swapSettle } from "./swap";
+import { VM_ACCESS, VM_LOCKED, VM_SHARED, VM_WRITE, Vma } from "./vmalist";
 import { vmstat } from "./vmstat";
 
+/** What a new protection leaves in a pte. */
+const PTE_KEPT: u32 = PTE_FRAME | PTE_ACCESSED | PTE_DIRTY | PTE_LOCKED;
 /** Bytes of a table. */
 const TABLE_BYTES: usize = ENTRIES * 4;
 
@@ -63,7 +68,8 @@ function protectionBits(vma: Vma): u32 {
  * chain block must be reserved. `writable`: sets W, which for a private page means that nobody else has it.
  */
 export function setPte(pte: usize, page: Page, vma: Vma, writable: bool): void {
-  const bits = protectionBits(vma) | PTE_ACCESSED | (writable ? PTE_WRITE : 0);
+  const locked = (vma.flags & VM_LOCKED) != 0 ? PTE_LOCKED : 0;
+  const bits = protectionBits(vma) | PTE_ACCESSED | locked | (writable ? PTE_WRITE : 0);
   Entry.store(pte, (Frames.number(page) << PAGE_SHIFT) | bits);
   page.count++;
   pageAddRmap(page, pte);
@@ -78,6 +84,7 @@ export function setPte(pte: usize, page: Page, vma: Vma, writable: bool): void {
  */
 export function copyTable(from: usize, first: Vma | null): u32 {
   const old = changetype<TablePage>(Frames.ofAddress(from));
+  // Taking may reclaim, and so lower `present`: it is read again below, and what was reserved is enough.
   const reserve = old.present;
   if (!chainReserve(reserve)) return 0;
   const frame = allocTable(old.slot);
@@ -97,9 +104,11 @@ export function copyTable(from: usize, first: Vma | null): u32 {
       vma = vma.next;
     }
     const table = changetype<TablePage>(Frames.page(frame));
-    // Every pte that maps a frame lies in a mapping, so all of them have been copied.
-    table.present = reserve;
-    vmstat.rmapAdded += reserve;
+    // Every pte that is not empty lies in a mapping, so all of them have been copied.
+    table.present = old.present;
+    table.swapped = old.swapped;
+    vmstat.rmapAdded += old.present;
+    if (old.locked != 0) unlockAll(to);
   }
   chainUnreserve(reserve);
   return frame;
@@ -109,12 +118,29 @@ export function copyTable(from: usize, first: Vma | null): u32 {
 function copyPtes(first: usize, end: usize, distance: usize, keep: u32): void {
   for (let pte = first; pte < end; pte += 4) {
     const entry = Entry.load(pte);
-    if ((entry & PTE_MAPPED) == 0) continue;
+    if ((entry & PTE_MAPPED) == 0) {
+      if (entry != 0) copySwapEntry(entry, pte + distance);
+      continue;
+    }
     Entry.store(pte, entry & keep);
     Entry.store(pte + distance, entry & keep);
     const page = Frames.ofEntry(entry);
     page.count++;
     Rmap.addFurther(page, pte + distance);
+  }
+}
+
+/** One pte more, empty till now, holds a swap entry. */
+function copySwapEntry(entry: u32, pte: usize): void {
+  Entry.store(pte, entry);
+  swapDuplicate(entry >> PAGE_SHIFT);
+}
+
+/** Takes PTE_LOCKED from all ptes of a table: fork's copies are not locked. */
+function unlockAll(table: usize): void {
+  for (let pte = table; pte < table + TABLE_BYTES; pte += 4) {
+    const entry = Entry.load(pte);
+    if ((entry & PTE_LOCKED) != 0) Entry.store(pte, entry & ~PTE_LOCKED);
   }
 }
 
@@ -124,52 +150,115 @@ function copyPtes(first: usize, end: usize, distance: usize, keep: u32): void {
  */
 export function zapPtes(first: usize, end: usize): void {
   const table = changetype<TablePage>(Frames.ofAddress(first));
-  let left = table.present;
+  const present = table.present;
+  let left = present + table.swapped;
   if (left == 0) return;
+  let swapped: u32 = 0;
   for (let pte = first; pte < end; pte += 4) {
     const entry = Entry.load(pte);
-    if ((entry & PTE_MAPPED) == 0) continue;
+    if (entry == 0) continue;
     Entry.store(pte, 0);
-    const page = Frames.ofEntry(entry);
-    Rmap.remove(page, pte);
-    if (page.count == 1) putPage(page);
-    else page.count--;
+    if ((entry & PTE_MAPPED) != 0) {
+      const page = Frames.ofEntry(entry);
+      Rmap.remove(page, pte);
+      if (page.object != 0) putMappedPage(page, entry);
+      else if (page.count == 1) putPage(page);
+      else page.count--;
+    } else {
+      swapFree(entry >> PAGE_SHIFT);
+      swapped++;
+    }
     left--;
     if (left == 0) break;
   }
-  vmstat.rmapRemoved += table.present - left;
-  table.present = left;
+  const swappedLeft = table.swapped - swapped;
+  vmstat.rmapRemoved += present + swappedLeft - left;
+  table.present = left - swappedLeft;
+  table.swapped = swappedLeft;
+}
+
+/** Gives up the reference of a pte, `entry`, that no longer maps a page. A page that its object keeps remembers whether it was written to. */
+export function putMappedPage(page: Page, entry: u32): void {
+  if (isSwapCached(page)) {
+    page.count--;
+    swapSettle(page.index);
+    return;
+  }
+  if (page.object != 0) page.flags |= (entry & PTE_DIRTY) != 0 ? PAGE_DIRTY : 0;
+  putPage(page);
 }
 
 /**
  * Moves what the ptes from address `first` up to `end` hold, all of one table, to the empty ptes from `to` on, all of one:
- * mremap. The rmap entries and the counts go along; references do not change. The caller flushes. Cannot fail.
+ * mremap. The rmap entries and the counts go along; references do not change. Swap entries too. The caller flushes. Cannot fail.
  */
 export function movePtes(first: usize, end: usize, to: usize): void {
   const from = changetype<TablePage>(Frames.ofAddress(first));
   const target = changetype<TablePage>(Frames.ofAddress(to));
   for (let pte = first; pte < end; pte += 4) {
     const entry = Entry.load(pte);
-    if ((entry & PTE_MAPPED) == 0) continue;
+    if (entry == 0) continue;
     const place = to + (pte - first);
     Entry.store(place, entry);
     Entry.store(pte, 0);
-    pageMoveRmap(Frames.ofEntry(entry), pte, place);
-    from.present--;
-    target.present++;
+    if ((entry & PTE_MAPPED) != 0) {
+      pageMoveRmap(Frames.ofEntry(entry), pte, place);
+      from.present--;
+      target.present++;
+    } else {
+      from.swapped--;
+      target.swapped++;
+    }
   }
 }
 
-/** Takes a page out of every table that maps it, for all who use these. Takes no memory. The caller flushes the TLB. */
-export function unmapPage(page: Page): void {
+/**
+ * Takes a page out of every table that maps it, for all who use these; each pte holds `entry` then: 0, or the swap entry of the page's slot
+ * (P38). No table is unshared and no memory taken, whoever shares it (P39). All users of a table see it at one address, so forgetting
+ * that address leaves nothing stale (I6).
+ */
+export function unmapPage(page: Page, entry: u32): void {
   while (page.rmap != 0) {
     const pte = rmapEntry(rmapNext(page, 0));
-    Entry.store(pte, 0);
+    if ((Entry.load(pte) & PTE_DIRTY) != 0) page.flags |= PAGE_DIRTY;
+    Entry.store(pte, entry);
     pageRemoveRmap(page, pte);
     page.count--;
     const table = changetype<TablePage>(Frames.ofAddress(pte));
     table.present--;
+    if (entry != 0) {
+      table.swapped++;
+      swapDuplicate(entry >> PAGE_SHIFT);
+    }
+    flushTlbPage(addressOf(table, pte));
   }
+}
+
+/** The user address that a pte of a table is for. */
+function addressOf(table: TablePage, pte: usize): usize {
+  return (table.slot << SLOT_SHIFT) | ((pte & PAGE_OFFSET) << 10);
+}
+
+/** Whether a pte that maps the page lies under mlock: it must stay (P35). */
+export function pageIsLocked(page: Page): bool {
+  for (let cursor = rmapNext(page, 0); cursor != 0; cursor = rmapNext(page, cursor)) {
+    if ((Entry.load(rmapEntry(cursor)) & PTE_LOCKED) != 0) return true;
+  }
+  return false;
+}
+
+/** Whether the page was used through any pte since this was asked last. Whoever uses it again will say so again. */
+export function pageReferenced(page: Page): bool {
+  let used = false;
+  for (let cursor = rmapNext(page, 0); cursor != 0; cursor = rmapNext(page, cursor)) {
+    const pte = rmapEntry(cursor);
+    const entry = Entry.load(pte);
+    if ((entry & PTE_ACCESSED) == 0) continue;
+    used = true;
+    Entry.store(pte, entry & ~PTE_ACCESSED);
+    flushTlbPage(addressOf(changetype<TablePage>(Frames.ofAddress(pte)), pte));
+  }
+  return used;
 }
 
 /** Empties and frees a table that no directory points at any more. */
@@ -187,6 +276,14 @@ export function protectPtes(first: usize, end: usize, vma: Vma): void {
   const bits = protectionBits(vma) | (shared && (vma.flags & VM_WRITE) != 0 ? PTE_WRITE : 0);
   for (let pte = first; pte < end; pte += 4) {
     const entry = Entry.load(pte);
-    if ((entry & PTE_MAPPED) != 0) Entry.store(pte, (entry & (PTE_FRAME | PTE_ACCESSED | PTE_DIRTY)) | bits);
+    if ((entry & PTE_MAPPED) != 0) Entry.store(pte, (entry & PTE_KEPT) | bits);
+  }
+}
+
+/** Sets PTE_LOCKED in the ptes from address `first` up to `end` that map a frame, or clears it. */
+export function lockPtes(first: usize, end: usize, isLocked: bool): void {
+  for (let pte = first; pte < end; pte += 4) {
+    const entry = Entry.load(pte);
+    if ((entry & PTE_MAPPED) != 0) Entry.store(pte, isLocked ? entry | PTE_LOCKED : entry & ~PTE_LOCKED);
   }
 }

@@ -20,11 +20,12 @@
  *
  * Blocks come from a slab cache of their own. Whoever adds entries reserves a block for each beforehand (`chainReserve`), so
  * that adding cannot fail and copying a table is atomic.
- * May import page, slab, vmstat. Source: Linux 2.5 (mm/rmap.c, struct pte_chain), van Riel; cache-line blocks, Phillips.
+ * May import layout, page, slab, vmstat. Source: Linux 2.5 (mm/rmap.c, struct pte_chain), van Riel; cache-line blocks, Phillips.
  */
+import { PAGE_BYTES } from "./layout";
 import { FrameKind, Page } from "./page";
 import { Cache, Slab, slabCacheInit, slabReserve, slabUnreserve } from "./slab";
-import { vmstat } from "./vmstat";
+import { framesOfKind, vmstat } from "./vmstat";
 
 const DIRECT: usize = 1;
 const BLOCK_BYTES: u32 = 32;
@@ -48,6 +49,11 @@ export function chainReserve(entries: u32): bool {
 /** Ends a reservation of `entries`, used or not. */
 export function chainUnreserve(entries: u32): void {
   slabUnreserve(chainCache, entries);
+}
+
+/** Bytes of the chain blocks that are in use. */
+export function chainBytes(): u32 {
+  return framesOfKind(FrameKind.Chain) * PAGE_BYTES - chainCache.free * BLOCK_BYTES;
 }
 
 /** The adding and taking of an entry; inlined into the loops that copy and empty a table. */

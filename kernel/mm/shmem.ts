@@ -1,19 +1,35 @@
 /**
  * SharedObject: the pages of a MAP_SHARED anonymous mapping, or of a file (its page cache), which every mapping of it and every
- * copy by fork shows. A page is
- * made on first use, by whoever comes first, and found by the others, so it makes no difference who faults when.
+ * copy by fork shows. A page is made on first use, by whoever comes first, and found by the others, so it makes no difference
+ * who faults when.
  *
- *     object.root ─> 1,024 addresses ─> 1,024 frame numbers each (0: no page yet) ─> frame
+ *     object.root ─> 1,024 addresses ─> 1,024 places each ─> frame number; SWAPPED | swap slot; 0: no page yet
  *
- * The object holds one reference to each page, a pte that maps it another. May import kmalloc, page, pagealloc.
- * Source: Linux 2.4 (mm/shmem.c), without swap; mm/filemap.c.
+ * The object holds one reference to each page, a pte that maps it another. A page of anonymous memory that is evicted goes over to the
+ * swap cache, and its place becomes a swap entry; ptes that showed it are empty then, since their mapping tells where to look.
+ * May import kmalloc, page, pagealloc, lru, swap. Source: Linux 2.4 (mm/shmem.c, shmem_writepage; mm/filemap.c).
  */
 import { kfree, kmalloc } from "./kmalloc";
-import { FrameKind, Frames, Page } from "./page";
+import { lruAdd, lruRemove } from "./lru";
+import { FrameKind, Frames, PAGE_DIRTY, PAGE_LOCKED, PAGE_LRU, Page } from "./page";
 import { allocZeroedFrame, frameToVirt, freeFrame, virtToFrame } from "./pagealloc";
+import {
+  SwapIn,
+  swapCacheAdd,
+  swapCachePage,
+  swapCacheRemove,
+  swapDuplicate,
+  swapFree,
+  swapIn,
+  swapTake,
+} from "./swap";
 
 const INDEX_SHIFT: u32 = 10;
 const INDEX_ENTRIES: u32 = 1024;
+/** In a place: the rest is a swap slot. */
+export const SWAPPED: u32 = 0x80000000;
+/** `pages` of anonymous memory. */
+const UNLIMITED: u32 = 0xffffffff;
 
 @unmanaged
 export class SharedObject {
@@ -32,7 +48,7 @@ export function newSharedObject(): SharedObject | null {
   const object = changetype<SharedObject>(address);
   object.users = 1;
   object.root = 0;
-  object.pages = 0xffffffff;
+  object.pages = UNLIMITED;
   return object;
 }
 
@@ -50,8 +66,9 @@ export function objectPut(object: SharedObject): void {
       const leaf = load<usize>(object.root + (i << 2));
       if (leaf == 0) continue;
       for (let j: u32 = 0; j < INDEX_ENTRIES; j++) {
-        const frame = load<u32>(leaf + (j << 2));
-        if (frame != 0) dropPage(Frames.page(frame));
+        const place = load<u32>(leaf + (j << 2));
+        if ((place & SWAPPED) != 0) swapFree(place ^ SWAPPED);
+        else if (place != 0) dropPage(Frames.page(place));
       }
       freeFrame(virtToFrame(leaf));
     }
@@ -69,47 +86,113 @@ function dropPage(page: Page): void {
 /** Gives up a reference to a data frame, which is freed with the last. */
 export function putPage(page: Page): void {
   page.count--;
-  if (page.count == 0) freeFrame(Frames.number(page));
+  if (page.count != 0) return;
+  if ((page.flags & PAGE_LRU) != 0) lruRemove(page);
+  freeFrame(Frames.number(page));
 }
 
-/** Page `index` of the object if it has been made, else null. */
-export function objectFind(object: SharedObject, index: u32): Page | null {
+/** Address of the place of page `index`; 0 if there is none, and then no page. */
+function placeOf(object: SharedObject, index: u32): usize {
   const leaf = object.root == 0 ? 0 : load<usize>(object.root + ((index >> INDEX_SHIFT) << 2));
-  const frame = leaf == 0 ? 0 : load<u32>(leaf + ((index & (INDEX_ENTRIES - 1)) << 2));
-  return frame == 0 ? null : Frames.page(frame);
+  return leaf == 0 ? 0 : leaf + ((index & (INDEX_ENTRIES - 1)) << 2);
 }
 
-/** Takes page `index`, which has been made and is mapped by no pte, out of the object and frees it. */
-export function objectForget(object: SharedObject, index: u32): void {
-  const page = objectFind(object, index)!;
-  const leaf = load<usize>(object.root + ((index >> INDEX_SHIFT) << 2));
-  store<u32>(leaf + ((index & (INDEX_ENTRIES - 1)) << 2), 0);
-  dropPage(page);
-}
-
-/** Page `index` of the object, made if need be. Null if there is no memory. The caller takes its own reference. */
-export function objectPage(object: SharedObject, index: u32): Page | null {
+/** The same, made if need be. 0 if there is no memory. */
+function makePlace(object: SharedObject, index: u32): usize {
   if (object.root == 0) {
     const root = allocZeroedFrame(FrameKind.Index);
-    if (root == 0) return null;
+    if (root == 0) return 0;
     object.root = frameToVirt(root);
   }
   const leafEntry = object.root + ((index >> INDEX_SHIFT) << 2);
   if (load<usize>(leafEntry) == 0) {
     const leaf = allocZeroedFrame(FrameKind.Index);
-    if (leaf == 0) return null;
+    if (leaf == 0) return 0;
     store<usize>(leafEntry, frameToVirt(leaf));
   }
-  const entry = load<usize>(leafEntry) + ((index & (INDEX_ENTRIES - 1)) << 2);
-  const known = load<u32>(entry);
-  if (known != 0) return Frames.page(known);
-  const frame = allocZeroedFrame(FrameKind.Data);
-  if (frame == 0) return null;
-  store<u32>(entry, frame);
-  const page = Frames.page(frame);
-  page.count = 1;
-  page.rmap = 0;
+  return placeOf(object, index);
+}
+
+/** Page `index` of the object if it has been made and is in memory, else null. */
+export function objectFind(object: SharedObject, index: u32): Page | null {
+  const address = placeOf(object, index);
+  const place = address == 0 ? 0 : load<u32>(address);
+  return place == 0 || (place & SWAPPED) != 0 ? null : Frames.page(place);
+}
+
+/** Takes page `index`, which has been made and is mapped by no pte, out of the object and frees it. */
+export function objectForget(object: SharedObject, index: u32): void {
+  const page = objectFind(object, index)!;
+  store<u32>(placeOf(object, index), 0);
+  dropPage(page);
+}
+
+/** The object holds a page at `address`, the place of `index`. */
+function holdPage(object: SharedObject, index: u32, address: usize, page: Page): void {
+  store<u32>(address, Frames.number(page));
+  page.count++;
   page.object = changetype<usize>(object);
   page.index = index;
-  return page;
+}
+
+/**
+ * Sees to it that page `index` of the object is in memory, where objectFind finds it: makes it, or begins to read it. Never sleeps; may
+ * reclaim, but not the page that is Here.
+ */
+export function objectFill(object: SharedObject, index: u32): SwapIn {
+  const address = makePlace(object, index);
+  if (address == 0) return SwapIn.OutOfMemory;
+  const place = load<u32>(address);
+  if ((place & SWAPPED) != 0) return swappedPage(object, index, address, place ^ SWAPPED);
+  if (place != 0) return SwapIn.Here;
+  const frame = allocZeroedFrame(FrameKind.Data);
+  if (frame == 0) return SwapIn.OutOfMemory;
+  const page = Frames.page(frame);
+  page.count = 0;
+  page.rmap = 0;
+  holdPage(object, index, address, page);
+  if (object.pages == UNLIMITED) lruAdd(page);
+  return SwapIn.Here;
+}
+
+/** Brings a page back from its slot into the object. One that is being written out must wait for that. */
+function swappedPage(object: SharedObject, index: u32, address: usize, slot: u32): SwapIn {
+  const found = swapIn(slot);
+  if (found != SwapIn.Here) return found;
+  const page = swapCachePage(slot)!;
+  if ((page.flags & PAGE_LOCKED) != 0) return SwapIn.Waiting;
+  swapCacheRemove(page);
+  holdPage(object, index, address, page);
+  swapFree(slot);
+  return SwapIn.Here;
+}
+
+/** Reclaim: a page of anonymous memory, mapped by no pte, goes over to the swap cache. False if there is no slot. */
+export function objectToSwap(page: Page): bool {
+  const slot = swapTake();
+  if (slot == 0) return false;
+  store<u32>(placeOf(changetype<SharedObject>(page.object), page.index), SWAPPED | slot);
+  page.count--;
+  swapCacheAdd(page, slot);
+  swapDuplicate(slot);
+  page.flags |= PAGE_DIRTY;
+  return true;
+}
+
+/** swapoff: brings back the pages that are swapped out, until one must be waited for or cannot be had. Here: there is none left. */
+export function objectBringIn(object: SharedObject): SwapIn {
+  for (let i: u32 = 0; i < INDEX_ENTRIES && object.root != 0; i++) {
+    const leaf = load<usize>(object.root + (i << 2));
+    for (let j: u32 = 0; j < INDEX_ENTRIES && leaf != 0; j++) {
+      if ((load<u32>(leaf + (j << 2)) & SWAPPED) == 0) continue;
+      const found = objectFill(object, (i << INDEX_SHIFT) | j);
+      if (found != SwapIn.Here) return found;
+    }
+  }
+  return SwapIn.Here;
+}
+
+/** Page `index` of a file's object, made if need be. Null if there is no memory. The caller takes its own reference. */
+export function objectPage(object: SharedObject, index: u32): Page | null {
+  return objectFill(object, index) == SwapIn.Here ? objectFind(object, index) : null;
 }

@@ -2,17 +2,18 @@
  * The kernel's access to user memory. An address is only compared with KERNEL_BASE beforehand; whether it is mapped, the CPU says: the copy
  * loops of stubs.s fault like the program itself would (CR0.WP = 1, so a write also unshares tables and copies pages), and where
  * the fault cannot be resolved they stop with what is left. The address space is the one in CR3.
+ * Nothing sleeps in a copy: a page that was evicted is read by polling the disk, so who copies may keep what it works on in static memory.
  *
  * With wp=off the CPU lets the kernel write through read-only entries (CR0.WP = 0, as an i386 does always). Then each page is
  * looked up before it is written to, and what its entries forbid is served as the fault that the CPU does not raise. Nothing
- * sleeps between the look and the write.
- * May import assembly.ts, paging, layout, memory and vma. Source: Linux 2.4 (arch/i386/lib/usercopy.c).
+ * is reclaimed between the look and the write.
+ * May import assembly.ts, paging, layout, fault and vma. Source: Linux 2.4 (arch/i386/lib/usercopy.c).
  */
 import { Errno } from "../abi/errno";
 import { clearWriteProtect, userCopy, userStringCopy } from "../arch/i386/assembly";
 import { Entry, FAULT_PROTECTION, FAULT_WRITE, PTE_PRESENT, PTE_WRITE } from "../arch/i386/paging";
+import { FaultResult, resolveFault } from "./fault";
 import { KERNEL_BASE, PAGE_BYTES, PAGE_OFFSET } from "./layout";
-import { FaultResult, handleMmFault } from "./memory";
 import { activeMm, Mm } from "./vma";
 
 /** Whether writes are checked here, because the CPU does not. */
@@ -58,7 +59,7 @@ function makeWritable(mm: Mm, address: usize): bool {
     const pte = (pde & PTE_PRESENT) == 0 ? 0 : Entry.load(Entry.pteOf(pde, address));
     if ((pde & pte & wanted) == wanted) return true;
     const code = FAULT_WRITE | ((pte & PTE_PRESENT) != 0 ? FAULT_PROTECTION : 0);
-    if (handleMmFault(mm, address, code) != FaultResult.Resolved) return false;
+    if (resolveFault(mm, address, code) != FaultResult.Resolved) return false;
   }
 }
 

@@ -114,6 +114,8 @@ export function mmActivateKernel(): void {
 export class MmUsage {
   /** Pages that it maps: the resident set (I5). */
   resident: u32 = 0;
+  /** Pages that are swapped out. */
+  swapped: u32 = 0;
   /** Tables that its directory points at. */
   tables: u32 = 0;
 }
@@ -121,6 +123,7 @@ export class MmUsage {
 /** Sums up what an address space uses: by tables, not by pages. */
 export function mmUsage(mm: Mm, usage: MmUsage): void {
   usage.resident = 0;
+  usage.swapped = 0;
   usage.tables = 0;
   let next: u32 = 0;
   let vma: Vma | null = mm.vmas;
@@ -129,7 +132,9 @@ export function mmUsage(mm: Mm, usage: MmUsage): void {
     for (let slot = max<u32>(vma.start >> SLOT_SHIFT, next); slot <= last; slot++) {
       const pde = Entry.load(mm.directory + (slot << 2));
       if ((pde & PTE_PRESENT) == 0) continue;
-      usage.resident += changetype<TablePage>(Frames.ofEntry(pde)).present;
+      const table = changetype<TablePage>(Frames.ofEntry(pde));
+      usage.resident += table.present;
+      usage.swapped += table.swapped;
       usage.tables++;
     }
     next = last + 1;

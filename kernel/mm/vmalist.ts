@@ -27,6 +27,8 @@ export const VM_GROWSDOWN: u32 = 0x100;
 export const VM_READONLY: u32 = 0x10;
 /** Under mlock: its pages stay. fork's copy of the mapping is not locked. */
 export const VM_LOCKED: u32 = 0x2000;
+/** While mlock is at work: it was not locked before. */
+export const VM_LOCKING: u32 = 0x4000;
 
 @unmanaged
 export class Vma {

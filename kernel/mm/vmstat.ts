@@ -39,9 +39,17 @@ export class VmStat {
   /** Sectors read from the disk, and written to it. */
   diskReads: u32 = 0;
   diskWrites: u32 = 0;
+  /** Faults that had to wait for a page from the disk. */
+  faultsWaiting: u32 = 0;
+  /** Pages read from swap, and written to it. */
+  swapIns: u32 = 0;
+  swapOuts: u32 = 0;
+  /** Pages that reclaim looked at, and frames that it freed. */
+  pagesScanned: u32 = 0;
+  pagesReclaimed: u32 = 0;
 }
 
-export const vmstat: VmStat = changetype<VmStat>(memory.data(72, 16));
+export const vmstat: VmStat = changetype<VmStat>(memory.data(92, 16));
 /** Frames in use now, a word for each FrameKind. */
 const framesInUse: usize = memory.data(64, 16);
 /** Frames ever allocated, a word for each FrameKind. */
@@ -77,7 +85,7 @@ export function mappingFramesAllocated(): u32 {
 }
 
 /** Counters of VmStat; frames in use and frames ever allocated by kind follow them. */
-const COUNTERS: u32 = 18;
+const COUNTERS: u32 = 23;
 /** How many names there are: `vmstatName` and `vmstatValue` take 0 … VMSTAT_COUNT - 1. */
 export const VMSTAT_COUNT: u32 = COUNTERS + 2 * FRAME_KINDS;
 
@@ -128,42 +136,52 @@ export function vmstatName(index: u32): usize {
     case 17:
       return cstr("disk_writes");
     case 18:
-      return cstr("frames_free");
+      return cstr("faults_waiting");
     case 19:
-      return cstr("frames_reserved");
+      return cstr("swap_ins");
     case 20:
-      return cstr("frames_stack");
+      return cstr("swap_outs");
     case 21:
-      return cstr("frames_kernel");
+      return cstr("pages_scanned");
     case 22:
-      return cstr("frames_slab");
+      return cstr("pages_reclaimed");
     case 23:
-      return cstr("frames_chain");
+      return cstr("frames_free");
     case 24:
-      return cstr("frames_directory");
+      return cstr("frames_reserved");
     case 25:
-      return cstr("frames_table");
+      return cstr("frames_stack");
     case 26:
-      return cstr("frames_data");
+      return cstr("frames_kernel");
     case 27:
-      return cstr("frames_index");
+      return cstr("frames_slab");
     case 28:
-      return cstr("allocated_free");
+      return cstr("frames_chain");
     case 29:
-      return cstr("allocated_reserved");
+      return cstr("frames_directory");
     case 30:
-      return cstr("allocated_stack");
+      return cstr("frames_table");
     case 31:
-      return cstr("allocated_kernel");
+      return cstr("frames_data");
     case 32:
-      return cstr("allocated_slab");
+      return cstr("frames_index");
     case 33:
-      return cstr("allocated_chain");
+      return cstr("allocated_free");
     case 34:
-      return cstr("allocated_directory");
+      return cstr("allocated_reserved");
     case 35:
-      return cstr("allocated_table");
+      return cstr("allocated_stack");
     case 36:
+      return cstr("allocated_kernel");
+    case 37:
+      return cstr("allocated_slab");
+    case 38:
+      return cstr("allocated_chain");
+    case 39:
+      return cstr("allocated_directory");
+    case 40:
+      return cstr("allocated_table");
+    case 41:
       return cstr("allocated_data");
     default:
       return cstr("allocated_index");

@@ -83,6 +83,7 @@ import {
   sysSigsuspend,
   sysTkill,
 } from "./signal";
+import { sysSwapoff, sysSwapon } from "./swap";
 import { sysAlarm, sysGetitimer, sysSetitimer } from "./timer";
 
 type Handler = (frame: TrapFrame) => i32;
@@ -152,6 +153,8 @@ export function syscallInit(): void {
   serve(Syscall.Munlock, sysMunlock);
   serve(Syscall.Mlockall, sysMlockall);
   serve(Syscall.Munlockall, sysMunlockall);
+  serve(Syscall.Swapon, sysSwapon);
+  serve(Syscall.Swapoff, sysSwapoff);
 
   serve(Syscall.Read, sysRead);
   serve(Syscall.Write, sysWrite);

@@ -78,6 +78,11 @@ export function sleepOn(queue: TaskQueue): void {
   schedule();
 }
 
+/** Lets whoever is in the run queue have its turn before the current task goes back to user mode. */
+export function requestReschedule(): void {
+  needResched = true;
+}
+
 /** The timer's tick hit user mode or the idle loop: charge the current task's slice. */
 export function schedulerTick(): void {
   const task = currentTask();

@@ -2,7 +2,7 @@
  * The Task: one process. Each lives at the bottom of its own two-page block, which is also its kernel stack:
  *
  *     block                                                block + 8192
- *       | Task | FileTable | SignalTable | guard word | ...  kernel stack  <-  ESP |  TrapFrame of entry from user mode |
+ *       | Task | DiskRequest | FileTable | SignalTable | guard | ...  kernel stack  <-  ESP |  TrapFrame of entry from user mode |
  *
  * so fork takes one block and exit's parent frees one. This file allocates and finds tasks; kernel/task/sched.ts runs them.
  * The parent frees a zombie's block in wait4, so no task frees the stack it runs on.
@@ -10,6 +10,7 @@
  */
 
 import { cstr } from "../abi/intrinsics";
+import { DiskRequest } from "../drivers/diskqueue";
 import { FILE_TABLE_BYTES, FileTable } from "../fs/fdtable";
 import { Inode } from "../fs/inode";
 import { panic } from "../lib/panic";
@@ -17,6 +18,7 @@ import { frameToVirt } from "../mm/layout";
 import { FrameKind } from "../mm/page";
 import { allocPages, freeFrames, freePages } from "../mm/pagealloc";
 import { Mm } from "../mm/vma";
+import { haveFrames } from "../mm/vmscan";
 import { TaskQueue } from "./queue";
 import { SIGNAL_TABLE_BYTES, SignalTable } from "./sigtable";
 
@@ -95,14 +97,19 @@ export class Task {
   name2: u32 = 0;
   name3: u32 = 0;
 
+  /** What it waits for when it waits for the disk. */
+  get diskRequest(): DiskRequest {
+    return changetype<DiskRequest>(changetype<usize>(this) + offsetof<Task>());
+  }
+
   /** Open files. */
   get files(): FileTable {
-    return changetype<FileTable>(changetype<usize>(this) + offsetof<Task>());
+    return changetype<FileTable>(changetype<usize>(this) + offsetof<Task>() + offsetof<DiskRequest>());
   }
 
   /** What it does with signals. */
   get signals(): SignalTable {
-    return changetype<SignalTable>(changetype<usize>(this) + offsetof<Task>() + FILE_TABLE_BYTES);
+    return changetype<SignalTable>(changetype<usize>(this.files) + FILE_TABLE_BYTES);
   }
 
   /** Sleepers of wait4 and pause: only ever the task itself. */
@@ -141,7 +148,7 @@ const MIN_TASK_LIMIT: u32 = 16;
 const RESERVE_DIVISOR: u32 = 64;
 
 const hashTable: usize = memory.data(256);
-/** Storage of the idle task, which runs on the boot stack: a Task and nothing else. */
+/** Storage of the idle task, which runs on the boot stack: a Task with its DiskRequest and nothing else. */
 const idleStorage: usize = memory.data(256);
 
 let current: Task = changetype<Task>(0);
@@ -170,13 +177,13 @@ export function tasksInit(): void {
   const frames = freeFrames();
   taskLimit = max<u32>(MIN_TASK_LIMIT, frames / FRAMES_PER_TASK);
   forkReserve = frames / RESERVE_DIVISOR;
-  assert(offsetof<Task>() <= 256);
+  assert(offsetof<Task>() + offsetof<DiskRequest>() <= 256);
   current = idleTask();
 }
 
 /** Whether one more task may be made: below the limit, and enough frames left over for those who run. */
 export function mayCreateTask(): bool {
-  return taskCount < taskLimit && freeFrames() > forkReserve;
+  return taskCount < taskLimit && haveFrames(forkReserve);
 }
 
 function hashSlot(pid: u32): usize {
@@ -214,22 +221,37 @@ function allocatePid(): u32 {
   return lastPid;
 }
 
+/** A block with a Task in it, all zero, whose disk request is over. Null when there is no memory. */
+function newBlock(): Task | null {
+  const frame = allocPages(TASK_ORDER, FrameKind.Kernel);
+  if (frame == 0) return null;
+  const task = changetype<Task>(frameToVirt(frame));
+  memory.fill(changetype<usize>(task), 0, offsetof<Task>() + offsetof<DiskRequest>() + FILE_TABLE_BYTES);
+  store<u32>(guardAddress(task), GUARD);
+  task.frame = frame;
+  task.diskRequest.isOver = true;
+  return task;
+}
+
 /**
  * A new task with a pid, a stack, no address space, no files, no handlers, no parent, in no queue; every field that fork
  * does not set is zero. Null when there is no memory; the caller has asked mayCreateTask.
  */
 export function createTask(): Task | null {
-  const frame = allocPages(TASK_ORDER, FrameKind.Kernel);
-  if (frame == 0) return null;
-  const task = changetype<Task>(frameToVirt(frame));
-  memory.fill(changetype<usize>(task), 0, offsetof<Task>() + FILE_TABLE_BYTES);
-  store<u32>(guardAddress(task), GUARD);
-  task.frame = frame;
+  const task = newBlock();
+  if (task === null) return null;
   task.pid = allocatePid();
   const slot = hashSlot(task.pid);
   task.hashNext = changetype<Task>(load<usize>(slot));
   store<usize>(slot, changetype<usize>(task));
   taskCount++;
+  return task;
+}
+
+/** The task of the kernel's own (reclaim.ts), with a pid that no process has: findTask does not find it. Null when there is no memory. */
+export function createKernelTask(): Task | null {
+  const task = newBlock();
+  if (task !== null) task.pid = MAX_PID + 1;
   return task;
 }
 

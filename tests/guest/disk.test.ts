@@ -1,6 +1,7 @@
 /**
  * userland/tests/disk.ts on disks of several kinds, on our machine in both fork modes and on QEMU, where what it prints and
- * what the disk holds in the end must be the same; and the same disk through the command line's file backend.
+ * what the disk holds in the end must be the same; with lost interrupts, with requests polled among sleeping ones; and the same
+ * disk through the command line's file backend.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,6 +11,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BufferDisk, type DiskBackend, Machine, SECTOR_BYTES } from "../../cpu/index";
 import { FileDisk } from "../../tools/disk/filedisk";
+import { mutatedKernel } from "../mutants/mutate";
 import { needCommand } from "../skip";
 import {
   builtImages,
@@ -30,6 +32,25 @@ const SECTORS = 4096;
 const IMAGE = Uint8Array.from({ length: SECTORS * SECTOR_BYTES }, (_, p) => (p * 7 + (p >> 9) * 13) & 0xff);
 /** Cases of the program when the disk is good. */
 const CASES = 8;
+
+/** A kernel in which every third request is polled for, and which says so when another's is with the drive. */
+const POLLING = {
+  file: "drivers/diskqueue.ts",
+  edits: [
+    ["let pollDepth: u32 = 1;\n", "let pollDepth: u32 = 1;\nlet turn: u32 = 0;\n"],
+    [
+      "  diskSubmit(request);\n  return diskWait(request);\n",
+      `  const polls = ++turn % 3 == 0;
+  if (polls) diskPollBegin();
+  diskSubmit(request);
+  if (polls && first !== request) printk(cstr("polls behind a sleeper\\n"));
+  const result = diskWait(request);
+  if (polls) diskPollEnd();
+  return result;
+`,
+    ],
+  ],
+} as const;
 
 function run(disk: DiskBackend | undefined, kind = "", options: Partial<GuestOptions> = {}): GuestRun {
   const commandLine = testCommandLine("share", "disk", kind);
@@ -80,6 +101,29 @@ test("a disk with passing failures and delays is as good", () => {
   assert.ok((result.output.match(/^hda: /gm) ?? []).length >= 3, result.output);
 });
 
+test("an interrupt that is lost is noticed after 3 seconds", () => {
+  const disk = new BufferDisk(IMAGE);
+  const lost = [40, 300, 900].map((transfer) => ({ transfer, losesInterrupt: true }));
+  const result = run(disk, "", { diskFaults: lost });
+  allPass(result, CASES);
+  sameContents(disk.contents());
+  assert.is((result.output.match(/^hda: lost interrupt$/gm) ?? []).length, 3, result.output);
+});
+
+test("requests that are polled among others that sleep: nothing is lost, and each owner wakes", async () => {
+  const kernel = await mutatedKernel(POLLING, process.cwd());
+  const disk = new BufferDisk(IMAGE);
+  const diskFaults = [
+    { transfer: 700, fails: true },
+    ...[650, 800, 900].map((transfer) => ({ transfer, delayCycles: 1e6 })),
+  ];
+  const commandLine = testCommandLine("share", "disk");
+  const result = runGuest({ ...built, kernel }, { commandLine, disk, diskFaults, maxInstructions: 1e9 });
+  assert.ok((result.output.match(/^polls behind a sleeper$/gm) ?? []).length >= 10, result.output);
+  allPass({ ...result, output: result.output.replace(/^polls behind a sleeper\n/gm, "") }, CASES);
+  sameContents(disk.contents());
+});
+
 test("the same run twice, to the instruction", () => {
   const [one, other] = [run(new BufferDisk(IMAGE)), run(new BufferDisk(IMAGE))];
   assert.equal(other, one);
@@ -127,10 +171,12 @@ test("a disk in a file, and its first contents afterwards", () => {
   });
 });
 
-test("on QEMU the same lines and the same contents", () => {
+/** On QEMU, with this kernel and the good disk. */
+function onQemu(kernel: Uint8Array): void {
   needCommand(QEMU);
   inFolder((file) => {
-    const boot = ["-m", "64", "-kernel", "dist/kernel.elf", "-initrd", "dist/initrd.tar"];
+    writeFileSync(`${file}.kernel`, kernel);
+    const boot = ["-m", "64", "-kernel", `${file}.kernel`, "-initrd", "dist/initrd.tar"];
     const devices = "-device isa-debug-exit,iobase=0xf4,iosize=4 -serial stdio -display none -no-reboot".split(" ");
     const drive = ["-drive", `file=${file},format=raw,if=ide`];
     const append = ["-append", testCommandLine("share", "disk")];
@@ -139,12 +185,16 @@ test("on QEMU the same lines and the same contents", () => {
       timeout: 60_000,
       input: "",
     });
-    const lines = (output: string) => output.replaceAll("\r\n", "\n").replace(/^tine: .*\n/gm, "");
+    const lines = (output: string) => output.replaceAll("\r\n", "\n").replace(/^(tine: |polls behind).*\n/gm, "");
     assert.is(lines(stdout), lines(run(new BufferDisk(IMAGE)).output));
     assert.is(status, 1);
     sameContents(new Uint8Array(readFileSync(file)));
   });
-});
+}
+
+test("on QEMU the same lines and the same contents", () => onQemu(built.kernel));
+
+test("on QEMU with requests polled among others", async () => onQemu(await mutatedKernel(POLLING, process.cwd())));
 
 test("tine run --disk: the file is written; a bad one is one line and exit code 2", () => {
   inFolder((file) => {

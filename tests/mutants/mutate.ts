@@ -35,8 +35,11 @@ export interface Verdict {
   unnoticed: string[];
 }
 
+/** What a kernel's source has changed. */
+export type Change = Pick<Mutant, "file" | "edits">;
+
 /** The file's text with the mutant's edits. Throws when an edit does not apply, or in more than one place. */
-export function mutatedText(mutant: Mutant, root: string): string {
+export function mutatedText(mutant: Change, root: string): string {
   let text = readFileSync(join(root, "kernel", mutant.file), "utf8");
   for (const [search, replacement] of mutant.edits) {
     const places = text.split(search).length - 1;
@@ -46,8 +49,8 @@ export function mutatedText(mutant: Mutant, root: string): string {
   return text;
 }
 
-/** The kernel with the mutant's fault. */
-export function mutatedKernel(mutant: Mutant, root: string): Promise<Uint8Array> {
+/** The kernel with the mutant's fault, or another change that a test needs. */
+export function mutatedKernel(mutant: Change, root: string): Promise<Uint8Array> {
   return compileKernel({ root, virtual: { [resolve(root, "kernel", mutant.file)]: mutatedText(mutant, root) } });
 }
 

@@ -10,6 +10,7 @@ import { auditFreeLists, auditSlabs } from "./allocator";
 import { auditFrames } from "./frames";
 import { type Model, modelOf } from "./model";
 import { auditDirectories, readSpaces } from "./spaces";
+import { auditLru, auditObjects, auditSwap } from "./swap";
 import { auditTables } from "./tables";
 import { auditTlb } from "./tlb";
 import { Broken, type Finding, hex, View } from "./view";
@@ -57,6 +58,9 @@ export class Auditor {
       auditDirectories,
       auditTables,
       auditFrames,
+      auditObjects,
+      auditSwap,
+      auditLru,
       auditFreeLists,
       auditSlabs,
       (one: View) => auditTlb(one, machine.cpu.tlb, machine.cpu.control(3)),

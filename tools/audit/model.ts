@@ -9,12 +9,13 @@ import type { KernelLayout } from "../image/layout";
 export class LayoutError extends Error {}
 
 const FIELDS = {
-  Page: ["flags", "count", "rmap", "next", "previous", "object", "order"],
+  Page: ["flags", "count", "rmap", "next", "previous", "object", "index", "order"],
   TablePage: ["users", "present", "swapped", "slot", "locked"],
   SlabPage: ["inUse", "freeHead", "next", "cache"],
   Cache: ["first", "bytes", "perSlab", "free", "reserved"],
   Mm: ["directory", "vmas", "vmaCount"],
   Vma: ["start", "end", "flags", "next", "object", "offset", "source", "sourceBytes"],
+  SharedObject: ["root"],
   Task: ["pid", "mm", "hashNext", "name0"],
 } as const;
 
@@ -25,6 +26,7 @@ const CONSTANTS = {
   user: "arch/i386/paging/PTE_USER",
   dirty: "arch/i386/paging/PTE_DIRTY",
   mapped: "arch/i386/paging/PTE_MAPPED",
+  lockedPte: "arch/i386/paging/PTE_LOCKED",
   userSlots: "arch/i386/paging/USER_SLOTS",
   pageStructShift: "mm/page/PAGE_STRUCT_SHIFT",
   kindMask: "mm/page/KIND_MASK",
@@ -36,6 +38,13 @@ const CONSTANTS = {
   directory: "mm/page/FrameKind.Directory",
   table: "mm/page/FrameKind.Table",
   data: "mm/page/FrameKind.Data",
+  lru: "mm/page/PAGE_LRU",
+  active: "mm/page/PAGE_ACTIVE",
+  activeHead: "mm/lru/activeHead",
+  inactiveHead: "mm/lru/inactiveHead",
+  cacheMark: "mm/swap/cacheMark",
+  badSlot: "mm/swap/BAD",
+  swappedPlace: "mm/shmem/SWAPPED",
   maxOrder: "mm/pagealloc/MAX_ORDER",
   freeAreas: "mm/pagealloc/freeAreas",
   framesInUse: "mm/vmstat/framesInUse",
@@ -52,7 +61,16 @@ const CONSTANTS = {
   taskNameBytes: "task/task/TASK_NAME_BYTES",
 } as const;
 
-const VARIABLES = ["memMap", "frameLimit", "freeCount"] as const;
+const VARIABLES = [
+  "memMap",
+  "frameLimit",
+  "freeCount",
+  "activeFrames",
+  "inactiveFrames",
+  "swapSlots",
+  "swapFreeSlots",
+  "slotWords",
+] as const;
 
 type Fields = { [Struct in keyof typeof FIELDS]: Record<(typeof FIELDS)[Struct][number], number> };
 type Constants = Record<keyof typeof CONSTANTS, number>;

@@ -13,7 +13,7 @@ export function auditTables(view: View): void {
 
 function auditTable(view: View, table: Table): void {
   const { words, mapCount, writableCount, frames } = view;
-  const { present: presentBit, write, mapped, vmWrite, vmAccess, vmLocked } = view.model.constants;
+  const { present: presentBit, write, mapped, vmWrite, vmAccess, vmLocked, lockedPte } = view.model.constants;
   const { frame: tableFrame, slot } = table;
   const [space] = table.sharers;
   const { mappings } = space;
@@ -32,6 +32,8 @@ function auditTable(view: View, table: Table): void {
       view.report("mappings", `the pte of ${hex(address)} is ${hex(pte)}, but nothing is mapped there`, about);
     if ((pte & mapped) === 0) {
       swapped++;
+      view.swapEntry(pte >>> 12);
+      if ((pte & 0xfff) !== 0) view.report("swap", `the pte of ${hex(address)} is ${hex(pte)}, no swap entry`, about);
       continue;
     }
     present++;
@@ -42,6 +44,11 @@ function auditTable(view: View, table: Table): void {
     }
     mapCount[frame]++;
     const flags = inside ? mappings[mapping].flags : vmWrite | vmAccess;
+    if (inside && ((pte & lockedPte) !== 0) !== ((flags & vmLocked) !== 0)) {
+      const says =
+        (pte & lockedPte) !== 0 ? "is not under mlock, its pte says so" : "is under mlock, its pte does not say so";
+      view.report("mappings", `${hex(address)} ${says}`, about);
+    }
     if ((pte & presentBit) === 0) continue;
     if ((flags & vmAccess) === 0) view.report("mappings", `${hex(address)} is accessible, its mapping is not`, about);
     if ((pte & write) === 0) continue;

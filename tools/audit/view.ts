@@ -9,7 +9,7 @@ import type { Model } from "./model";
 
 /** One difference between what the kernel keeps and what its memory says. */
 export interface Finding {
-  /** I1 to I7 of the design, or what else must hold: `frames`, `slabs`, `mappings`. */
+  /** I1 to I7 of the design, or what else must hold: `frames`, `slabs`, `mappings`, `swap`. */
   invariant: string;
   /** What it is about; undefined where there is no such thing. */
   pid: number | undefined;
@@ -66,6 +66,8 @@ export class View {
   /** How many ptes map a frame, and how many of them let write. */
   readonly mapCount: Uint32Array;
   readonly writableCount: Uint32Array;
+  /** Swap slot -> how many entries name it. */
+  readonly swapEntries = new Map<number, number>();
   /** Number of frames that exist. */
   readonly frames: number;
   /** Word index of struct Page of frame 0. */
@@ -116,6 +118,11 @@ export class View {
     const { pageStructShift, kernelBase } = this.model.constants;
     const frame = (address - kernelBase - this.pages * 4) / 2 ** pageStructShift;
     return Number.isInteger(frame) && frame >= 0 && frame < this.frames ? frame : -1;
+  }
+
+  /** Notes an entry that names a swap slot. */
+  swapEntry(slot: number): void {
+    this.swapEntries.set(slot, (this.swapEntries.get(slot) ?? 0) + 1);
   }
 
   report(invariant: string, text: string, about: { space?: Space; slot?: number; frame?: number } = {}): void {

@@ -217,3 +217,13 @@ export function getcwd(buffer: usize, bytes: usize): i32 {
 export function reboot(magic1: u32, magic2: u32, command: u32): i32 {
   return syscall3(Syscall.Reboot, magic1, magic2, command);
 }
+
+/** Puts the swap area on a disk to use: a header as mkswap writes it must be there. */
+export function swapon(path: usize): i32 {
+  return syscall2(Syscall.Swapon, path, 0);
+}
+
+/** Brings back all that is swapped out and gives the area up. */
+export function swapoff(path: usize): i32 {
+  return syscall1(Syscall.Swapoff, path);
+}

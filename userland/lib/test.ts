@@ -17,7 +17,7 @@ import { flush, printf } from "./print";
 import { makeResident } from "./resident";
 import { streq } from "./string";
 import { close, exit, fork, kill, pipe, read, schedYield, waitpid, write } from "./syscalls";
-import { freeFrames } from "./vmstat";
+import { freeFramesWithoutSwap } from "./vmstat";
 
 /** Names of the cases to run, as strings; all when there are none. */
 let wanted: usize = 0;
@@ -103,9 +103,9 @@ function isWanted(name: usize): bool {
 export function test(name: usize, body: () => void): void {
   if (!isWanted(name)) return;
   cases++;
-  const before = freeFrames();
+  const before = freeFramesWithoutSwap();
   const status = runChild(body);
-  const after = freeFrames();
+  const after = freeFramesWithoutSwap();
   if (!wifExited(status)) printf(cstr("# killed by signal %u\n"), wTermSig(status));
   else if (status != 0) printf(cstr("# ended with status %u\n"), wExitStatus(status));
   if (after != before) printf(cstr("# free frames: %u before, %u after\n"), before, after);

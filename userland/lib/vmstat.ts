@@ -1,11 +1,12 @@
 /**
  * The kernel's counters, by name: /proc/vmstat ("name value" a line) and /proc/meminfo ("Name: value kB" a line).
  * A snapshot is the text of the whole file in a buffer of VMSTAT_BYTES, so that all counters in it are of one moment.
- * May import file, string and kernel/abi.
+ * May import file, string, syscalls and kernel/abi.
  */
 import { cstr } from "../../kernel/abi/intrinsics";
 import { readFile } from "./file";
 import { parseDec, startsWith, strchr, strlen, strstr } from "./string";
+import { swapoff, swapon } from "./syscalls";
 
 /** Room for a snapshot, in bytes. */
 export const VMSTAT_BYTES: i32 = 4096;
@@ -55,6 +56,19 @@ export function counted(before: usize, after: usize, name: usize): u32 {
 export function freeFrames(): u32 {
   assert(readFile(cstr("/proc/meminfo"), scratch, VMSTAT_BYTES) > 0, "/proc/meminfo can be read");
   return field(scratch, cstr("MemFree")) / 4;
+}
+
+/**
+ * The same when nothing is swapped out: swap is given up for the moment, if there is any. What comes back must fit the memory. For tests
+ * that compare what is in use.
+ */
+export function freeFramesWithoutSwap(): u32 {
+  assert(readFile(cstr("/proc/meminfo"), scratch, VMSTAT_BYTES) > 0, "/proc/meminfo can be read");
+  if (field(scratch, cstr("SwapTotal")) == 0) return field(scratch, cstr("MemFree")) / 4;
+  assert(swapoff(cstr("/dev/hda")) == 0, "all that is swapped out can be brought back");
+  const free = freeFrames();
+  assert(swapon(cstr("/dev/hda")) == 0, "the swap area can be used again");
+  return free;
 }
 
 /** Whether fork shares page tables: all (fork=share), or all but those that are sure to be written (fork=auto). */

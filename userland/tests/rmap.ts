@@ -3,12 +3,14 @@
  * reverse map are checked in both modes: fork=copy has the same map, with other numbers. May import lib and support/.
  */
 import {
+  counter,
   cstr,
   exit,
   fork,
   kill,
   MAP_PRIVATE,
   MAP_SHARED,
+  makeResident,
   munmap,
   parseDec,
   printf,
@@ -22,6 +24,7 @@ import {
   testEnd,
   waitFor,
   waitSuccess,
+  within,
 } from "../lib/index";
 import { auditTables } from "./support/audit";
 import {
@@ -62,8 +65,12 @@ const NEW: u32 = 0x5eed0003;
 const ROUNDS: u32 = 50;
 /** Processes with a table of their own in the test of long chains: three blocks of entries. */
 const CHAIN: u32 = 20;
+/** Pages and children in the test of what chains take; of children not a multiple of 7. */
+const COST_PAGES: u32 = 512;
+const COST_CHILDREN: u32 = 50;
 const STATUS_BYTES: i32 = 1024;
 const status: usize = memory.data(1024);
+const text: usize = memory.data(1024);
 const line: TableInfo = changetype<TableInfo>(memory.data(24, 4));
 
 /**
@@ -170,6 +177,70 @@ function longChains(): void {
     if (pid != 0) waitSuccess(pid);
   }
   for (let page: u32 = 0; page < 16; page++) assert(entriesAre(pageHere(pageAt(page)), 1), "one entry is left");
+}
+
+/** Bytes of a chain of this many entries: 32 for each seven begun; one entry alone takes none. */
+function chainBytesOf(entries: u32): u32 {
+  return entries < 2 ? 0 : ((entries + 6) / 7) * 32;
+}
+
+/** Pages of this process, from its /proc/PID/status. */
+function residentHere(): u32 {
+  assert(readFile(procPath(0, cstr("/status")), text, STATUS_BYTES) > 0, "the status of a process can be read");
+  let at = strstr(text, cstr("VmRSS:")) + 7;
+  while (load<u8>(at) == 0x20) at++;
+  return parseDec(at) / 4;
+}
+
+/**
+ * Asserts what chains take while `tables` tables map COST_PAGES pages: their bytes, more or less as many for each of `others` pages
+ * that are this program's own. Where the children share the table, nothing but the latter.
+ */
+function chainsTake(start: u32, tables: u32, others: u32, shared: bool): void {
+  const expected = shared ? 0 : COST_PAGES * chainBytesOf(tables);
+  // The parent of this process may map them too.
+  const slack = others * chainBytesOf(tables + 1);
+  const bytes = counter(cstr("rmap_chain_bytes")) - start + slack;
+  assert(within(bytes, expected, expected + 2 * slack), "chains take 32 bytes for 7 entries begun");
+}
+
+/** n children, 1 to COST_CHILDREN, that all map the same pages, through tables of their own (`write`) or as fork left them; then back to none. */
+function chainCost(write: bool): void {
+  mapPages(0, COST_PAGES + 1, READ_WRITE, MAP_PRIVATE);
+  writePages(0, COST_PAGES + 1);
+  makeResident();
+  const others = residentHere() - COST_PAGES;
+  const shared = sharing() && !write;
+  gateMake();
+  const start = counter(cstr("rmap_chain_bytes"));
+  for (let child: u32 = 0; child < COST_CHILDREN; child++) {
+    const pid = startChild();
+    if (pid == 0) {
+      if (write) writePage(COST_PAGES, child);
+      tell();
+      gateWait();
+      exit(0);
+    }
+    hear();
+    pairClose();
+    store<i32>(status + child * 4, pid);
+    chainsTake(start, child + 2, others, shared);
+  }
+  for (let gone: u32 = 1; gone <= COST_CHILDREN; gone++) {
+    const place = status + ((gone * 7) % COST_CHILDREN) * 4;
+    kill(load<i32>(place), Signal.SIGKILL);
+    assert(same(waitFor(load<i32>(place)), Signal.SIGKILL), "a child can be killed");
+    chainsTake(start, COST_CHILDREN + 1 - gone, others, shared);
+  }
+  gateOpen();
+}
+
+function chainCostUnshared(): void {
+  chainCost(true);
+}
+
+function chainCostAsForked(): void {
+  chainCost(false);
 }
 
 function switchesReloadTables(): void {
@@ -299,6 +370,8 @@ export function main(argc: i32, argv: usize, _envp: usize): i32 {
   test(cstr("P36 a page under a table with many sharers has one rmap entry"), oneEntryForAllSharers);
   test(cstr("P37 after unshare each page has exactly one entry more"), unshareAddsOneEntry);
   test(cstr("P37 long chains grow and shrink"), longChains);
+  test(cstr("P37 chains take the bytes that they should, and give them back"), chainCostUnshared);
+  test(cstr("P36 fork=share takes no bytes for chains, fork=copy what it should"), chainCostAsForked);
   test(cstr("P44 every switch reloads the tables, and user entries are not global"), switchesReloadTables);
   test(cstr("P54 the resident size is the number of present ptes"), residentSizeIsExact);
   test(cstr("P55 each table is freed exactly once"), tablesAreFreedOnce);

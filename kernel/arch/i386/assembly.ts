@@ -6,6 +6,8 @@
 export declare function switchContext(saveEspTo: usize, newEsp: usize): void;
 /** Address of the code that pops the TrapFrame at ESP and returns from the trap. */
 export declare function returnToUserAddress(): usize;
+/** Address of the code that the kernel's own task begins with. */
+export declare function kernelTaskAddress(): usize;
 /** Copies n bytes between kernel and user memory, in either direction. Returns how many were not copied: 0 is success. */
 export declare function userCopy(destination: usize, source: usize, bytes: u32): u32;
 /** Copies bytes up to and with a NUL, at most `max`. Returns the bytes before the NUL, `max` if there is none, or -EFAULT. */

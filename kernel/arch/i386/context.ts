@@ -2,12 +2,12 @@
  * The first kernel stack of a task: what switchContext and returnToUser (stubs.s) will pop when it first runs.
  *
  *     stackTop - 72   TrapFrame: popped by returnToUser
- *              - 76   address of returnToUser
+ *              - 76   address of returnToUser, or of where the kernel's own task begins
  *              - 92   EDI ESI EBX EBP  <- the ESP to switch to
  *
  * May import assembly.ts, gdt.ts and trapframe.ts.
  */
-import { returnToUserAddress } from "./assembly";
+import { kernelTaskAddress, returnToUserAddress } from "./assembly";
 import { USER_CS, USER_DS } from "./gdt";
 import { TRAP_FRAME_BYTES, TrapFrame } from "./trapframe";
 
@@ -22,8 +22,17 @@ export function userFrame(stackTop: usize): TrapFrame {
 
 /** Prepares a stack on which a task returns to user mode by `userFrame(stackTop)`. Returns the ESP to switch to. */
 export function newContext(stackTop: usize): usize {
+  return contextAt(stackTop, returnToUserAddress());
+}
+
+/** The same for the kernel's own task. */
+export function newKernelContext(stackTop: usize): usize {
+  return contextAt(stackTop, kernelTaskAddress());
+}
+
+function contextAt(stackTop: usize, start: usize): usize {
   const returnAddress = stackTop - TRAP_FRAME_BYTES - 4;
-  store<usize>(returnAddress, returnToUserAddress());
+  store<usize>(returnAddress, start);
   const esp = returnAddress - SAVED_REGISTERS_BYTES;
   for (let register: usize = esp; register < returnAddress; register += 4) store<u32>(register, 0);
   return esp;

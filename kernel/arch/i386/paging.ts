@@ -8,7 +8,14 @@
  *                       └──────────────┴─────┴───┴───┴───┴───┴───┴───┴───┴───┴───┘
  *
  * D and G count in ptes and 4 MB pdes only. Bit 7 is PS in a pde. In a pte with P = 1 it stays 0 (PAT); with P = 0 it is our
- * PTE_NONE: a frame that a PROT_NONE mapping keeps. A pte that is neither holds nothing (0) or a swap entry.
+ * PTE_NONE: a frame that a PROT_NONE mapping keeps. A pte that is neither holds nothing (0) or a swap entry:
+ *
+ *     swap entry         31          12  11                                        0
+ *                       ┌──────────────┬─────────────────────────────────────────────┐
+ *                       │ slot, not 0  │ 0                                           │
+ *                       └──────────────┴─────────────────────────────────────────────┘
+ *
+ * Bit 9, of the kernel's own, is PTE_LOCKED.
  */
 import { invlpg, readCr3, writeCr3 } from "../../abi/intrinsics";
 import { KERNEL_BASE } from "../../mm/layout";
@@ -22,6 +29,8 @@ export const PTE_DIRTY: u32 = 0x040;
 export const PTE_NONE: u32 = 0x080;
 /** A pte with either bit maps a frame: it counts as present, and is in the frame's rmap. */
 export const PTE_MAPPED: u32 = PTE_PRESENT | PTE_NONE;
+/** The page lies under mlock: it is not evicted. */
+export const PTE_LOCKED: u32 = 0x200;
 export const PTE_FRAME: u32 = 0xfffff000;
 
 /** What a pde of a user page table has besides its frame; W is how a table is protected while it is shared. */

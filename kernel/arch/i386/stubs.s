@@ -80,6 +80,15 @@ returnToUserAddress:
     mov eax, returnToUser
     ret
 
+# A task of the kernel's own begins here: there is one, and it never ends.
+kernelTask:
+    call reclaimTask
+
+.global kernelTaskAddress
+kernelTaskAddress:
+    mov eax, kernelTask
+    ret
+
 # switchContext(saveEspTo, newEsp). What it pushes is what context.ts builds for a task that has never run.
 .global switchContext
 switchContext:

@@ -7,11 +7,12 @@ import { cstr, readCr2 } from "../../abi/intrinsics";
 import { BUS_ADRERR, FPE_INTDIV, ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, Signal } from "../../abi/signals";
 import { irqDispatch } from "../../drivers/irq";
 import { panicAtTrap } from "../../lib/panic";
-import { printk } from "../../lib/printk";
+import { FaultResult, handleMmFault, resolveFault } from "../../mm/fault";
 import { KERNEL_BASE } from "../../mm/layout";
-import { FaultResult, handleMmFault } from "../../mm/memory";
+import { swapWait } from "../../mm/swap";
 import { findVma, Mm } from "../../mm/vmalist";
 import { syscallDispatch } from "../../sys/syscall";
+import { outOfMemory } from "../../task/oom";
 import { forceSignal } from "../../task/signal";
 import { currentTask, Task } from "../../task/task";
 import { prepareUserReturn } from "../../task/usermode";
@@ -30,28 +31,36 @@ export function trapDispatch(frame: TrapFrame): void {
 }
 
 function pageFault(frame: TrapFrame): void {
-  const address = readCr2();
+  if (frame.fromUser) userFault(frame, readCr2());
+  else kernelFault(frame, readCr2());
+}
+
+/**
+ * A fault of the program's own. It may sleep here for the disk or for memory, and then the program's instruction is tried again, since by then
+ * anything may have changed.
+ */
+function userFault(frame: TrapFrame, address: usize): void {
   const task = currentTask();
   const mm = task.mm;
   let result = FaultResult.BadAccess;
-  if (address < KERNEL_BASE && mm !== null && (frame.fromUser || findFixup(frame.eip) != 0)) {
-    result = handleMmFault(mm, address, frame.error);
-    if (result == FaultResult.Resolved) return;
-  }
-  if (frame.fromUser) {
-    noteFault(task, frame, address);
-    if (result == FaultResult.OutOfMemory) {
-      printk(cstr("out of memory: killed process %u (%s)\n"), task.pid, task.nameAddress);
-      forceSignal(task, Signal.SIGKILL, SI_KERNEL, 0);
-    } else if (result == FaultResult.BeyondEnd) {
-      forceSignal(task, Signal.SIGBUS, BUS_ADRERR, address);
-    } else {
-      forceSignal(task, Signal.SIGSEGV, isMapped(mm, address) ? SEGV_ACCERR : SEGV_MAPERR, address);
-    }
+  if (address < KERNEL_BASE && mm !== null) result = handleMmFault(mm, address, frame.error);
+  if (result == FaultResult.Resolved) return;
+  if (result == FaultResult.Waiting) {
+    swapWait();
     return;
   }
+  noteFault(task, frame, address);
+  if (result == FaultResult.OutOfMemory) outOfMemory(task);
+  else if (result == FaultResult.NoPage) forceSignal(task, Signal.SIGBUS, BUS_ADRERR, address);
+  else forceSignal(task, Signal.SIGSEGV, isMapped(mm, address) ? SEGV_ACCERR : SEGV_MAPERR, address);
+}
+
+/** A fault of the kernel's access to user memory, which never sleeps and goes on at its fixup if it cannot be resolved; any other is the end. */
+function kernelFault(frame: TrapFrame, address: usize): void {
   const fixup = findFixup(frame.eip);
   if (fixup == 0) panicAtTrap(cstr("page fault in the kernel"), frame);
+  const mm = currentTask().mm;
+  if (address < KERNEL_BASE && mm !== null && resolveFault(mm, address, frame.error) == FaultResult.Resolved) return;
   frame.eip = fixup;
 }
 

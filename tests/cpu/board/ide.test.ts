@@ -365,6 +365,28 @@ test("faults: the n-th transfer fails once, another is late", () => {
   assert.equal(writer.words(256), sectorsOf(3, 1), "a write that failed has changed nothing");
 });
 
+test("faults: a lost interrupt, of a read and of either block of a write", () => {
+  for (const lost of [1, 2, 3]) {
+    const bench = new Bench(undefined, [{ transfer: lost, losesInterrupt: true }]);
+    const levels: number[] = [];
+    const step = () => {
+      bench.settle();
+      levels.push(bench.level);
+      bench.status();
+    };
+    bench.command(0x20, 8);
+    step();
+    assert.equal(bench.words(256), sectorsOf(8, 1));
+    bench.command(0x30, 20, 2).settle();
+    bench.put(filled(1));
+    step();
+    bench.put(filled(2));
+    step();
+    assert.equal(levels, lost === 1 ? [0, 1, 1] : lost === 2 ? [1, 0, 1] : [1, 1, 0]);
+    assert.is(bench.status(), 0x50);
+  }
+});
+
 test("saved at any moment of a write, it goes on to the same end", () => {
   const script = (bench: Bench, between: (bench: Bench, step: number) => Bench) => {
     let b = bench;

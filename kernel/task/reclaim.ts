@@ -1,0 +1,66 @@
+/**
+ * The reclaim task: sleeps until an allocation finds memory short, then evicts pages until enough frames are free, asleep while the disk
+ * writes. It is a task of the kernel's own, without address space, files or signals, and is made when there is first something to
+ * evict to. Also here: evict=SEED, which evicts at random for tests.
+ * Imports vmscan, the scheduler. Source: Linux 2.4 (mm/vmscan.c, kswapd).
+ */
+import { newKernelContext } from "../arch/i386/context";
+import { freeFrames, setReclaimTaskWaker } from "../mm/pagealloc";
+import { evictAtRandom, highWatermark, shrinkLists } from "../mm/vmscan";
+import { TaskQueue } from "./queue";
+import { requestReschedule, sleepOn, startTask, wakeAll } from "./sched";
+import { createKernelTask } from "./task";
+
+/** Frames that it frees before it looks again at how many are free. */
+const BATCH: u32 = 16;
+/** Pages that evict=SEED tries at a timer tick. */
+const EVICTIONS: u32 = 8;
+
+/** The task, while it has nothing to do. */
+const idleWait: TaskQueue = changetype<TaskQueue>(memory.data(8));
+let exists: bool = false;
+/** Of evict=SEED: the state of its random numbers, 0 for never; a tick has come. */
+let evictSeed: u32 = 0;
+export let evictionDue: bool = false;
+
+/** Makes the task, unless there is one. False if there is no memory. */
+export function startReclaimTask(): bool {
+  if (exists) return true;
+  const task = createKernelTask();
+  if (task === null) return false;
+  task.kernelEsp = newKernelContext(task.stackTop);
+  setReclaimTaskWaker(wakeReclaimTask);
+  startTask(task);
+  exists = true;
+  return true;
+}
+
+function wakeReclaimTask(): void {
+  if (idleWait.first === null) return;
+  wakeAll(idleWait);
+  requestReschedule();
+}
+
+/** The task's life: stubs.s begins it. Never returns. */
+export function reclaimTask(): void {
+  for (;;) {
+    sleepOn(idleWait);
+    while (freeFrames() < highWatermark && shrinkLists(BATCH) != 0);
+  }
+}
+
+/** evict=SEED: from now on pages are evicted at random at timer ticks. */
+export function evictFrom(seed: u32): void {
+  evictSeed = seed;
+}
+
+/** From the timer's interrupt. */
+export function evictionTick(): void {
+  evictionDue = evictSeed != 0;
+}
+
+/** Before a return to user mode, when evictionDue. */
+export function evictNow(): void {
+  evictionDue = false;
+  evictSeed = evictAtRandom(evictSeed, EVICTIONS);
+}
