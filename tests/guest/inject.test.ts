@@ -16,7 +16,7 @@ const built = await builtImages();
 const runs = MODES.map((mode) => {
   const injectors: Injector[] = [];
   const run = runGuest(built, {
-    commandLine: testCommandLine(mode, "inject", "host", false),
+    commandLine: testCommandLine(mode, "inject", "host", false, "reclaim=off"),
     memoryMB: 16,
     onMachine: (machine) => injectors.push(new Injector(machine, built.kernel)),
   });

@@ -303,7 +303,9 @@ function shrinkInPlace(): i32 {
   return addressResult(mremap(pageAt(0), MAPPED * PAGE, (MAPPED - 50) * PAGE, 0));
 }
 function moveAway(): i32 {
-  return addressResult(mremap(pageAt(PAGES + 10), 20 * PAGE, 400 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, pageAt(EMPTY + 900)));
+  return addressResult(
+    mremap(pageAt(PAGES + 10), 20 * PAGE, 400 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, pageAt(EMPTY + 900)),
+  );
 }
 function moveOver(): i32 {
   const to = pageAt(SECOND + 512);

@@ -58,6 +58,8 @@ const PAGE_MAP_BYTES: usize = 32;
 export const PTE_PRESENT: u32 = 0x001;
 export const PTE_WRITABLE: u32 = 0x002;
 export const PTE_USER: u32 = 0x004;
+export const PTE_ACCESSED: u32 = 0x020;
+export const PTE_DIRTY: u32 = 0x040;
 export const PTE_LARGE: u32 = 0x080;
 export const PTE_GLOBAL: u32 = 0x100;
 
