@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { builtImages, MODES, type Mode } from "../guest/guest";
-import { MUTANTS, type Mutant } from "./mutants";
+import type { Mutant } from "./mutant";
+import { MUTANTS } from "./mutants";
 import { inWords, judge, modesOf, mutatedKernel, type Verdict } from "./mutate";
 
 /** A mutant by its place in the list, and the modes to run it in. */

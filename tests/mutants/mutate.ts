@@ -9,16 +9,18 @@ import { join, resolve } from "node:path";
 import { EventKind, type Machine } from "../../cpu/index";
 import { Auditor } from "../../tools/audit/auditor";
 import { compileKernel } from "../../tools/compiler/index";
-import type { BuiltAll } from "../../tools/image/build";
 import { kernelLayout } from "../../tools/image/layout";
-import { casesOf, type GuestRun, MODES, type Mode, runGuest, testCommandLine } from "../guest/guest";
-import { runWithHelp } from "../guest/spurious";
-import type { Mutant } from "./mutants";
+import { MODES, type Mode } from "../guest/guest";
+import type { Mutant } from "./mutant";
+import { type CaseRun, caseNames, runCases } from "./programs";
 
 /** Instructions after which a mutant's run is cut off: the cases need at most half of that. */
 const BUDGET = 2.5e8;
-/** Audits of a run, at the first so many returns to user mode: the cases make fewer, unless the fault makes them loop. */
+/** Audits of a run. The cases make fewer, unless the fault makes them loop. */
 const MOST_AUDITS = 4000;
+/** Of the returns from page faults, which come by the thousand, so many go by for each that is audited. */
+const FAULTS_AN_AUDIT = 16;
+const PAGE_FAULT = 14;
 const USER_RING = 3;
 
 /** How a case failed: by an assertion or a signal, because the kernel panicked before or in it, or because it never ended. */
@@ -59,28 +61,26 @@ export function modesOf({ modes = MODES }: Mutant): readonly Mode[] {
   return modes;
 }
 
-/** Names of the cases of a guest program, as its source has them. */
-export function caseNames(program: string, root: string): string[] {
-  const text = readFileSync(join(root, "userland/tests", `${program}.ts`), "utf8");
-  return [...text.matchAll(/\btest\(cstr\("([^"]+)"\)/g)].map(([, name]) => name);
-}
-
 /** Whether a case's name begins with a property's number or a word. */
 export function isOf(name: string, fails: string): boolean {
-  return name.startsWith(`${fails} `);
+  return name === fails || name.startsWith(`${fails} `);
 }
 
 /** Audits a machine at its returns to user mode until something is found; `found` has it then. */
 class FirstFinding {
   found: Verdict["audit"];
   private left = MOST_AUDITS;
+  private vector = 0;
+  private faults = 0;
 
   constructor(machine: Machine, kernel: Uint8Array) {
     const layout = kernelLayout(kernel);
     if (!layout) throw new Error("a mutant's kernel has a layout");
     const auditor = new Auditor(machine, layout);
-    machine.onEvent(({ kind, b }) => {
+    machine.onEvent(({ kind, a, b }) => {
+      if (kind === EventKind.TrapEntry) this.vector = a;
       if (kind !== EventKind.Iret || b !== USER_RING || this.found || this.left === 0) return;
+      if (this.vector === PAGE_FAULT && ++this.faults % FAULTS_AN_AUDIT !== 0) return;
       this.left--;
       const findings = auditor.audit();
       if (findings.length === 0) return;
@@ -90,31 +90,10 @@ class FirstFinding {
   }
 }
 
-/** Runs the cases of `mutant.fails` on a kernel that has its fault. */
-function runCases(
-  mutant: Mutant,
-  built: BuiltAll,
-  mode: Mode,
-  root: string,
-): { run: GuestRun; audit: Verdict["audit"] } {
-  const watches: FirstFinding[] = [];
-  const onMachine = (machine: Machine) => watches.push(new FirstFinding(machine, built.kernel));
-  const options = { maxInstructions: BUDGET, onMachine };
-  if (mutant.program === "spurious") {
-    const run = runWithHelp(built, mode, options);
-    return { run, audit: watches.find(({ found }) => found)?.found };
-  }
-  const names = caseNames(mutant.program, root).filter((name) => mutant.fails.some((fails) => isOf(name, fails)));
-  const commandLine = testCommandLine(mode, mutant.program, names.map((name) => `"${name}"`).join(" "));
-  const run = runGuest(built, { commandLine, ...options });
-  return { run, audit: watches[0]?.found };
-}
-
 /** What a run says of one of the mutant's `fails`. A case that never came to its end has failed. */
-function noticeOf(run: GuestRun, fails: string): Notice | undefined {
-  const verdicts = casesOf(run).filter(({ name }) => isOf(name, fails));
+function noticeOf({ cases, stop }: CaseRun, fails: string): Notice | undefined {
+  const verdicts = cases.filter(({ name }) => isOf(name, fails));
   if (verdicts.some(({ ok }) => !ok)) return "case";
-  const { stop } = run;
   const ended = stop.reason === "exit" && (stop.value === 0 || stop.value === 2);
   if (ended && verdicts.length > 0) return undefined;
   return stop.reason === "budget" || stop.reason === "halt" ? "hang" : "panic";
@@ -122,9 +101,15 @@ function noticeOf(run: GuestRun, fails: string): Notice | undefined {
 
 /** Runs a mutant, of which `kernel` was made, in one mode. */
 export function judge(mutant: Mutant, kernel: Uint8Array, initrd: Uint8Array, mode: Mode, root: string): Verdict {
-  const { run, audit } = runCases(mutant, { kernel, initrd }, mode, root);
-  const guest = mutant.fails.map((fails) => ({ fails, by: noticeOf(run, fails) }));
-  const unnoticed = guest.filter(({ by }) => by === undefined).map(({ fails }) => fails);
+  const { program, fails, settings = "" } = mutant;
+  const names = caseNames(program, root).filter((name) => fails.some((one) => isOf(name, one)));
+  const watches: FirstFinding[] = [];
+  const onMachine = (machine: Machine) => watches.push(new FirstFinding(machine, kernel));
+  const options = { maxInstructions: BUDGET, onMachine };
+  const run = runCases({ built: { kernel, initrd }, mode, program, names, settings, options });
+  const guest = fails.map((one) => ({ fails: one, by: noticeOf(run, one) }));
+  const audit = watches.find(({ found }) => found)?.found;
+  const unnoticed = guest.filter(({ by }) => by === undefined).map((one) => one.fails);
   if (mutant.audit !== undefined && !audit?.invariants.includes(mutant.audit)) unnoticed.push(`audit ${mutant.audit}`);
   return { mode, guest, audit, unnoticed };
 }
