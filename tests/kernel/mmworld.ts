@@ -61,6 +61,7 @@ function compile(): Promise<{ module: Module; staticEnd: number }> {
       "mremap",
       "memlock",
       "memory",
+      "fault",
       "vmstat",
       "kmalloc",
     ];
@@ -263,9 +264,6 @@ export const COUNTER = {
   cowCopies: 10,
   cowReuses: 11,
   pagesFilled: 12,
-  framesTable: 21,
-  framesData: 22,
-  framesChain: 19,
 };
 
 /** What the compiled files import: the instructions and the assembly routines, as far as memory management calls them. */
