@@ -49,6 +49,15 @@ export const enum Mark {
   Inject = 32,
   /** The operation that this was about has ended: 1 if it failed. No allocation fails on purpose any more. */
   Injected = 33,
+  /** A test asks its host: from now on the disk refuses what DiskRefusal says. */
+  RefuseDisk = 34,
+}
+
+/** What a test's disk refuses: a sum. */
+export const enum DiskRefusal {
+  Nothing = 0,
+  Reads = 1,
+  Writes = 2,
 }
 
 /** What an operation may leave behind that failed for want of memory, besides tables that it has unshared. */

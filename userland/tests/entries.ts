@@ -127,6 +127,7 @@ function tightenedProtection(): void {
     childEnd();
   }
   hear();
+  assert(pagesIntact(0, PAGES), "the other can still read");
   for (let page: u32 = 0; page < 24; page++) writePage(page, NEW + page);
   for (let page: u32 = 0; page < 24; page++) assert(same(readPage(page), NEW + page), "the other can still write");
   tell();

@@ -14,6 +14,7 @@ import {
   InjectLeaves,
   MARK_PORT,
   Mark,
+  parseHex,
   printf,
   readFile,
   Signal,
@@ -57,21 +58,11 @@ function ownMemory(): void {
   assert(readFile(cstr("/proc/self/maps"), maps, MAPS_BYTES) > 0, "the mappings can be read");
   // start-end rwxp ...: of those below the first 64 MB of the program, what can be written.
   for (let line = maps; load<u8>(line) == 0x30; line = strchr(line, 0x0a) + 1) {
-    const start = hex(line);
-    const end = hex(line + 9);
+    const start = parseHex(line);
+    const end = parseHex(line + 9);
     if (load<u8>(line + 19) != 0x77 || end > 0x0c000000) continue;
     for (let page = start; page < end; page += PAGE) atomic.store<u32>(page, atomic.load<u32>(page));
   }
-}
-
-/** Value of eight hexadecimal digits. */
-function hex(text: usize): u32 {
-  let value: u32 = 0;
-  for (let i: usize = 0; i < 8; i++) {
-    const digit: u32 = load<u8>(text + i);
-    value = (value << 4) | (digit <= 0x39 ? digit - 0x30 : digit - 0x57);
-  }
-  return value;
 }
 
 /** The k-th allocation from here on fails. */
