@@ -8,11 +8,12 @@ import { gdtInit } from "./arch/i386/gdt";
 import { idtInit } from "./arch/i386/idt";
 import { MULTIBOOT_MAGIC, multibootCommandLine, multibootInfo } from "./arch/i386/multiboot";
 import { diskPollBegin, diskPollEnd, diskStart } from "./drivers/diskqueue";
-import { diskSectors, ideInit } from "./drivers/ide";
+import { ideInit } from "./drivers/ide";
 import { picInit } from "./drivers/pic";
 import { pitInit } from "./drivers/pit";
 import { ttyInit } from "./drivers/tty";
 import { uartInit } from "./drivers/uart";
+import { swapDevice } from "./fs/blockdevice";
 import { blockFileInit } from "./fs/blockfile";
 import { devicesInit } from "./fs/devices";
 import { initrdInit } from "./fs/initrd";
@@ -26,6 +27,7 @@ import { printk } from "./lib/printk";
 import { memoryInit } from "./mm/bootmem";
 import { setForkMode } from "./mm/memory";
 import { failAllocation, freeFrames, setPoison } from "./mm/pagealloc";
+import { keepNoRmap } from "./mm/rmap";
 import { doSwapon } from "./mm/swapon";
 import { checkWritesInSoftware } from "./mm/uaccess";
 import { syscallInit } from "./sys/syscall";
@@ -51,6 +53,7 @@ export function kernelMain(magic: u32, info: u32): void {
   setForkMode(bootOptions.forkMode);
   setPoison(bootOptions.poison);
   if (!bootOptions.writeProtect) checkWritesInSoftware();
+  if (!bootOptions.reverseMap) keepNoRmap();
   if (!bootOptions.reclaim) killFaultingTask();
   tasksInit();
   syscallInit();
@@ -78,7 +81,8 @@ export function kernelMain(magic: u32, info: u32): void {
 /** swap=on: it is said on the console if that cannot be. */
 function swapAtBoot(): void {
   diskPollBegin();
-  const error = doSwapon(0, diskSectors());
+  const device = swapDevice();
+  const error = doSwapon(device.firstSector, device.sectors);
   diskPollEnd();
   if (error != 0) printk(cstr("no swap: the disk has no swap area that can be used, error %d\n"), error as u32);
 }

@@ -45,6 +45,3 @@ export const DT_CHR: u32 = 2;
 export const DT_DIR: u32 = 4;
 export const DT_BLK: u32 = 6;
 export const DT_REG: u32 = 8;
-
-/** clone's flags: the low byte is the signal sent at exit. */
-export const CLONE_SIGNAL_MASK: u32 = 0xff;

@@ -11,6 +11,14 @@
 
 /** wait4 option: do not sleep; answer 0 when no child has ended. */
 export const WNOHANG: u32 = 1;
+/** wait4 option: children that stop as well. None ever does. */
+export const WUNTRACED: u32 = 2;
+/** wait4 option: only the caller's own children, not those of other threads. There are no others. */
+export const WNOTHREAD: u32 = 0x20000000;
+/** wait4 option: children by clone, with or without SIGCHLD at their end. */
+export const WALL: u32 = 0x40000000;
+/** wait4 option: only children that end without SIGCHLD, which are not waited for else. */
+export const WCLONE: u32 = 0x80000000;
 
 /** Status of a process that called exit(code). */
 export function exitedStatus(code: u32): u32 {

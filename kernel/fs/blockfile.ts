@@ -1,91 +1,76 @@
 /**
- * /dev/hda: the disk as a file of bytes. Each call moves its bytes through frames of its own, since the drive knows only
- * whole sectors in kernel memory. Writes take turns: a sector that is written in part is read, changed and written back.
- * Imports the driver, the device nodes, uaccess. Source: POSIX.1-2001 (read, write); Linux 2.4 (fs/block_dev.c).
+ * /dev/hda and its partitions as files of bytes, by way of their page cache. Bytes go through a frame of the call's own: user memory may fault,
+ * on a page of the same disk too, and no page of the cache is held meanwhile.
+ * Imports block devices, filemap, the device nodes, uaccess. Source: POSIX.1-2001 (read, write, fsync); Linux 2.4 (fs/block_dev.c).
  */
 import { Errno } from "../abi/errno";
 import { S_IFBLK } from "../abi/fcntl";
 import { cstr } from "../abi/intrinsics";
-import { diskRead, diskWrite } from "../drivers/diskqueue";
-import { diskSectors, SECTOR_BYTES, SECTOR_SHIFT } from "../drivers/ide";
-import { frameToVirt, PAGE_BYTES } from "../mm/layout";
-import { FrameKind } from "../mm/page";
-import { allocPages, freePages } from "../mm/pagealloc";
+import { SECTOR_SHIFT } from "../drivers/ide";
+import { isError } from "../lib/errptr";
+import { diskPage, fillPage } from "../mm/filemap";
+import { frameToVirt, PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT } from "../mm/layout";
+import { FrameKind, Frames, Page } from "../mm/page";
+import { allocFrame, freeFrame } from "../mm/pagealloc";
+import { SharedObject } from "../mm/shmem";
 import { copyFromUser, copyToUser } from "../mm/uaccess";
-import { TaskQueue } from "../task/queue";
-import { sleepOn, wakeAll } from "../task/sched";
+import { reclaimConfigure } from "../mm/vmscan";
+import { BlockDevice, blockDevice, blockDevicesInit, DEVICES, deviceGet, devicePut, syncDevice } from "./blockdevice";
 import { registerNode } from "./devices";
 import { File } from "./file";
 import { FILE_OPERATIONS_BYTES, FileOperations, Inode } from "./inode";
 
 const HDA_DEVICE: u32 = 0x300;
-const SECTOR_OFFSET: u32 = SECTOR_BYTES - 1;
-/** log2 of the pages that a large transfer goes through at a time: 64 sectors. */
-const LARGE_ORDER: u32 = 3;
 /** Positions of files end below 2^31. */
-const MAX_FILE_BYTES: u32 = 0x7ffffe00;
+const MAX_FILE_BYTES: u32 = 0x7ffff000;
 
 const operations: FileOperations = changetype<FileOperations>(memory.data(FILE_OPERATIONS_BYTES));
-/** Who waits to write. */
-const writerWait: TaskQueue = changetype<TaskQueue>(memory.data(8));
-let isWriting: bool = false;
+const name: usize = memory.data(8);
 
-/** Bytes from `position` that one round moves: to the end of the frames that begin with the sector of `position`. */
-function spanFrom(position: u32, bytes: u32, order: u32): u32 {
-  return min<u32>(bytes, (PAGE_BYTES << order) - (position & SECTOR_OFFSET));
+/** The device of a node, or null if it is another's. */
+export function deviceOfNode(inode: Inode): BlockDevice | null {
+  return inode.operations === operations ? blockDevice(inode.device - HDA_DEVICE) : null;
 }
 
-/** Sectors that `bytes` from `position` touch. */
-function sectorsOf(position: u32, bytes: u32): u32 {
-  return ((position & SECTOR_OFFSET) + bytes + SECTOR_OFFSET) >> SECTOR_SHIFT;
+function deviceOf(file: File): BlockDevice {
+  return blockDevice(file.inode.device - HDA_DEVICE);
 }
 
-function readSpan(position: u32, buffer: usize, span: u32, frame: usize): i32 {
-  const result = diskRead(position >> SECTOR_SHIFT, sectorsOf(position, span), frame);
-  if (result < 0) return result;
-  return copyToUser(buffer, frame + (position & SECTOR_OFFSET), span) == 0 ? 0 : -Errno.EFAULT;
+/** Moves bytes of one page of the cache to the user, by way of `frame`. 0 or -errno. */
+function readSpan(object: SharedObject, position: u32, buffer: usize, bytes: u32, frame: usize): i32 {
+  const found = diskPage(object, position >> PAGE_SHIFT);
+  if (isError(found)) return i32(found);
+  memory.copy(frame, Frames.virtual(changetype<Page>(found)) + (position & PAGE_OFFSET), bytes);
+  return copyToUser(buffer, frame, bytes) == 0 ? 0 : -Errno.EFAULT;
 }
 
-/** The sectors at both ends are read first where only a part of them is written. */
-function writeSpan(position: u32, buffer: usize, span: u32, frame: usize): i32 {
-  const sector = position >> SECTOR_SHIFT;
-  const count = sectorsOf(position, span);
-  const last = count - 1;
-  const cutAtFront = (position & SECTOR_OFFSET) != 0;
-  const cutAtEnd = ((position + span) & SECTOR_OFFSET) != 0;
-  let result: i32 = 0;
-  if (cutAtFront || (cutAtEnd && last == 0)) result = diskRead(sector, 1, frame);
-  if (result == 0 && cutAtEnd && last != 0) result = diskRead(sector + last, 1, frame + (last << SECTOR_SHIFT));
-  if (result < 0) return result;
-  if (copyFromUser(frame + (position & SECTOR_OFFSET), buffer, span) != 0) return -Errno.EFAULT;
-  return diskWrite(sector, count, frame);
+function writeSpan(object: SharedObject, position: u32, buffer: usize, bytes: u32, frame: usize): i32 {
+  if (copyFromUser(frame, buffer, bytes) != 0) return -Errno.EFAULT;
+  return fillPage(object, position >> PAGE_SHIFT, position & PAGE_OFFSET, frame, bytes);
 }
 
-/** Moves bytes between the user's buffer and the disk at the file's position. Bytes moved, or -errno when there were none. */
+/** Moves bytes between the user's buffer and the cache at the file's position. Bytes moved, or -errno when there were none. */
 function transfer(file: File, buffer: usize, bytes: u32, isWrite: bool): i32 {
   const size = file.inode.size;
+  const object = deviceOf(file).object;
   const wanted = min<u32>(bytes, size - min<u32>(file.position, size));
   if (wanted == 0) return isWrite && bytes != 0 ? -Errno.ENOSPC : 0;
-  let order: u32 = wanted > PAGE_BYTES ? LARGE_ORDER : 0;
-  let number = allocPages(order, FrameKind.Kernel);
-  if (number == 0 && order != 0) {
-    order = 0;
-    number = allocPages(order, FrameKind.Kernel);
-  }
+  const number = allocFrame(FrameKind.Kernel);
   if (number == 0) return -Errno.ENOMEM;
   const frame = frameToVirt(number);
   let done: u32 = 0;
   let result: i32 = 0;
-  while (done < wanted && result == 0) {
-    const span = spanFrom(file.position, wanted - done, order);
+  while (done < wanted) {
+    const position = file.position;
+    const span = min<u32>(wanted - done, PAGE_BYTES - (position & PAGE_OFFSET));
     result = isWrite
-      ? writeSpan(file.position, buffer + done, span, frame)
-      : readSpan(file.position, buffer + done, span, frame);
+      ? writeSpan(object, position, buffer + done, span, frame)
+      : readSpan(object, position, buffer + done, span, frame);
     if (result < 0) break;
-    file.position += span;
+    file.position = position + span;
     done += span;
   }
-  freePages(number, order);
+  freeFrame(number);
   return done != 0 ? i32(done) : result;
 }
 
@@ -94,24 +79,43 @@ function blockRead(file: File, buffer: usize, bytes: u32): i32 {
 }
 
 function blockWrite(file: File, buffer: usize, bytes: u32): i32 {
-  while (isWriting) sleepOn(writerWait);
-  isWriting = true;
-  const result = transfer(file, buffer, bytes, true);
-  isWriting = false;
-  wakeAll(writerWait);
-  return result;
+  return transfer(file, buffer, bytes, true);
 }
 
-/** Whether this is the disk's node. */
-export function isDisk(inode: Inode): bool {
-  return inode.operations === operations;
+function blockOpen(file: File): i32 {
+  deviceGet(deviceOf(file));
+  return 0;
 }
 
-/** Makes /dev/hda if there is a disk. Once, at boot, after ideInit and devicesInit. */
+function blockRelease(file: File): void {
+  devicePut(deviceOf(file));
+}
+
+function blockSync(file: File): i32 {
+  return syncDevice(deviceOf(file));
+}
+
+function blockObject(inode: Inode): usize {
+  return changetype<usize>(deviceOfNode(inode)!.object);
+}
+
+/** Makes /dev/hda and its partitions if there is a disk. Once, at boot, after ideInit and devicesInit. */
 export function blockFileInit(): void {
-  if (diskSectors() == 0) return;
+  blockDevicesInit();
+  operations.open = blockOpen;
   operations.read = blockRead;
   operations.write = blockWrite;
-  const bytes = min<u32>(diskSectors(), MAX_FILE_BYTES >> SECTOR_SHIFT) << SECTOR_SHIFT;
-  registerNode(cstr("hda"), S_IFBLK | 0o600, HDA_DEVICE, bytes, operations);
+  operations.release = blockRelease;
+  operations.sync = blockSync;
+  operations.object = blockObject;
+  memory.copy(name, cstr("hda"), 4);
+  for (let number: u32 = 0; number < DEVICES; number++) {
+    const sectors = blockDevice(number).sectors;
+    if (sectors == 0) continue;
+    if (number != 0) store<u8>(name + 3, 0x30 + number);
+    const bytes = min<u32>(sectors, MAX_FILE_BYTES >> SECTOR_SHIFT) << SECTOR_SHIFT;
+    registerNode(name, S_IFBLK | 0o600, HDA_DEVICE + number, bytes, operations);
+    // From here on there are pages that can be evicted without swap.
+    reclaimConfigure();
+  }
 }

@@ -1,6 +1,6 @@
 /**
  * A process's open files by number. It lies behind the Task in the same block (kernel/task/task.ts), so making one
- * cannot fail. Imports File. Source: Linux 2.4 (fs/file.c, fs/fcntl.c).
+ * cannot fail, or in a block of its own where tasks share it (kernel/task/parts.ts). Imports File. Source: Linux 2.4 (fs/file.c, fs/fcntl.c).
  */
 import { Errno } from "../abi/errno";
 import { File, fileGet, filePut } from "./file";
@@ -11,6 +11,8 @@ export const MAX_DESCRIPTORS: u32 = 32;
 /** Header of the table; MAX_DESCRIPTORS addresses of Files, 0 where closed, follow it. */
 @unmanaged
 export class FileTable {
+  /** Tasks that use it, where it is shared. */
+  users: u32 = 0;
   /** Bit n: exec closes descriptor n. */
   closeOnExec: u32 = 0;
   /** One more than the highest open descriptor, or more. */
@@ -18,7 +20,7 @@ export class FileTable {
 }
 
 /** Bytes of a table. */
-export const FILE_TABLE_BYTES: u32 = 8 + MAX_DESCRIPTORS * 4;
+export const FILE_TABLE_BYTES: u32 = 12 + MAX_DESCRIPTORS * 4;
 
 function slot(table: FileTable, descriptor: u32): usize {
   return changetype<usize>(table) + offsetof<FileTable>() + descriptor * sizeof<usize>();

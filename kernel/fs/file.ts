@@ -96,6 +96,12 @@ export function fileWrite(file: File, buffer: usize, bytes: u32): i32 {
   return write === null ? -Errno.EINVAL : write(file, buffer, bytes);
 }
 
+/** fsync. 0 or -errno. May sleep. */
+export function fileSync(file: File): i32 {
+  const sync = file.inode.operations.sync;
+  return sync === null ? -Errno.EINVAL : sync(file);
+}
+
 /** ioctl: `argument` is the program's, unchecked. Result, or -errno. */
 export function fileControl(file: File, request: u32, argument: u32): i32 {
   const control = file.inode.operations.control;

@@ -59,10 +59,14 @@ type ControlOperation = (file: File, request: u32, argument: u32) => i32;
 type LookupOperation = (directory: Inode, name: usize, bytes: u32) => usize;
 /** Fills the cursor with the entry at or after its position; false when there is none. */
 type EntryOperation = (directory: Inode, cursor: DirectoryCursor) => bool;
+/** fsync: what was written is safe when it returns 0; or -errno. */
+type SyncOperation = (file: File) => i32;
+/** The SharedObject that mappings show: its address, or an error pointer. */
+type ObjectOperation = (inode: Inode) => usize;
 /** The inode's counts are 0: free what it owns, not the inode. */
 type DestroyOperation = (inode: Inode) => void;
 
-/** What a kind of file can do. A null entry: read and write give EINVAL, control ENOTTY, look-up ENOTDIR, the rest nothing. */
+/** What a kind of file can do. A null entry: read, write and sync give EINVAL, control ENOTTY, look-up ENOTDIR, mmap ENODEV, the rest nothing. */
 @unmanaged
 export class FileOperations {
   open: OpenOperation | null = null;
@@ -73,10 +77,12 @@ export class FileOperations {
   lookup: LookupOperation | null = null;
   nextEntry: EntryOperation | null = null;
   destroy: DestroyOperation | null = null;
+  sync: SyncOperation | null = null;
+  object: ObjectOperation | null = null;
 }
 
 /** Bytes of a FileOperations, for static storage. */
-export const FILE_OPERATIONS_BYTES: i32 = 32;
+export const FILE_OPERATIONS_BYTES: i32 = 40;
 
 let lastNumber: u32 = 0;
 

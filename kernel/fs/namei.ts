@@ -50,7 +50,7 @@ function step(directory: Inode, name: usize, bytes: u32): usize {
 }
 
 function startOf(path: usize): Inode {
-  return inodeGet(load<u8>(path) == SLASH ? rootDirectory() : currentTask().directory!);
+  return inodeGet(load<u8>(path) == SLASH ? rootDirectory() : currentTask().fs.directory!);
 }
 
 /** The inode that a path names, with a reference for the caller; or an error pointer. */

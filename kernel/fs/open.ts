@@ -22,7 +22,7 @@ function createByPath(path: usize, mode: u32): usize {
   let result = errorPointer(Errno.EACCES);
   if (last.bytes == 0) result = errorPointer(Errno.EISDIR);
   else if (isRamfsDirectory(directory)) {
-    result = createFile(directory, last.name, last.bytes, mode & ~currentTask().fileModeMask);
+    result = createFile(directory, last.name, last.bytes, mode & ~currentTask().fs.modeMask);
   }
   inodePut(directory);
   return result;
@@ -59,7 +59,7 @@ export function openPath(path: usize, flags: u32, mode: u32): usize {
 /** mkdir in a directory found already. 0 or -errno. */
 export function makeDirectory(directory: Inode, name: usize, bytes: u32, mode: u32): i32 {
   if (!isRamfsDirectory(directory)) return -Errno.EACCES;
-  const result = createDirectory(directory, name, bytes, mode & ~currentTask().fileModeMask);
+  const result = createDirectory(directory, name, bytes, mode & ~currentTask().fs.modeMask);
   if (isError(result)) return i32(result);
   inodePut(changetype<Inode>(result));
   return 0;

@@ -12,6 +12,8 @@ import { errorPointer } from "../lib/errptr";
 import { PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT } from "../mm/layout";
 import { Frames, Page } from "../mm/page";
 import { unmapPage } from "../mm/pagetable";
+import { unmapObject } from "../mm/plainptes";
+import { rmapKept } from "../mm/rmap";
 import { newSharedObject, objectFind, objectForget, objectPage, objectPut, SharedObject } from "../mm/shmem";
 import { copyFromUser, copyToUser } from "../mm/uaccess";
 import { File } from "./file";
@@ -32,6 +34,8 @@ export function ramfileInit(): void {
   fileOperations.read = ramfileRead;
   fileOperations.write = ramfileWrite;
   fileOperations.destroy = freeContents;
+  fileOperations.sync = ramfileSync;
+  fileOperations.object = fileObject;
 }
 
 /** Makes an empty regular file. The inode with a reference for the caller, or an error pointer. */
@@ -105,8 +109,13 @@ function ramfileRead(file: File, buffer: usize, bytes: u32): i32 {
   return done == 0 ? -Errno.EFAULT : i32(done);
 }
 
+/** A file in memory is nowhere else. */
+function ramfileSync(_file: File): i32 {
+  return 0;
+}
+
 /** The object that a file is, made if it has none yet: its address, or an error pointer. The inode keeps the reference. */
-export function fileObject(inode: Inode): usize {
+function fileObject(inode: Inode): usize {
   const result = makeWritable(inode, inode.size);
   if (result < 0) return errorPointer(-result as Errno);
   if (inode.extra == 0) {
@@ -140,6 +149,7 @@ function pageForWrite(inode: Inode, page: u32): usize {
 function freePagesFrom(inode: Inode, from: u32): void {
   if (inode.extra == 0) return;
   const object = changetype<SharedObject>(inode.extra);
+  if (!rmapKept) unmapObject(object, from);
   for (let index = from; index < MAX_PAGES; index++) {
     const page = objectFind(object, index);
     if (page === null) continue;

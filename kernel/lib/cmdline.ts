@@ -8,6 +8,7 @@
  *     swap=on|off       whether the disk's swap area (it needs mkswap's header) is put to use at boot
  *     reclaim=on|off    off: who finds no memory is killed at once (tests)      evict=SEED  evict pages at random (tests)
  *     wp=on|off         whether the CPU checks the kernel's writes to user memory (CR0.WP), or the kernel itself
+ *     rmap=on|off       whether memory management knows which ptes map a page
  *     quiet             no lines of the kernel's own on the console, so that a program's output stands alone
  *
  * An argument of init that begins with a double quote runs to the next one, blanks included.
@@ -35,6 +36,8 @@ export class BootOptions {
   quiet: bool = false;
   /** The CPU protects read-only user pages from the kernel too. */
   writeProtect: bool = true;
+  /** There is a reverse map. */
+  reverseMap: bool = true;
   swap: bool = false;
   reclaim: bool = true;
   /** Seed of evictions at random; 0: none. */
@@ -101,6 +104,12 @@ function setEvict(value: usize, bytes: u32): bool {
   return number >= 0;
 }
 
+function setReverseMap(value: usize, bytes: u32): bool {
+  const on = onOrOff(value, bytes);
+  bootOptions.reverseMap = on != 0;
+  return on >= 0;
+}
+
 function setFailAllocation(value: usize, bytes: u32): bool {
   const number = parseDecimal(value, bytes);
   if (number >= 0) bootOptions.failAllocation = u32(number);
@@ -119,6 +128,7 @@ function applySetting(key: usize, keyBytes: u32, value: usize, bytes: u32): bool
   if (spanEquals(key, keyBytes, cstr("poison"))) return setPoison(value, bytes);
   if (spanEquals(key, keyBytes, cstr("failalloc"))) return setFailAllocation(value, bytes);
   if (spanEquals(key, keyBytes, cstr("wp"))) return setWriteProtect(value, bytes);
+  if (spanEquals(key, keyBytes, cstr("rmap"))) return setReverseMap(value, bytes);
   if (spanEquals(key, keyBytes, cstr("swap"))) return setSwap(value, bytes);
   if (spanEquals(key, keyBytes, cstr("reclaim"))) return setReclaim(value, bytes);
   if (spanEquals(key, keyBytes, cstr("evict"))) return setEvict(value, bytes);
@@ -155,6 +165,7 @@ function findEquals(word: usize, end: usize): usize {
 export function parseCommandLine(line: usize): void {
   bootOptions.forkMode = DEFAULT_FORK_MODE;
   bootOptions.writeProtect = true;
+  bootOptions.reverseMap = true;
   bootOptions.reclaim = true;
   bootOptions.initPath = initPath;
   setInit(cstr("/bin/init"), 9);
@@ -196,6 +207,7 @@ export function printSettings(text: TextBuffer): void {
   const format = cstr("fork=%s init=%s poison=%s failalloc=%u");
   formatText(bufferByte, changetype<usize>(text), format, fork, initPath, poison, bootOptions.failAllocation);
   printSwitch(text, bootOptions.writeProtect, cstr(" wp=off"), true);
+  printSwitch(text, bootOptions.reverseMap, cstr(" rmap=off"), true);
   printSwitch(text, bootOptions.swap, cstr(" swap=on"), false);
   printSwitch(text, bootOptions.reclaim, cstr(" reclaim=off"), true);
   if (bootOptions.evictSeed != 0) print(text, cstr(" evict=%u"), bootOptions.evictSeed);

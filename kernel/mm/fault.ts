@@ -31,6 +31,7 @@ import { mark } from "../lib/mark";
 import { ForkPolicy } from "./forkpolicy";
 import { PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT, SLOT_SHIFT, STACK_LIMIT, USER_LOWEST } from "./layout";
 import { lruAdd } from "./lru";
+import { releaseUnmapped } from "./memory";
 import { FrameKind, Frames, Page, TablePage } from "./page";
 import { allocFrame, clearPage, frameToVirt, freeFrame } from "./pagealloc";
 import { putMappedPage, setPte } from "./pagetable";
@@ -64,10 +65,21 @@ export function handleMmFault(mm: Mm, address: usize, errorCode: u32): FaultResu
   const vma = findVma(mm, address);
   if (vma === null) return FaultResult.BadAccess;
   if ((vma.flags & (write ? VM_WRITE : VM_ACCESS)) == 0) return FaultResult.BadAccess;
-  if (address < vma.start) {
+  const bottom = vma.start;
+  if (address < bottom) {
     const grown = growStack(mm, vma, address & ~PAGE_OFFSET);
     if (grown != FaultResult.Resolved) return grown;
   }
+  const result = handleTableFault(mm, vma, address, errorCode);
+  if (result == FaultResult.Resolved) vmstat.faults++;
+  else if (result == FaultResult.Waiting) vmstat.faultsWaiting++;
+  else if (vma.start != bottom) shrinkStack(mm, vma, bottom);
+  return result;
+}
+
+/** The pde's part of a fault that the mapping allows, and then the pte's. */
+function handleTableFault(mm: Mm, vma: Vma, address: usize, errorCode: u32): FaultResult {
+  const write = (errorCode & FAULT_WRITE) != 0;
   const pdeAddress = Entry.pdeOf(mm.directory, address);
   let pde = Entry.load(pdeAddress);
   let mended = true;
@@ -80,10 +92,7 @@ export function handleMmFault(mm: Mm, address: usize, errorCode: u32): FaultResu
     mended = false;
   }
   pde = Entry.load(pdeAddress);
-  const result = handlePteFault(vma, address, pde, write, mended);
-  if (result == FaultResult.Resolved) vmstat.faults++;
-  else if (result == FaultResult.Waiting) vmstat.faultsWaiting++;
-  return result;
+  return handlePteFault(vma, address, pde, write, mended);
 }
 
 /** handleMmFault for who may not sleep: the disk is polled until the page is there. Never FaultResult.Waiting. */
@@ -243,6 +252,14 @@ function growStack(mm: Mm, vma: Vma, start: usize): FaultResult {
   vma.start = start;
   countLocked(mm, start, bottom);
   return FaultResult.Resolved;
+}
+
+/** The stack that has just grown gets no page: it is as it was (I7). What grew is empty, but it may have got a table. */
+function shrinkStack(mm: Mm, vma: Vma, bottom: usize): void {
+  const start = vma.start;
+  vma.start = bottom;
+  releaseUnmapped(mm, start, bottom);
+  countLocked(mm, start, bottom);
 }
 
 /**

@@ -4,20 +4,21 @@
  * Locking a range marks its mappings, and then faults all its pages in, with a copy of their own where a write would make one. Each pte of a
  * page under mlock says so (PTE_LOCKED), by which reclaim knows that it must leave the page; each table counts such pages (ptshare.ts,
  * countLocked), by which fork knows that it must copy the table. A process that maps, moves or unmaps locked memory keeps the counts right in mmap.ts and mremap.ts.
- * May import the ABI, mmap, vmalist, memory, ptshare. Source: Linux 2.4 (mm/mlock.c, mm/filemap.c).
+ * May import the ABI, mmap, vmalist, memory, ptshare, filemap. Source: Linux 2.4 (mm/mlock.c, mm/filemap.c).
  */
 import { Errno } from "../abi/errno";
 import { UnshareCause } from "../abi/marks";
 import { MADV_DONTNEED, MCL_CURRENT, MS_ASYNC, MS_INVALIDATE, MS_SYNC } from "../abi/mman";
 import { Entry, PTE_PRESENT } from "../arch/i386/paging";
 import { populateRange } from "./fault";
+import { syncPages } from "./filemap";
 import { KERNEL_BASE, PAGE_OFFSET, PAGE_SHIFT, pageAlign, SLOT_BYTES, USER_LOWEST } from "./layout";
 import { dropPageRange } from "./memory";
 import { isolateRange, mappable, wholeRangeMapped } from "./mmap";
 import { totalFrames } from "./pagealloc";
 import { lockPtes } from "./pagetable";
 import { countLocked, unshareRange } from "./ptshare";
-import { findVma, lockedPages, Mm, mergeVmas, VM_LOCKED, VM_LOCKING, Vma } from "./vmalist";
+import { findVma, lockedPages, Mm, mergeVmas, VM_LOCKED, VM_LOCKING, VM_SHARED, Vma } from "./vmalist";
 
 /** Of all frames, this part (2 to its power) is the most that a process may lock. */
 const LOCK_LIMIT_SHIFT: u32 = 1;
@@ -151,9 +152,30 @@ function setAllLocked(mm: Mm, locked: u32): i32 {
   return 0;
 }
 
-/** msync: whatever is shared is so at once, so that nothing is left to do. 0, -EINVAL, or -ENOMEM where nothing is mapped. */
+/**
+ * msync. What is shared is so at once, so that only disks can be behind: MS_SYNC writes what the range shows of them. 0, -EINVAL, -ENOMEM
+ * where nothing is mapped, -EIO.
+ */
 export function doMsync(mm: Mm, start: usize, bytes: u32, flags: u32): i32 {
   if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) != 0) return -Errno.EINVAL;
   if ((flags & MS_ASYNC) != 0 && (flags & MS_SYNC) != 0) return -Errno.EINVAL;
-  return checkRange(mm, start, bytes);
+  const error = checkRange(mm, start, bytes);
+  return error != 0 || (flags & MS_SYNC) == 0 ? error : syncRange(mm, start, start + pageAlign(bytes));
+}
+
+/** Writes what the shared mappings in [start, end) show of disks. They may change while that takes its time. 0 or -EIO. */
+function syncRange(mm: Mm, start: usize, end: usize): i32 {
+  let result: i32 = 0;
+  let address = start;
+  while (address < end) {
+    const vma = findVma(mm, address);
+    if (vma === null || vma.start >= end) break;
+    const from = max<u32>(vma.start, address);
+    address = min<u32>(vma.end, end);
+    const object = vma.object;
+    if (object === null || object.sectors == 0 || (vma.flags & VM_SHARED) == 0) continue;
+    const first = vma.offset + ((from - vma.start) >> PAGE_SHIFT);
+    if (syncPages(object, first, first + ((address - from) >> PAGE_SHIFT)) != 0) result = -Errno.EIO;
+  }
+  return result;
 }

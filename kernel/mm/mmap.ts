@@ -110,7 +110,9 @@ export function mapObject(
     start = wish(mm, pageAlign(address), size);
     if (start == 0) return -Errno.ENOMEM;
   }
-  if (overcommits(size, vmFlags)) return -Errno.ENOMEM;
+  // A disk takes back what memory has no room for.
+  const isOnDisk = object !== null && object.sectors != 0 && sharing == MAP_SHARED;
+  if (!isOnDisk && overcommits(size, vmFlags)) return -Errno.ENOMEM;
   const vma = newVma(start, start + size, vmFlags);
   if (vma === null) return -Errno.ENOMEM;
   if (object !== null) {

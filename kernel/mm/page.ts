@@ -44,7 +44,7 @@ export const PAGE_BUDDY: u32 = 0x100;
 /** In `flags` of a free frame: its bytes are all POISON, as freed. */
 export const PAGE_POISONED: u32 = 0x200;
 
-/** In `flags` of a data frame: its bytes are newer than where they were read from, or have never been written out. */
+/** In `flags` of a data frame: its bytes are newer than those on the disk that it is read from and written to. */
 export const PAGE_DIRTY: u32 = 0x400;
 /** In `flags` of a data frame: the disk is reading or writing it. It is not freed and not taken out of its object meanwhile. */
 export const PAGE_LOCKED: u32 = 0x800;
@@ -53,6 +53,8 @@ export const PAGE_LRU: u32 = 0x1000;
 export const PAGE_ACTIVE: u32 = 0x2000;
 /** In `flags` of a data frame: it could not be read. Its bytes mean nothing. */
 export const PAGE_ERROR: u32 = 0x4000;
+/** In `flags` of a locked data frame: it is being read. Its bytes mean nothing yet. */
+export const PAGE_READING: u32 = 0x8000;
 
 /** In `flags` of a table, from this bit up: what its last forks came to (forkpolicy.ts). 0 in a new table. */
 export const HISTORY_SHIFT: u32 = 16;

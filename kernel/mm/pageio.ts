@@ -9,26 +9,27 @@
 import { DiskRequest, diskIsPolled, diskPoll, diskRequest, diskSubmit, diskWait } from "../drivers/diskqueue";
 import { TaskQueue } from "../task/queue";
 import { sleepOn, wakeAll } from "../task/sched";
-import { Frames, PAGE_DIRTY, PAGE_ERROR, PAGE_LOCKED, Page } from "./page";
+import { Frames, PAGE_DIRTY, PAGE_ERROR, PAGE_LOCKED, PAGE_READING, Page } from "./page";
 
-const PAGE_SECTORS: u32 = 8;
+/** Sectors of a page. */
+export const PAGE_SECTORS: u32 = 8;
 /** Who waits for a page that somebody else reads or writes. */
 const pageWait: TaskQueue = changetype<TaskQueue>(memory.data(8));
 
-/** The driver's word that a request of ours is over. A frame that was written is clean; one that was not stays dirty. */
+/** The driver's word that a request of ours is over. A frame that could not be written is dirty again. */
 function pageIsOver(request: DiskRequest): void {
   const page = Frames.ofAddress(request.buffer);
-  page.flags &= ~PAGE_LOCKED;
-  if (request.result == 0) page.flags &= ~PAGE_DIRTY;
-  else if (!request.isWrite) page.flags |= PAGE_ERROR;
+  page.flags &= ~(PAGE_LOCKED | PAGE_READING);
+  if (request.result != 0) page.flags |= request.isWrite ? PAGE_DIRTY : PAGE_ERROR;
   wakeAll(pageWait);
 }
 
-function submit(page: Page, sector: u32, isWrite: bool): DiskRequest {
+/** A frame that is written counts as clean from here on, so that what changes it meanwhile makes it dirty. */
+function submit(page: Page, sector: u32, count: u32, isWrite: bool): DiskRequest {
   const request = diskRequest();
-  page.flags |= PAGE_LOCKED;
+  page.flags = (page.flags & ~PAGE_DIRTY) | PAGE_LOCKED | (isWrite ? 0 : PAGE_READING);
   request.sector = sector;
-  request.count = PAGE_SECTORS;
+  request.count = count;
   request.buffer = Frames.virtual(page);
   request.isWrite = isWrite;
   request.isFlush = false;
@@ -37,14 +38,14 @@ function submit(page: Page, sector: u32, isWrite: bool): DiskRequest {
   return request;
 }
 
-/** Begins to read a frame, which is not under I/O. */
-export function startPageRead(page: Page, sector: u32): void {
-  submit(page, sector, false);
+/** Begins to read `count` sectors into a frame, which is not under I/O. */
+export function startPageRead(page: Page, sector: u32, count: u32): void {
+  submit(page, sector, count, false);
 }
 
-/** Writes a frame, which is not under I/O, and waits until that is over. 0 or -errno. */
-export function writePageOut(page: Page, sector: u32): i32 {
-  return diskWait(submit(page, sector, true));
+/** Writes `count` sectors from a frame, which is not under I/O, and waits until that is over. 0 or -errno. */
+export function writePageOut(page: Page, sector: u32, count: u32): i32 {
+  return diskWait(submit(page, sector, count, true));
 }
 
 /**

@@ -5,7 +5,7 @@
  *
  * `copyTable` is the work that fork=copy does at fork and fork=share does at the first write: it is Linux 2.4's
  * copy_page_range for one table, with the rmap entry of Linux 2.5. Its loop is the most executed of the kernel.
- * May import paging, vmalist, page, pagealloc, rmap, shmem, swap.
+ * May import paging, vmalist, page, pagealloc, rmap, shmem, swap; plainptes for a kernel without reverse map.
  */
 import {
   ENTRIES,
@@ -24,6 +24,7 @@ import {
 import { PAGE_OFFSET, PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT } from "./layout";
 import { FrameKind, Frames, PAGE_DIRTY, Page, TablePage } from "./page";
 import { allocZeroedFrame, frameToVirt, freeFrame } from "./pagealloc";
+import { copyPlainPtes, zapPlainPtes } from "./plainptes";
 import {
   chainReserve,
   chainUnreserve,
@@ -32,6 +33,7 @@ import {
   pageRemoveRmap,
   Rmap,
   rmapEntry,
+  rmapKept,
   rmapNext,
 } from "./rmap";
 import { putPage } from "./shmem";
@@ -99,7 +101,9 @@ export function copyTable(from: usize, first: Vma | null): u32 {
       const end = min<u32>(vma.end, slotEnd);
       const firstPte = from + ((start - slotStart) >> 10);
       const endPte = from + ((end - slotStart) >> 10);
-      if ((vma.flags & VM_SHARED) != 0) copyPtes(firstPte, endPte, to - from, 0xffffffff);
+      const shared = (vma.flags & VM_SHARED) != 0;
+      if (!rmapKept) copyPlainPtes(firstPte, endPte, to - from, shared ? 0xffffffff : ~PTE_WRITE);
+      else if (shared) copyPtes(firstPte, endPte, to - from, 0xffffffff);
       else copyPtes(firstPte, endPte, to - from, ~PTE_WRITE);
       vma = vma.next;
     }
@@ -107,7 +111,7 @@ export function copyTable(from: usize, first: Vma | null): u32 {
     // Every pte that is not empty lies in a mapping, so all of them have been copied.
     table.present = old.present;
     table.swapped = old.swapped;
-    vmstat.rmapAdded += old.present;
+    if (rmapKept) vmstat.rmapAdded += old.present;
     if (old.locked != 0) unlockAll(to);
   }
   chainUnreserve(reserve);
@@ -153,6 +157,10 @@ export function zapPtes(first: usize, end: usize): void {
   const present = table.present;
   let left = present + table.swapped;
   if (left == 0) return;
+  if (!rmapKept) {
+    zapPlainPtes(first, end, table);
+    return;
+  }
   let swapped: u32 = 0;
   for (let pte = first; pte < end; pte += 4) {
     const entry = Entry.load(pte);
@@ -231,6 +239,21 @@ export function unmapPage(page: Page, entry: u32): void {
       swapDuplicate(entry >> PAGE_SHIFT);
     }
     flushTlbPage(addressOf(table, pte));
+  }
+}
+
+/**
+ * Takes D from every pte that maps a page over to the page, before it is written out: a later write sets D again, since no translation stays
+ * that remembers it.
+ */
+export function takeDirty(page: Page): void {
+  for (let cursor = rmapNext(page, 0); cursor != 0; cursor = rmapNext(page, cursor)) {
+    const pte = rmapEntry(cursor);
+    const entry = Entry.load(pte);
+    if ((entry & PTE_DIRTY) == 0) continue;
+    page.flags |= PAGE_DIRTY;
+    Entry.store(pte, entry & ~PTE_DIRTY);
+    flushTlbPage(addressOf(changetype<TablePage>(Frames.ofAddress(pte)), pte));
   }
 }
 

@@ -36,6 +36,14 @@ const LAST_ENTRY: usize = 28;
 
 const chainCache: Cache = changetype<Cache>(memory.data(64, 16));
 
+/** Whether there is a reverse map. Without one, Page.rmap stays 0, entries are neither added nor looked for, and no block is used. */
+export let rmapKept: bool = true;
+
+/** Turns the reverse map off for good (rmap=off). At boot, before the first page is mapped. */
+export function keepNoRmap(): void {
+  rmapKept = false;
+}
+
 /** Makes the block cache ready. Once, after pageAllocInit. */
 export function rmapInit(): void {
   slabCacheInit(chainCache, BLOCK_BYTES, FrameKind.Chain);
@@ -43,12 +51,12 @@ export function rmapInit(): void {
 
 /** Reserves a block for each of `entries` entries to come. False if there is no memory for them: nothing is reserved. */
 export function chainReserve(entries: u32): bool {
-  return slabReserve(chainCache, entries);
+  return !rmapKept || slabReserve(chainCache, entries);
 }
 
 /** Ends a reservation of `entries`, used or not. */
 export function chainUnreserve(entries: u32): void {
-  slabUnreserve(chainCache, entries);
+  if (rmapKept) slabUnreserve(chainCache, entries);
 }
 
 /** Bytes of the chain blocks that are in use. */
@@ -97,6 +105,7 @@ export class Rmap {
 
 /** Adds `pte` to the entries of `page`. If it has some already, a block must be reserved. */
 export function pageAddRmap(page: Page, pte: usize): void {
+  if (!rmapKept) return;
   if (page.rmap == 0) page.rmap = pte | DIRECT;
   else Rmap.addFurther(page, pte);
   vmstat.rmapAdded++;
@@ -104,6 +113,7 @@ export function pageAddRmap(page: Page, pte: usize): void {
 
 /** Takes `pte`, which must be there, out of the entries of `page`. Allocates nothing; gives back what falls empty. */
 export function pageRemoveRmap(page: Page, pte: usize): void {
+  if (!rmapKept) return;
   Rmap.remove(page, pte);
   vmstat.rmapRemoved++;
 }
@@ -132,6 +142,7 @@ function chainEntry(newest: usize, pte: usize): usize {
 
 /** The entry for pte `from`, which must be there, becomes one for pte `to`: mremap. Takes and frees nothing. */
 export function pageMoveRmap(page: Page, from: usize, to: usize): void {
+  if (!rmapKept) return;
   if ((page.rmap & DIRECT) == 0) {
     store<usize>(chainEntry(page.rmap, from), to);
     return;

@@ -1,18 +1,20 @@
 /**
- * SharedObject: the pages of a MAP_SHARED anonymous mapping, or of a file (its page cache), which every mapping of it and every
- * copy by fork shows. A page is made on first use, by whoever comes first, and found by the others, so it makes no difference
+ * SharedObject: the pages of a MAP_SHARED anonymous mapping, or of a file or disk (its page cache), which every mapping of it and
+ * every copy by fork shows. A page is made on first use, by whoever comes first, and found by the others, so it makes no difference
  * who faults when.
  *
  *     object.root ─> 1,024 addresses ─> 1,024 places each ─> frame number; SWAPPED | swap slot; 0: no page yet
  *
  * The object holds one reference to each page, a pte that maps it another. A page of anonymous memory that is evicted goes over to the
- * swap cache, and its place becomes a swap entry; ptes that showed it are empty then, since their mapping tells where to look.
- * May import kmalloc, page, pagealloc, lru, swap. Source: Linux 2.4 (mm/shmem.c, shmem_writepage; mm/filemap.c).
+ * swap cache, and its place becomes a swap entry; ptes that showed it are empty then, since their mapping tells where to look. A page of
+ * a disk is read when it is made, and given up by way of filemap.ts.
+ * May import kmalloc, page, pagealloc, pageio, lru, swap. Source: Linux 2.4 (mm/shmem.c, shmem_writepage; mm/filemap.c).
  */
 import { kfree, kmalloc } from "./kmalloc";
 import { lruAdd, lruRemove } from "./lru";
-import { FrameKind, Frames, PAGE_DIRTY, PAGE_LOCKED, PAGE_LRU, Page } from "./page";
+import { FrameKind, Frames, PAGE_DIRTY, PAGE_ERROR, PAGE_LOCKED, PAGE_LRU, PAGE_READING, Page } from "./page";
 import { allocZeroedFrame, frameToVirt, freeFrame, virtToFrame } from "./pagealloc";
+import { PAGE_SECTORS, startPageRead } from "./pageio";
 import {
   SwapIn,
   swapCacheAdd,
@@ -39,7 +41,25 @@ export class SharedObject {
   root: usize = 0;
   /** Of a file: pages that it has; of anonymous memory as many as there can be. */
   pages: u32 = 0;
+  /** Of a disk: where its contents begin, and how many sectors there are. 0: there is no disk behind it. */
+  firstSector: u32 = 0;
+  sectors: u32 = 0;
+
+  /** Of a disk: the first sector of page `index`. */
+  sectorOf(index: u32): u32 {
+    return this.firstSector + index * PAGE_SECTORS;
+  }
+
+  /** Of a disk: how many sectors page `index` has. Only the last one's may be fewer than PAGE_SECTORS; the rest of that page is zeros. */
+  sectorsOf(index: u32): u32 {
+    return min<u32>(PAGE_SECTORS, this.sectors - index * PAGE_SECTORS);
+  }
 }
+
+/** An index that no page has. */
+export const NO_PAGE: u32 = 0xffffffff;
+/** Pages of disks that are in memory. */
+export let diskPages: u32 = 0;
 
 /** An object without pages, with one user. Null if there is no memory. */
 export function newSharedObject(): SharedObject | null {
@@ -49,6 +69,8 @@ export function newSharedObject(): SharedObject | null {
   object.users = 1;
   object.root = 0;
   object.pages = UNLIMITED;
+  object.firstSector = 0;
+  object.sectors = 0;
   return object;
 }
 
@@ -123,6 +145,7 @@ export function objectFind(object: SharedObject, index: u32): Page | null {
 /** Takes page `index`, which has been made and is mapped by no pte, out of the object and frees it. */
 export function objectForget(object: SharedObject, index: u32): void {
   const page = objectFind(object, index)!;
+  if (object.sectors != 0) diskPages--;
   store<u32>(placeOf(object, index), 0);
   dropPage(page);
 }
@@ -144,15 +167,68 @@ export function objectFill(object: SharedObject, index: u32): SwapIn {
   if (address == 0) return SwapIn.OutOfMemory;
   const place = load<u32>(address);
   if ((place & SWAPPED) != 0) return swappedPage(object, index, address, place ^ SWAPPED);
-  if (place != 0) return SwapIn.Here;
+  if (place != 0) return heldPage(object, index, Frames.page(place));
+  const page = makePage(object, index, address);
+  if (page === null) return SwapIn.OutOfMemory;
+  if (object.sectors == 0) return SwapIn.Here;
+  startPageRead(page, object.sectorOf(index), object.sectorsOf(index));
+  return SwapIn.Waiting;
+}
+
+/** Makes the page of an empty place, of zeros. Null if there is no memory. */
+function makePage(object: SharedObject, index: u32, address: usize): Page | null {
   const frame = allocZeroedFrame(FrameKind.Data);
-  if (frame == 0) return SwapIn.OutOfMemory;
+  if (frame == 0) return null;
   const page = Frames.page(frame);
   page.count = 0;
   page.rmap = 0;
   holdPage(object, index, address, page);
-  if (object.pages == UNLIMITED) lruAdd(page);
-  return SwapIn.Here;
+  if (object.sectors != 0) diskPages++;
+  if (object.pages == UNLIMITED || object.sectors != 0) lruAdd(page);
+  return page;
+}
+
+/** Whether a page that the object holds has been read. One that could not be goes, so that it is tried again. */
+function heldPage(object: SharedObject, index: u32, page: Page): SwapIn {
+  if ((page.flags & (PAGE_READING | PAGE_ERROR)) == 0) return SwapIn.Here;
+  if ((page.flags & PAGE_READING) != 0) return SwapIn.Waiting;
+  objectForget(object, index);
+  return SwapIn.Unreadable;
+}
+
+/** Page `index` of a disk that is not being read, made if need be; the caller fills all of it. Null if there is no memory. */
+export function objectBlank(object: SharedObject, index: u32): Page | null {
+  const address = makePlace(object, index);
+  if (address == 0) return null;
+  const place = load<u32>(address);
+  return place != 0 ? Frames.page(place) : makePage(object, index, address);
+}
+
+/** Index of the first page from `from` on that is in memory; NO_PAGE: there is none. */
+export function objectNext(object: SharedObject, from: u32): u32 {
+  let index = from;
+  while (object.root != 0 && index >> INDEX_SHIFT < INDEX_ENTRIES) {
+    const leafEnd = ((index >> INDEX_SHIFT) + 1) << INDEX_SHIFT;
+    const hasLeaf = load<usize>(object.root + ((index >> INDEX_SHIFT) << 2)) != 0;
+    for (; hasLeaf && index < leafEnd; index++) {
+      if (objectFind(object, index) !== null) return index;
+    }
+    index = leafEnd;
+  }
+  return NO_PAGE;
+}
+
+/** Frees the parts of a disk's index that lead to no page. */
+export function objectTrim(object: SharedObject): void {
+  for (let i: u32 = 0; i < INDEX_ENTRIES && object.root != 0; i++) {
+    const leaf = load<usize>(object.root + (i << 2));
+    if (leaf == 0 || objectNext(object, i << INDEX_SHIFT) >> INDEX_SHIFT == i) continue;
+    freeFrame(virtToFrame(leaf));
+    store<usize>(object.root + (i << 2), 0);
+  }
+  if (object.root == 0 || objectNext(object, 0) != NO_PAGE) return;
+  freeFrame(virtToFrame(object.root));
+  object.root = 0;
 }
 
 /** Brings a page back from its slot into the object. One that is being written out must wait for that. */

@@ -14,9 +14,9 @@
  */
 import { PAGE_BYTES } from "./layout";
 import { lruAdd } from "./lru";
-import { FrameKind, Frames, PAGE_DIRTY, PAGE_ERROR, PAGE_LOCKED, Page } from "./page";
+import { FrameKind, Frames, PAGE_DIRTY, PAGE_ERROR, PAGE_LOCKED, PAGE_READING, Page } from "./page";
 import { allocFrame, allocPages, frameToVirt, freePages, virtToFrame } from "./pagealloc";
-import { startPageRead, waitForPage, writePageOut } from "./pageio";
+import { PAGE_SECTORS, startPageRead, waitForPage, writePageOut } from "./pageio";
 import { putPage } from "./shmem";
 import { vmstat } from "./vmstat";
 
@@ -243,7 +243,7 @@ export function swapIn(slot: u32): SwapIn {
     page.rmap = 0;
     swapCacheAdd(page, slot);
     lruAdd(page);
-    startPageRead(page, sectorOf(slot));
+    startPageRead(page, sectorOf(slot), PAGE_SECTORS);
     vmstat.swapIns++;
     return SwapIn.Waiting;
   }
@@ -252,8 +252,7 @@ export function swapIn(slot: u32): SwapIn {
     return SwapIn.Unreadable;
   }
   // A frame that is being written has its bytes.
-  const isRead = (page.flags & (PAGE_LOCKED | PAGE_DIRTY)) == PAGE_LOCKED;
-  return isRead ? SwapIn.Waiting : SwapIn.Here;
+  return (page.flags & PAGE_READING) != 0 ? SwapIn.Waiting : SwapIn.Here;
 }
 
 function sectorOf(slot: u32): u32 {
@@ -270,7 +269,7 @@ export function swapWait(): void {
 export function swapOut(page: Page): bool {
   const slot = page.index;
   vmstat.swapOuts++;
-  const error = writePageOut(page, sectorOf(slot));
+  const error = writePageOut(page, sectorOf(slot), PAGE_SECTORS);
   if (error != 0) store<u32>(wordsOf(slot), load<u32>(wordsOf(slot)) | BAD);
   return error == 0;
 }

@@ -8,7 +8,7 @@
  *
  * swapoff brings back every page that a table or a shared object has an entry for. A table that several processes share is walked
  * once: afterwards its `swapped` is 0 (P42). All by polling, so that nothing moves meanwhile.
- * May import swap, fault, vmscan, tasks, the disk queue. Source: Linux 2.4 (mm/swapfile.c: sys_swapon, try_to_unuse); mkswap(8).
+ * May import swap, rmap, fault, vmscan, tasks, the disk queue. Source: Linux 2.4 (mm/swapfile.c: sys_swapon, try_to_unuse); mkswap(8).
  */
 import { Errno } from "../abi/errno";
 import { Entry, PTE_MAPPED, PTE_PRESENT, USER_SLOTS } from "../arch/i386/paging";
@@ -19,6 +19,7 @@ import { bringIn, FaultResult } from "./fault";
 import { PAGE_BYTES, SLOT_SHIFT } from "./layout";
 import { FrameKind, Frames, TablePage } from "./page";
 import { allocFrame, frameToVirt, freeFrame } from "./pagealloc";
+import { rmapKept } from "./rmap";
 import { objectBringIn } from "./shmem";
 import { SwapIn, swapClose, swapClosing, swapEmptyCache, swapIsOn, swapOpen, swapSlots, swapWait } from "./swap";
 import { Mm, Vma } from "./vmalist";
@@ -48,11 +49,11 @@ function slotsOf(header: usize): u32 {
 
 /**
  * swapon of the `sectors` of the disk from `sector` on. 0; -EBUSY: there is an area in use; -EINVAL: no header, or the area ends beyond the
- * sectors; -EIO; -ENOMEM.
+ * sectors, or without a reverse map no page could ever be unmapped; -EIO; -ENOMEM.
  */
 export function doSwapon(sector: u32, sectors: u32): i32 {
   if (swapSlots != 0) return -Errno.EBUSY;
-  if (sectors < LEAST_SLOTS * PAGE_SECTORS) return -Errno.EINVAL;
+  if (!rmapKept || sectors < LEAST_SLOTS * PAGE_SECTORS) return -Errno.EINVAL;
   const frame = allocFrame(FrameKind.Kernel);
   if (frame == 0) return -Errno.ENOMEM;
   const error = diskRead(sector, PAGE_SECTORS, frameToVirt(frame));

@@ -1,6 +1,12 @@
 /**
- * Address spaces: made at exec, doubled at fork, loaded at a switch, destroyed at exit. One Mm belongs to one task. The page directory
- * is the one frame that fork takes for memory; its kernel half is the same in all.
+ * Address spaces: made at exec, doubled at fork, loaded at a switch, destroyed when the last task has left. Tasks made by vfork and
+ * clone(CLONE_VM) use their parent's: `users` counts them, and nothing else does (P8). A table's `users` counts directories, and there
+ * is one directory however many tasks use it. It is the one frame that fork takes for memory; its kernel half is the same in all.
+ *
+ * What one task does to an Mm, the others find done: their system calls edit the same list and the same tables, and none sleeps
+ * in the middle. No translation of theirs is stale either. There is one CPU, whose TLB holds translations of the directory in CR3 only;
+ * whoever takes a right away, fork from the other users of its Mm as well, flushes them before it returns, and every switch, to a
+ * task of the same Mm too, reloads CR3.
  * May import vmalist, memory, pagealloc, kmalloc, paging. Source: Linux 2.4 (kernel/fork.c, dup_mmap; mm/mmap.c, exit_mmap).
  */
 import { currentDirectory, ENTRIES, Entry, loadDirectory, PTE_PRESENT, USER_SLOTS } from "../arch/i386/paging";
@@ -23,7 +29,7 @@ export function mmInit(): void {
   kernelDirectory = currentDirectory();
 }
 
-/** An address space with no mappings. Null if there is no memory. */
+/** An address space with no mappings, for one task. Null if there is no memory. */
 export function mmCreate(): Mm | null {
   const address = kmalloc(offsetof<Mm>());
   if (address == 0) return null;
@@ -38,7 +44,20 @@ export function mmCreate(): Mm | null {
   memory.fill(address, 0, offsetof<Mm>());
   const mm = changetype<Mm>(address);
   mm.directory = directory;
+  mm.users = 1;
   return mm;
+}
+
+/** One more task uses an address space. */
+export function mmGet(mm: Mm): Mm {
+  mm.users++;
+  return mm;
+}
+
+/** A task uses an address space no more; the last one destroys it. */
+export function mmDrop(mm: Mm): void {
+  mm.users--;
+  if (mm.users == 0) mmDestroy(mm);
 }
 
 /**

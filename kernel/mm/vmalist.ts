@@ -61,6 +61,8 @@ export class Mm {
   brk: usize = 0;
   /** 1 once anything has been locked: until then the tables' counts of locked pages are all 0. */
   locks: u32 = 0;
+  /** Tasks that use it. */
+  users: u32 = 0;
 }
 
 /** The first mapping that ends after `address`: it holds the address, or is the next above it. Null if there is none. */

@@ -1,27 +1,30 @@
 /**
  * Reclaim: finding frames that can be given back, and giving them back. Pages that were not used since they came to the end of the
  * inactive list (lru.ts) are unmapped from every table through their reverse map, whoever shares these tables (P38, P39: nothing
- * is unshared, nothing allocated), written to swap if they are not there yet, and freed.
+ * is unshared, nothing allocated), written to swap if they are not there yet, and freed. Pages of disks (filemap.ts) are written to
+ * their place, without swap too.
  *
  * Watermarks, in frames:   0 ····· least ····· low ····· high ·····
  *
  *   below `low`     an allocation wakes the reclaim task (task/reclaim.ts), which sleeps for its writes and goes on up to `high`;
- *   below `least`   an allocation reclaims a batch itself before it goes on, by polling the disk. So memory management never
- *                   sleeps in the middle of something, and an allocation fails only when reclaim has really failed.
+ *   below `least`   a page fault from user mode first waits for the reclaim task; any other allocation reclaims a batch itself before it
+ *                   goes on, by polling the disk. So memory management never sleeps in the middle of something, and an allocation
+ *                   fails only when reclaim has really failed.
  *
  * The watermarks are 0 while nothing can be evicted. Reclaim itself allocates nothing, and is never entered twice.
- * May import page, lru, pagetable, pagealloc, shmem, swap, the disk queue, marks. Source: Linux 2.4 (mm/vmscan.c: shrink_cache,
+ * May import page, lru, pagetable, pagealloc, shmem, filemap, swap, the disk queue, marks. Source: Linux 2.4 (mm/vmscan.c: shrink_cache,
  * refill_inactive, try_to_free_pages; the balance of zones); try_to_unmap of Linux 2.5 (mm/rmap.c).
  */
 import { Mark } from "../abi/marks";
 import { diskPollBegin, diskPollEnd } from "../drivers/diskqueue";
 import { mark } from "../lib/mark";
+import { evictDiskPage, isDiskPage } from "./filemap";
 import { PAGE_SHIFT } from "./layout";
 import { activeFrames, inactiveFrames, lastActive, lastInactive, lruActivate, lruDeactivate } from "./lru";
 import { FrameKind, Frames, frameLimit, KIND_MASK, PAGE_DIRTY, PAGE_LOCKED, PAGE_LRU, Page } from "./page";
 import { freeFrames, setReclaimer, setWatermarks, totalFrames } from "./pagealloc";
 import { pageIsLocked, pageReferenced, unmapPage } from "./pagetable";
-import { objectToSwap } from "./shmem";
+import { diskPages, objectToSwap } from "./shmem";
 import { isSwapCached, swapCacheAdd, swapDrop, swapIsOn, swapOut, swapSettle, swapTake, swapWait } from "./swap";
 import { vmstat } from "./vmstat";
 
@@ -33,8 +36,7 @@ const LEAST_FRAMES: u32 = 8;
 /** Looks at each page before reclaim gives up: once to forget that it was used, once to take it, once more for those under I/O. */
 const ROUNDS: u32 = 3;
 
-let least: u32 = 0;
-let low: u32 = 0;
+export let leastWatermark: u32 = 0;
 /** Up to this many free frames the reclaim task goes on. */
 export let highWatermark: u32 = 0;
 /** Someone is reclaiming without sleeping. */
@@ -42,16 +44,16 @@ let isShrinking: bool = false;
 
 /** Sets the watermarks by what can be evicted; `reclaimer` serves allocations from now on. After swapon and swapoff. */
 export function reclaimConfigure(): void {
-  least = swapIsOn() ? max<u32>(LEAST_FRAMES, totalFrames() >> LEAST_SHIFT) : 0;
-  low = 2 * least;
+  const least = swapIsOn() ? max<u32>(LEAST_FRAMES, totalFrames() >> LEAST_SHIFT) : 0;
+  leastWatermark = least;
   highWatermark = 3 * least;
-  setWatermarks(least, low);
+  setWatermarks(least, 2 * least);
   setReclaimer(reclaimFor);
 }
 
 /** Makes room for an allocation of 2^order frames, by polling. False if nothing more can be done. */
 function reclaimFor(order: u32): bool {
-  if (isShrinking || !swapIsOn()) return false;
+  if (isShrinking || !canEvict()) return false;
   if (order == 0) return shrinkNow(BATCH) != 0;
   return reclaimBlock(order);
 }
@@ -103,7 +105,7 @@ function ageActive(): void {
 }
 
 /**
- * Takes a page out of all tables that map it, or out of none (P43): private pages leave swap entries, pages of shared memory nothing. False
+ * Takes a page out of all tables that map it, or out of none (P43): private pages leave swap entries, pages of shared memory and disks nothing. False
  * if it must stay: it lies under mlock, or there is no slot for it.
  */
 function tryToUnmap(page: Page): bool {
@@ -123,6 +125,7 @@ function tryToUnmap(page: Page): bool {
 /** Evicts a page that is in a list and not under I/O. True if its frame has been freed. May sleep, unless polling. */
 export function evictPage(page: Page): bool {
   if (!tryToUnmap(page)) return false;
+  if (isDiskPage(page)) return evicted(evictDiskPage(page));
   if (!isSwapCached(page) && !objectToSwap(page)) return false;
   const slot = page.index;
   if ((page.flags & PAGE_DIRTY) != 0 && !swapOut(page)) {
@@ -130,12 +133,20 @@ export function evictPage(page: Page): bool {
     return false;
   }
   // After a sleep the page may be mapped again, or long gone.
-  if (!swapDrop(slot)) {
-    swapSettle(slot);
-    return false;
-  }
-  vmstat.pagesReclaimed++;
-  return true;
+  const dropped = swapDrop(slot);
+  if (!dropped) swapSettle(slot);
+  return evicted(dropped);
+}
+
+/** Counts, if a page has been evicted. */
+function evicted(isEvicted: bool): bool {
+  if (isEvicted) vmstat.pagesReclaimed++;
+  return isEvicted;
+}
+
+/** Whether there is anywhere to evict a page to. */
+function canEvict(): bool {
+  return swapIsOn() || diskPages != 0;
 }
 
 /** Evicts what keeps some aligned block of 2^order frames from being free: single frames do not make one. False if there is none. */
@@ -177,7 +188,7 @@ function isEvictable(page: Page): bool {
 /** Whether more than `frames` frames are free, after reclaim if need be. */
 export function haveFrames(frames: u32): bool {
   while (freeFrames() <= frames) {
-    if (!swapIsOn() || shrinkNow(frames + 1 - freeFrames()) == 0) return false;
+    if (!canEvict() || shrinkNow(frames + 1 - freeFrames()) == 0) return false;
   }
   return true;
 }
@@ -187,7 +198,7 @@ export function evictAtRandom(seed: u32, count: u32): u32 {
   let state = seed;
   isShrinking = true;
   diskPollBegin();
-  for (let i: u32 = 0; i < count && swapIsOn(); i++) {
+  for (let i: u32 = 0; i < count && canEvict(); i++) {
     // xorshift32, Marsaglia 2003.
     state ^= state << 13;
     state ^= state >> 17;

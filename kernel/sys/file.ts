@@ -20,8 +20,9 @@ import {
 } from "../abi/fcntl";
 import { Iovec } from "../abi/structs";
 import { TrapFrame } from "../arch/i386/trapframe";
+import { syncDevices } from "../fs/blockdevice";
 import { descriptorAssign, descriptorClose, descriptorSet, MAX_DESCRIPTORS } from "../fs/fdtable";
-import { File, fileControl, fileGet, filePut, fileRead, fileWrite } from "../fs/file";
+import { File, fileControl, fileGet, filePut, fileRead, fileSync, fileWrite } from "../fs/file";
 import { createPipe, PipeEnds } from "../fs/pipe";
 import { isRamFile, truncateFile } from "../fs/ramfile";
 import { copyFromUser, copyToUser } from "../mm/uaccess";
@@ -39,16 +40,28 @@ const ends: PipeEnds = changetype<PipeEnds>(memory.data(8));
 /** Two words on their way to user memory. */
 const words: usize = memory.data(8);
 
+/** The file of a descriptor, held until filePut: a task that shares the descriptors may close it while this one sleeps. */
+function heldFile(descriptor: u32): File | null {
+  const file = currentFile(descriptor);
+  return file === null ? null : fileGet(file);
+}
+
 /** read(descriptor, buffer, bytes). */
 export function sysRead(frame: TrapFrame): i32 {
-  const file = currentFile(frame.ebx);
-  return file === null ? -Errno.EBADF : fileRead(file, frame.ecx, clampBytes(frame.edx));
+  const file = heldFile(frame.ebx);
+  if (file === null) return -Errno.EBADF;
+  const result = fileRead(file, frame.ecx, clampBytes(frame.edx));
+  filePut(file);
+  return result;
 }
 
 /** write(descriptor, buffer, bytes). */
 export function sysWrite(frame: TrapFrame): i32 {
-  const file = currentFile(frame.ebx);
-  return file === null ? -Errno.EBADF : fileWrite(file, frame.ecx, clampBytes(frame.edx));
+  const file = heldFile(frame.ebx);
+  if (file === null) return -Errno.EBADF;
+  const result = fileWrite(file, frame.ecx, clampBytes(frame.edx));
+  filePut(file);
+  return result;
 }
 
 /** A count that can be returned: more is moved in further calls. */
@@ -77,14 +90,20 @@ function transferVector(file: File, address: usize, count: u32, transfer: Transf
 
 /** readv(descriptor, vector, count). */
 export function sysReadv(frame: TrapFrame): i32 {
-  const file = currentFile(frame.ebx);
-  return file === null ? -Errno.EBADF : transferVector(file, frame.ecx, frame.edx, fileRead);
+  const file = heldFile(frame.ebx);
+  if (file === null) return -Errno.EBADF;
+  const result = transferVector(file, frame.ecx, frame.edx, fileRead);
+  filePut(file);
+  return result;
 }
 
 /** writev(descriptor, vector, count). */
 export function sysWritev(frame: TrapFrame): i32 {
-  const file = currentFile(frame.ebx);
-  return file === null ? -Errno.EBADF : transferVector(file, frame.ecx, frame.edx, fileWrite);
+  const file = heldFile(frame.ebx);
+  if (file === null) return -Errno.EBADF;
+  const result = transferVector(file, frame.ecx, frame.edx, fileWrite);
+  filePut(file);
+  return result;
 }
 
 /** close(descriptor). */
@@ -169,6 +188,18 @@ export function sysFcntl(frame: TrapFrame): i32 {
     default:
       return -Errno.EINVAL;
   }
+}
+
+/** fsync(descriptor); fdatasync is the same. */
+export function sysFsync(frame: TrapFrame): i32 {
+  const file = currentFile(frame.ebx);
+  return file === null ? -Errno.EBADF : fileSync(file);
+}
+
+/** sync(): writes what is dirty of any disk, and waits for it. */
+export function sysSync(_frame: TrapFrame): i32 {
+  syncDevices();
+  return 0;
 }
 
 /** ioctl(descriptor, request, argument). */

@@ -5,7 +5,6 @@ import { Errno } from "../abi/errno";
 import { MAP_ANONYMOUS, MAP_SHARED, PROT_WRITE } from "../abi/mman";
 import { MmapArguments } from "../abi/structs";
 import { TrapFrame } from "../arch/i386/trapframe";
-import { fileObject, isRamFile } from "../fs/ramfile";
 import { isError } from "../lib/errptr";
 import { PAGE_OFFSET, PAGE_SHIFT } from "../mm/layout";
 import { doMadvise, doMlock, doMlockall, doMsync, doMunlock, doMunlockall } from "../mm/memlock";
@@ -26,7 +25,7 @@ export function sysBrk(frame: TrapFrame): i32 {
   return doBrk(currentTask().mm!, frame.ebx) as i32;
 }
 
-/** mmap of anonymous memory or of a regular file, from its page `page` on. */
+/** mmap of anonymous memory, or of a regular file or disk from its page `page` on. */
 function map(address: usize, bytes: u32, prot: u32, flags: u32, descriptor: u32, page: u32): i32 {
   const mm = currentTask().mm!;
   if ((flags & MAP_ANONYMOUS) != 0) return doMmap(mm, address, bytes, prot, flags);
@@ -34,9 +33,10 @@ function map(address: usize, bytes: u32, prot: u32, flags: u32, descriptor: u32,
   if (file === null) return -Errno.EBADF;
   const isShared = (flags & MAP_SHARED) != 0;
   if (!file.readable || (isShared && (prot & PROT_WRITE) != 0 && !file.writable)) return -Errno.EACCES;
-  if (!isRamFile(file.inode)) return -Errno.ENODEV;
+  const objectOf = file.inode.operations.object;
+  if (objectOf === null) return -Errno.ENODEV;
   if (page > MAX_PAGE - (bytes >> PAGE_SHIFT)) return -Errno.EOVERFLOW;
-  const object = fileObject(file.inode);
+  const object = objectOf(file.inode);
   if (isError(object)) return object as i32;
   const extra = isShared && !file.writable ? VM_READONLY : 0;
   return mapObject(mm, address, bytes, prot, flags, extra, changetype<SharedObject>(object), page);

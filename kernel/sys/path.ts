@@ -69,8 +69,8 @@ export function sysMkdir(frame: TrapFrame): i32 {
 /** umask(mask): the old one. */
 export function sysUmask(frame: TrapFrame): i32 {
   const task = currentTask();
-  const old = task.fileModeMask;
-  task.fileModeMask = frame.ebx & MODE_BITS;
+  const old = task.fs.modeMask;
+  task.fs.modeMask = frame.ebx & MODE_BITS;
   return old as i32;
 }
 
@@ -84,8 +84,8 @@ export function sysChdir(frame: TrapFrame): i32 {
     return -Errno.ENOTDIR;
   }
   const task = currentTask();
-  inodePut(task.directory!);
-  task.directory = inode;
+  inodePut(task.fs.directory!);
+  task.fs.directory = inode;
   return 0;
 }
 
@@ -93,7 +93,7 @@ export function sysChdir(frame: TrapFrame): i32 {
 export function sysGetcwd(frame: TrapFrame): i32 {
   const block = kmalloc(GETCWD_BYTES);
   if (block == 0) return -Errno.ENOMEM;
-  const path = directoryPath(currentTask().directory!, block, GETCWD_BYTES);
+  const path = directoryPath(currentTask().fs.directory!, block, GETCWD_BYTES);
   let result = i32(path);
   if (!isError(path)) {
     const bytes = block + GETCWD_BYTES - path;

@@ -2,10 +2,20 @@
  * System calls about processes. Each takes its arguments from the trap frame: EBX ECX EDX ESI EDI. Result or -errno.
  * Source: POSIX.1-2001; Linux 2.4 (kernel/fork.c, exit.c, sys.c; arch/i386/kernel/process.c).
  */
+import {
+  CLONE_CHILD_CLEARTID,
+  CLONE_CHILD_SETTID,
+  CLONE_FILES,
+  CLONE_FS,
+  CLONE_PARENT_SETTID,
+  CLONE_SIGHAND,
+  CLONE_SIGNAL_MASK,
+  CLONE_VFORK,
+  CLONE_VM,
+} from "../abi/clone";
 import { Errno } from "../abi/errno";
-import { CLONE_SIGNAL_MASK } from "../abi/fcntl";
 import { Signal } from "../abi/signals";
-import { exitedStatus } from "../abi/wait";
+import { exitedStatus, WALL, WCLONE, WNOHANG, WNOTHREAD, WUNTRACED } from "../abi/wait";
 import { TrapFrame } from "../arch/i386/trapframe";
 import { zeroPage } from "../fs/ramfile";
 import { isError } from "../lib/errptr";
@@ -13,10 +23,22 @@ import { kfree } from "../mm/kmalloc";
 import { executeProgram } from "../task/exec";
 import { argumentAdd, argumentsAddVector, argumentsBegin, argumentsEnd, ExecArguments } from "../task/execargs";
 import { exitTask, waitForChild } from "../task/exit";
-import { forkTask } from "../task/fork";
+import { cloneTask } from "../task/fork";
 import { schedule } from "../task/sched";
 import { currentTask, findTask, Task } from "../task/task";
 import { giveStruct, pathFromUser } from "./user";
+
+const CLONE_SUPPORTED: u32 =
+  CLONE_SIGNAL_MASK |
+  CLONE_VM |
+  CLONE_FS |
+  CLONE_FILES |
+  CLONE_SIGHAND |
+  CLONE_VFORK |
+  CLONE_PARENT_SETTID |
+  CLONE_CHILD_CLEARTID |
+  CLONE_CHILD_SETTID;
+const WAIT_OPTIONS: u32 = WNOHANG | WUNTRACED | WNOTHREAD | WALL | WCLONE;
 
 /** Bytes of struct rusage: wait4 gives zeros. */
 const RUSAGE_BYTES: u32 = 72;
@@ -24,27 +46,37 @@ const RUSAGE_BYTES: u32 = 72;
 /** Strings of the exec in progress: nothing sleeps until they are on the new stack. */
 const execArguments: ExecArguments = changetype<ExecArguments>(memory.data(20));
 
-/** exit, exit_group: a process has one thread. */
+/** exit, exit_group: each task is a process of its own. */
 export function sysExit(frame: TrapFrame): i32 {
   exitTask(exitedStatus(frame.ebx));
   return 0;
 }
 
-/** fork; vfork too: a child with memory of its own that shares nothing meets all that vfork promises. */
 export function sysFork(frame: TrapFrame): i32 {
-  return forkTask(frame);
+  return cloneTask(frame, Signal.SIGCHLD, frame.esp);
 }
 
-/** clone, only where it means fork: no flag, no stack of its own, and SIGCHLD (or nothing) at exit. Else -EINVAL. */
+/** vfork: the child runs on the caller's stack, and the caller goes on when it has executed a program or ended. */
+export function sysVfork(frame: TrapFrame): i32 {
+  return cloneTask(frame, CLONE_VM | CLONE_VFORK | Signal.SIGCHLD, frame.esp);
+}
+
+/**
+ * clone(flags, stack, parent's tid, -, child's tid). A stack of 0 is the caller's, or its copy. -EINVAL for what cannot be honoured:
+ * a signal other than SIGCHLD or none, and any flag but those of CLONE_SUPPORTED. CLONE_THREAD and CLONE_PARENT need groups of tasks
+ * that are one process; CLONE_SETTLS a descriptor for each task in the GDT; nobody can trace, and there is one namespace. CLONE_SIGHAND
+ * needs CLONE_VM: a handler is an address in the memory that it lies in.
+ */
 export function sysClone(frame: TrapFrame): i32 {
   const signal = frame.ebx & CLONE_SIGNAL_MASK;
-  if ((frame.ebx & ~CLONE_SIGNAL_MASK) != 0 || (signal != 0 && signal != Signal.SIGCHLD)) return -Errno.EINVAL;
-  if (frame.ecx != 0 && frame.ecx != frame.esp) return -Errno.EINVAL;
-  return forkTask(frame);
+  if ((frame.ebx & ~CLONE_SUPPORTED) != 0 || (signal != 0 && signal != Signal.SIGCHLD)) return -Errno.EINVAL;
+  if ((frame.ebx & (CLONE_VM | CLONE_SIGHAND)) == CLONE_SIGHAND) return -Errno.EINVAL;
+  return cloneTask(frame, frame.ebx, frame.ecx == 0 ? frame.esp : frame.ecx);
 }
 
-/** waitpid(pid, status, options). */
+/** waitpid(pid, status, options). -EINVAL for options that there are not. */
 export function sysWaitpid(frame: TrapFrame): i32 {
+  if ((frame.edx & ~WAIT_OPTIONS) != 0) return -Errno.EINVAL;
   return waitForChild(frame.ebx as i32, frame.ecx, frame.edx);
 }
 
@@ -52,7 +84,7 @@ export function sysWaitpid(frame: TrapFrame): i32 {
 export function sysWait4(frame: TrapFrame): i32 {
   const usage = frame.esi;
   if (usage != 0 && giveStruct(usage, zeroPage, RUSAGE_BYTES) < 0) return -Errno.EFAULT;
-  return waitForChild(frame.ebx as i32, frame.ecx, frame.edx);
+  return sysWaitpid(frame);
 }
 
 /** Fills the list from user memory: the path, argv, envp. 0 or -errno. */
@@ -81,9 +113,16 @@ export function sysExecve(frame: TrapFrame): i32 {
   return result;
 }
 
-/** getpid; gettid and set_tid_address too: the only thread has the process's number. */
+/** getpid; gettid too: a task is a process of its own, also in another's memory. */
 export function sysGetpid(_frame: TrapFrame): i32 {
   return currentTask().pid as i32;
+}
+
+/** set_tid_address(word): what becomes 0 when the caller leaves memory that others use. The caller's pid. */
+export function sysSetTidAddress(frame: TrapFrame): i32 {
+  const task = currentTask();
+  task.clearChildTid = frame.ebx;
+  return i32(task.pid);
 }
 
 export function sysGetppid(_frame: TrapFrame): i32 {

@@ -85,13 +85,13 @@ function signalOthers(signal: u32): u32 {
 /** Sets the action of a signal that may have one. What is pending and now ignored is dropped. */
 function setAction(task: Task, signal: u32, handler: u32, flags: u32, mask: u32, restorer: u32): void {
   const bit = signalBit(signal);
-  task.ignoredSignals &= ~bit;
-  task.caughtSignals &= ~bit;
+  task.actions.ignored &= ~bit;
+  task.actions.caught &= ~bit;
   if (handler == SIG_IGN) {
-    task.ignoredSignals |= bit;
+    task.actions.ignored |= bit;
   } else if (handler != SIG_DFL) {
-    task.caughtSignals |= bit;
-    const action = task.signals.action(signal);
+    task.actions.caught |= bit;
+    const action = task.actions.action(signal);
     action.handler = handler;
     action.flags = flags;
     action.mask = mask;
@@ -104,8 +104,8 @@ function setAction(task: Task, signal: u32, handler: u32, flags: u32, mask: u32,
 /** sa_handler as things stand. */
 function handlerOf(task: Task, signal: u32): u32 {
   const bit = signalBit(signal);
-  if ((task.caughtSignals & bit) != 0) return task.signals.action(signal).handler;
-  return (task.ignoredSignals & bit) != 0 ? SIG_IGN : SIG_DFL;
+  if ((task.actions.caught & bit) != 0) return task.actions.action(signal).handler;
+  return (task.actions.ignored & bit) != 0 ? SIG_IGN : SIG_DFL;
 }
 
 function mayChange(signal: u32): bool {
@@ -130,8 +130,8 @@ export function sysSigaction(frame: TrapFrame): i32 {
   const bytes = offsetof<OldSigaction>();
   const old = changetype<OldSigaction>(changetype<usize>(given) + bytes);
   const oldHandler = handlerOf(task, signal);
-  const oldAction = task.signals.action(signal);
-  const wasCaught = (task.caughtSignals & signalBit(signal)) != 0;
+  const oldAction = task.actions.action(signal);
+  const wasCaught = (task.actions.caught & signalBit(signal)) != 0;
   old.handler = oldHandler;
   old.mask = wasCaught ? oldAction.mask : 0;
   old.flags = wasCaught ? oldAction.flags : 0;
@@ -152,8 +152,8 @@ export function sysRtSigaction(frame: TrapFrame): i32 {
   const given = changetype<Sigaction>(task.signals.scratch);
   const bytes = offsetof<Sigaction>();
   const old = changetype<Sigaction>(changetype<usize>(given) + bytes);
-  const oldAction = task.signals.action(signal);
-  const wasCaught = (task.caughtSignals & signalBit(signal)) != 0;
+  const oldAction = task.actions.action(signal);
+  const wasCaught = (task.actions.caught & signalBit(signal)) != 0;
   old.handler = handlerOf(task, signal);
   old.mask = wasCaught ? oldAction.mask : 0;
   old.maskHigh = 0;

@@ -3,31 +3,33 @@
  */
 import { Errno } from "../abi/errno";
 import { TrapFrame } from "../arch/i386/trapframe";
-import { diskSectors } from "../drivers/ide";
-import { isDisk } from "../fs/blockfile";
+import { BlockDevice } from "../fs/blockdevice";
+import { deviceOfNode } from "../fs/blockfile";
 import { Inode, inodePut } from "../fs/inode";
-import { isError } from "../lib/errptr";
+import { errorPointer, isError } from "../lib/errptr";
 import { doSwapoff, doSwapon } from "../mm/swapon";
 import { inodeFromUser } from "./user";
 
-/** 0 if the path in user memory names the disk, or -errno. */
-function checkDisk(path: usize): i32 {
+/** The BlockDevice that a path in user memory names, or an error pointer. */
+function deviceFromUser(path: usize): usize {
   const found = inodeFromUser(path);
-  if (isError(found)) return i32(found);
+  if (isError(found)) return found;
   const inode = changetype<Inode>(found);
-  const result = isDisk(inode) ? 0 : -Errno.ENOTBLK;
+  const device = deviceOfNode(inode);
   inodePut(inode);
-  return result;
+  return device === null ? errorPointer(Errno.ENOTBLK) : changetype<usize>(device);
 }
 
 /** swapon(path, flags): the priority in the flags has nothing to choose from. */
 export function sysSwapon(frame: TrapFrame): i32 {
-  const error = checkDisk(frame.ebx);
-  return error != 0 ? error : doSwapon(0, diskSectors());
+  const found = deviceFromUser(frame.ebx);
+  if (isError(found)) return i32(found);
+  const device = changetype<BlockDevice>(found);
+  return doSwapon(device.firstSector, device.sectors);
 }
 
 /** swapoff(path). */
 export function sysSwapoff(frame: TrapFrame): i32 {
-  const error = checkDisk(frame.ebx);
-  return error != 0 ? error : doSwapoff();
+  const found = deviceFromUser(frame.ebx);
+  return isError(found) ? i32(found) : doSwapoff();
 }

@@ -11,6 +11,7 @@ import {
   sysDup,
   sysDup2,
   sysFcntl,
+  sysFsync,
   sysFtruncate,
   sysFtruncate64,
   sysIoctl,
@@ -19,6 +20,7 @@ import {
   sysPipe,
   sysRead,
   sysReadv,
+  sysSync,
   sysWrite,
   sysWritev,
 } from "./file";
@@ -64,6 +66,8 @@ import {
   sysSchedYield,
   sysSetpgid,
   sysSetsid,
+  sysSetTidAddress,
+  sysVfork,
   sysWait4,
   sysWaitpid,
 } from "./process";
@@ -100,14 +104,14 @@ export function syscallInit(): void {
   serve(Syscall.Exit, sysExit);
   serve(Syscall.ExitGroup, sysExit);
   serve(Syscall.Fork, sysFork);
-  serve(Syscall.Vfork, sysFork);
+  serve(Syscall.Vfork, sysVfork);
   serve(Syscall.Clone, sysClone);
   serve(Syscall.Execve, sysExecve);
   serve(Syscall.Waitpid, sysWaitpid);
   serve(Syscall.Wait4, sysWait4);
   serve(Syscall.Getpid, sysGetpid);
   serve(Syscall.Gettid, sysGetpid);
-  serve(Syscall.SetTidAddress, sysGetpid);
+  serve(Syscall.SetTidAddress, sysSetTidAddress);
   serve(Syscall.Getppid, sysGetppid);
   serve(Syscall.Getuid, sysGetuid);
   serve(Syscall.Geteuid, sysGetuid);
@@ -167,6 +171,9 @@ export function syscallInit(): void {
   serve(Syscall.Fcntl, sysFcntl);
   serve(Syscall.Fcntl64, sysFcntl);
   serve(Syscall.Ioctl, sysIoctl);
+  serve(Syscall.Fsync, sysFsync);
+  serve(Syscall.Fdatasync, sysFsync);
+  serve(Syscall.Sync, sysSync);
   serve(Syscall.Lseek, sysLseek);
   serve(Syscall.LlSeek, sysLlSeek);
   serve(Syscall.Ftruncate, sysFtruncate);

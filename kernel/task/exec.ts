@@ -10,6 +10,7 @@ import { Errno } from "../abi/errno";
 import { S_IFMT, S_IFREG } from "../abi/fcntl";
 import { cstr } from "../abi/intrinsics";
 import { Mark } from "../abi/marks";
+import { Signal } from "../abi/signals";
 import { Auxiliary, TICKS_PER_SECOND } from "../abi/structs";
 import { startProgramFrame, userFrame } from "../arch/i386/context";
 import { descriptorsCloseOnExec } from "../fs/fdtable";
@@ -22,10 +23,12 @@ import { stringLength } from "../lib/string";
 import { PAGE_BYTES, STACK_TOP } from "../mm/layout";
 import { mapStack } from "../mm/mmap";
 import { copyToUser, putUser32 } from "../mm/uaccess";
-import { Mm, mmActivate, mmActivateKernel, mmCreate, mmDestroy } from "../mm/vma";
+import { Mm, mmActivate, mmActivateKernel, mmCreate, mmDrop } from "../mm/vma";
 import { checkProgram, mapProgram, PROGRAM_HEADER_BYTES, Program } from "./elf";
 import { ExecArguments } from "./execargs";
+import { ownParts } from "./parts";
 import { currentTask, setTaskName } from "./task";
+import { mmRelease } from "./vfork";
 
 const EXECUTE_BITS: u32 = 0o111;
 /** Seed of AT_RANDOM's 16 bytes: every run is the same. */
@@ -154,10 +157,13 @@ function replaceImage(file: Inode, list: ExecArguments): i32 {
     task.mm = old;
     if (old !== null) mmActivate(old);
     else mmActivateKernel();
-    mmDestroy(mm);
+    mmDrop(mm);
     return esp;
   }
-  if (old !== null) mmDestroy(old);
+  if (old !== null) {
+    mmRelease(old);
+    mmDrop(old);
+  }
   startProgramFrame(userFrame(task.stackTop), program.entry, usize(esp));
   return 0;
 }
@@ -177,8 +183,9 @@ export function executeProgram(list: ExecArguments): i32 {
   inodePut(file);
   if (result < 0) return result;
   const task = currentTask();
+  ownParts(task);
   descriptorsCloseOnExec(task.files);
-  task.caughtSignals = 0;
+  task.exitSignal = Signal.SIGCHLD;
   setTaskName(task, list.block);
   mark(Mark.Exec, task.pid);
   return 0;

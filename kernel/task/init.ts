@@ -58,7 +58,7 @@ export function startInit(options: BootOptions): void {
   if (task === null) panic(cstr("no memory for init"));
   else if (task.pid != INIT_PID) panic(cstr("init is not the first task"));
   else {
-    task.directory = inodeGet(rootDirectory());
+    task.fs.directory = inodeGet(rootDirectory());
     task.processGroup = task.pid;
     task.session = task.pid;
     setCurrentTask(task);

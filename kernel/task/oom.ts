@@ -17,7 +17,7 @@ import { freeFrames, totalFrames } from "../mm/pagealloc";
 import { Mm } from "../mm/vmalist";
 import { schedule } from "./sched";
 import { forceSignal, INIT_PID, signalBit } from "./signal";
-import { currentTask, nextTask, Task } from "./task";
+import { nextTask, Task } from "./task";
 
 /** A process that would give back less than this part (2 to its power) of all frames is not worth its end. */
 const WORTH_SHIFT: u32 = 6;
@@ -73,10 +73,16 @@ function isDying(task: Task): bool {
   return (task.pendingSignals & signalBit(Signal.SIGKILL)) != 0;
 }
 
+/** Kills every task that uses the memory of `task`, of so many pages. */
 function kill(task: Task, pages: u32): void {
   const kilobytes = pages << (PAGE_SHIFT - 10);
   printk(cstr("out of memory: killed process %u (%s), %u kB\n"), task.pid, task.nameAddress, kilobytes);
-  forceSignal(task, Signal.SIGKILL, SI_KERNEL, 0);
+  const mm = task.mm;
+  let each = nextCandidate(0);
+  while (each !== null) {
+    if (each.mm === mm) forceSignal(each, Signal.SIGKILL, SI_KERNEL, 0);
+    each = nextCandidate(each.pid + 1);
+  }
 }
 
 /** The next process with memory from pid `from` on, pid 1 apart. */
@@ -91,7 +97,7 @@ function killFamily(frame: u32): void {
   let task = nextCandidate(0);
   while (task !== null) {
     const mm = task.mm!;
-    if (usesTable(mm, frame)) {
+    if (!isDying(task) && usesTable(mm, frame)) {
       measure(mm);
       kill(task, holdings.all);
     }
@@ -138,6 +144,9 @@ export function outOfMemory(task: Task): void {
   }
   // Somebody has given memory back since, or the allocation failed on purpose.
   if (freeFrames() != 0) return;
-  if (!killSomebody()) kill(task, 0);
-  if (!isDying(currentTask())) schedule();
+  if (!killSomebody()) {
+    // Pid 1 alone is left.
+    forceSignal(task, Signal.SIGKILL, SI_KERNEL, 0);
+  }
+  if (!isDying(task)) schedule();
 }

@@ -6,7 +6,7 @@
  */
 import { newKernelContext } from "../arch/i386/context";
 import { freeFrames, setReclaimTaskWaker } from "../mm/pagealloc";
-import { evictAtRandom, highWatermark, shrinkLists } from "../mm/vmscan";
+import { evictAtRandom, highWatermark, leastWatermark, shrinkLists } from "../mm/vmscan";
 import { TaskQueue } from "./queue";
 import { requestReschedule, sleepOn, startTask, wakeAll } from "./sched";
 import { createKernelTask } from "./task";
@@ -18,6 +18,8 @@ const EVICTIONS: u32 = 8;
 
 /** The task, while it has nothing to do. */
 const idleWait: TaskQueue = changetype<TaskQueue>(memory.data(8));
+/** Who waits for it to have freed something. */
+const memoryWait: TaskQueue = changetype<TaskQueue>(memory.data(8));
 let exists: bool = false;
 /** Of evict=SEED: the state of its random numbers, 0 for never; a tick has come. */
 let evictSeed: u32 = 0;
@@ -45,8 +47,23 @@ function wakeReclaimTask(): void {
 export function reclaimTask(): void {
   for (;;) {
     sleepOn(idleWait);
-    while (freeFrames() < highWatermark && shrinkLists(BATCH) != 0);
+    let freed: u32 = 1;
+    while (freeFrames() < highWatermark && freed != 0) {
+      freed = shrinkLists(BATCH);
+      wakeAll(memoryWait);
+    }
+    wakeAll(memoryWait);
   }
+}
+
+/**
+ * For who may sleep and is about to take memory: lets the reclaim task work if there is little left, so that nobody has to reclaim by
+ * polling. Afterwards there may still be none.
+ */
+export function waitForMemory(): void {
+  if (freeFrames() >= leastWatermark || !exists) return;
+  wakeReclaimTask();
+  sleepOn(memoryWait);
 }
 
 /** evict=SEED: from now on pages are evicted at random at timer ticks. */

@@ -54,8 +54,8 @@ function ignoredByDefault(signal: u32): bool {
 /** Whether a task throws this signal away, as things stand. */
 export function isIgnored(task: Task, signal: u32): bool {
   const bit = signalBit(signal);
-  if ((task.caughtSignals & bit) != 0) return false;
-  return (task.ignoredSignals & bit) != 0 || ignoredByDefault(signal);
+  if ((task.actions.caught & bit) != 0) return false;
+  return (task.actions.ignored & bit) != 0 || ignoredByDefault(signal);
 }
 
 /** Whether a process must leave what it sleeps for: a signal that it does not hold back is there. */
@@ -79,7 +79,7 @@ function post(task: Task, signal: u32, code: i32, origin: u32, status: u32): voi
 export function sendSignalInfo(task: Task, signal: u32, code: i32, pid: u32, status: u32): void {
   const bit = signalBit(signal);
   if (task.state == TaskState.Zombie || (task.pendingSignals & bit) != 0) return;
-  if (task.pid == INIT_PID && (task.caughtSignals & bit) == 0) return;
+  if (task.pid == INIT_PID && (task.actions.caught & bit) == 0) return;
   if ((task.blockedSignals & bit) == 0 && isIgnored(task, signal)) return;
   post(task, signal, code, pid, status);
 }
@@ -95,8 +95,8 @@ export function sendSignal(task: Task, signal: u32): void {
  */
 export function forceSignal(task: Task, signal: u32, code: i32, address: usize): void {
   const bit = signalBit(signal);
-  if (((task.ignoredSignals | task.blockedSignals) & bit) != 0) task.caughtSignals &= ~bit;
-  task.ignoredSignals &= ~bit;
+  if (((task.actions.ignored | task.blockedSignals) & bit) != 0) task.actions.caught &= ~bit;
+  task.actions.ignored &= ~bit;
   task.blockedSignals &= ~bit;
   post(task, signal, code, address, 0);
 }
@@ -119,17 +119,17 @@ export function signalGroup(group: u32, signal: u32, code: i32, pid: u32): u32 {
 /** Makes the frame one that enters the handler of a signal. What cannot be done ends in SIGSEGV. */
 function callHandler(task: Task, frame: TrapFrame, signal: u32): void {
   const bit = signalBit(signal);
-  const action = task.signals.action(signal);
+  const action = task.actions.action(signal);
   settleCall(frame, action.flags);
   const mask = task.maskSaved ? task.savedMask : task.blockedSignals;
   task.maskSaved = false;
   if (!pushSignalFrame(task, frame, signal, mask)) {
     task.blockedSignals = mask;
-    if (signal == Signal.SIGSEGV) task.caughtSignals &= ~bit;
+    if (signal == Signal.SIGSEGV) task.actions.caught &= ~bit;
     forceSignal(task, Signal.SIGSEGV, SI_KERNEL, 0);
     return;
   }
-  if ((action.flags & SA_RESETHAND) != 0) task.caughtSignals &= ~bit;
+  if ((action.flags & SA_RESETHAND) != 0) task.actions.caught &= ~bit;
   let blocked = task.blockedSignals | action.mask;
   if ((action.flags & SA_NODEFER) == 0) blocked |= bit;
   task.blockedSignals = blocked & ~UNSTOPPABLE;
@@ -141,7 +141,7 @@ function takeSignal(task: Task, frame: TrapFrame, ready: u32): void {
   const signal = ctz<u32>(first != 0 ? first : ready) + 1;
   const bit = signalBit(signal);
   task.pendingSignals &= ~bit;
-  if ((task.caughtSignals & bit) != 0) callHandler(task, frame, signal);
+  if ((task.actions.caught & bit) != 0) callHandler(task, frame, signal);
   else if (!isIgnored(task, signal)) exitTask(signaledStatus(signal));
 }
 

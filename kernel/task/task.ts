@@ -2,9 +2,10 @@
  * The Task: one process. Each lives at the bottom of its own two-page block, which is also its kernel stack:
  *
  *     block                                                block + 8192
- *       | Task | DiskRequest | FileTable | SignalTable | guard | ...  kernel stack  <-  ESP |  TrapFrame of entry from user mode |
+ *       | Task | DiskRequest | parts | SignalTable | guard | ... kernel stack  <-  ESP |  TrapFrame of entry from user mode |
  *
  * so fork takes one block and exit's parent frees one. This file allocates and finds tasks; kernel/task/sched.ts runs them.
+ * The parts are FileTable, FsState and SignalActions; with clone's flags tasks share them, and use a block elsewhere (parts.ts).
  * The parent frees a zombie's block in wait4, so no task frees the stack it runs on.
  * Source: Linux 2.4 (include/linux/sched.h, kernel/pid.c).
  */
@@ -20,7 +21,7 @@ import { allocPages, freeFrames, freePages } from "../mm/pagealloc";
 import { Mm } from "../mm/vma";
 import { haveFrames } from "../mm/vmscan";
 import { TaskQueue } from "./queue";
-import { SIGNAL_TABLE_BYTES, SignalTable } from "./sigtable";
+import { SIGNAL_ACTIONS_BYTES, SIGNAL_TABLE_BYTES, SignalActions, SignalTable } from "./sigtable";
 
 export const enum TaskState {
   /** Current, or in the run queue. */
@@ -34,6 +35,17 @@ export const enum TaskState {
 /** Bytes of a task's name, NUL included: the last component of what it executes. */
 const TASK_NAME_BYTES: u32 = 16;
 
+/** Where a task is in the tree of files. */
+@unmanaged
+export class FsState {
+  /** Tasks that use it, where it is shared. */
+  users: u32 = 0;
+  /** Mode bits that creating a file takes away. */
+  modeMask: u32 = 0;
+  /** Working directory; holds a reference. */
+  directory: Inode | null = null;
+}
+
 @unmanaged
 export class Task {
   /** ESP while the task is not running; kernel/arch/i386's switchContext saves and loads it. */
@@ -42,7 +54,7 @@ export class Task {
   /** First frame of its block. */
   frame: u32 = 0;
   state: TaskState = TaskState.Runnable;
-  /** Its address space; null in the idle task and in a zombie. */
+  /** Its address space, which others may use as well; null in the idle task and in a zombie. */
   mm: Mm | null = null;
   /** Who made it, or pid 1 if that one is gone. Null in pid 1 and the idle task. */
   parent: Task | null = null;
@@ -60,10 +72,6 @@ export class Task {
   childWaitLast: Task | null = null;
   /** Bit n - 1: signal n is waiting to be taken. */
   pendingSignals: u32 = 0;
-  /** Bit n - 1: the action of signal n is SIG_IGN. Inherited by fork, kept by exec. */
-  ignoredSignals: u32 = 0;
-  /** Bit n - 1: signal n has a handler, see `signals`. Inherited by fork; exec resets them. Neither bit: SIG_DFL. */
-  caughtSignals: u32 = 0;
   /** Bit n - 1: signal n is held back; never SIGKILL or SIGSTOP. */
   blockedSignals: u32 = 0;
   /** What sigsuspend replaced: the mask to go back to, if `maskSaved`. */
@@ -81,16 +89,24 @@ export class Task {
   /** Process group, for ^C and kill(-group). */
   processGroup: u32 = 0;
   session: u32 = 0;
+  /** What its parent gets when it ends: SIGCHLD, or 0 for nothing, and then only wait4 with WCLONE or WALL finds it. */
+  exitSignal: u32 = 0;
+  /** Who sleeps in vfork until this task has left the memory that it was made with; else null (kernel/task/vfork.ts). */
+  vforkParent: Task | null = null;
+  /** It sleeps in vfork. */
+  inVfork: bool = false;
+  /** User address of a word that becomes 0 when it leaves memory that others use; 0: none. */
+  clearChildTid: usize = 0;
   /** Status word for wait4, once Zombie. */
   exitStatus: u32 = 0;
   /** Timer ticks left of its slice. */
   ticksLeft: i32 = 0;
   /** Tick at which a sleep ends (kernel/task/timer.ts). */
   wakeTick: u32 = 0;
-  /** Mode bits that creating a file takes away. */
-  fileModeMask: u32 = 0;
-  /** Working directory; holds a reference. */
-  directory: Inode | null = null;
+  /** The parts that it uses: its own, or shared ones. */
+  files: FileTable = changetype<FileTable>(0);
+  fs: FsState = changetype<FsState>(0);
+  actions: SignalActions = changetype<SignalActions>(0);
   /** Its name: TASK_NAME_BYTES from here, see `nameAddress`. */
   name0: u32 = 0;
   name1: u32 = 0;
@@ -102,14 +118,20 @@ export class Task {
     return changetype<DiskRequest>(changetype<usize>(this) + offsetof<Task>());
   }
 
-  /** Open files. */
-  get files(): FileTable {
+  /** Its own parts, whether or not it uses them. */
+  get ownFiles(): FileTable {
     return changetype<FileTable>(changetype<usize>(this) + offsetof<Task>() + offsetof<DiskRequest>());
   }
+  get ownFs(): FsState {
+    return changetype<FsState>(changetype<usize>(this.ownFiles) + FILE_TABLE_BYTES);
+  }
+  get ownActions(): SignalActions {
+    return changetype<SignalActions>(changetype<usize>(this.ownFs) + offsetof<FsState>());
+  }
 
-  /** What it does with signals. */
+  /** What is known of signals that wait. */
   get signals(): SignalTable {
-    return changetype<SignalTable>(changetype<usize>(this.files) + FILE_TABLE_BYTES);
+    return changetype<SignalTable>(changetype<usize>(this.ownActions) + SIGNAL_ACTIONS_BYTES);
   }
 
   /** Sleepers of wait4 and pause: only ever the task itself. */
@@ -226,7 +248,11 @@ function newBlock(): Task | null {
   const frame = allocPages(TASK_ORDER, FrameKind.Kernel);
   if (frame == 0) return null;
   const task = changetype<Task>(frameToVirt(frame));
-  memory.fill(changetype<usize>(task), 0, offsetof<Task>() + offsetof<DiskRequest>() + FILE_TABLE_BYTES);
+  const parts = FILE_TABLE_BYTES + offsetof<FsState>() + offsetof<SignalActions>();
+  memory.fill(changetype<usize>(task), 0, offsetof<Task>() + offsetof<DiskRequest>() + parts);
+  task.files = task.ownFiles;
+  task.fs = task.ownFs;
+  task.actions = task.ownActions;
   store<u32>(guardAddress(task), GUARD);
   task.frame = frame;
   task.diskRequest.isOver = true;

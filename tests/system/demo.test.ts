@@ -1,5 +1,5 @@
 /**
- * The main job, as a user runs it: `tine demo --json`, its shape, and what the figures must show.
+ * The main job, as a user runs it: `tine demo --all --json`, its shape, and what the figures must show.
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -7,6 +7,7 @@ import { tine } from "../cli/tine";
 
 interface Row {
   mode: "copy" | "share";
+  rmap: "on" | "off";
   megabytes: number;
   fork: { instructions: number; cycles: number; frames: number; rmapAdds: number };
   firstWrite: { instructions: number };
@@ -19,28 +20,30 @@ const SIZES = [4, 16, 64, 256];
 const OTHER_TABLES = 4;
 
 const test = suite("system/demo");
-const { status, stdout, stderr } = tine(["demo", "--json"]);
+const { status, stdout, stderr } = tine(["demo", "--all", "--json"]);
 const result =
   status === 0 ? (JSON.parse(stdout) as { version: number; rows: Row[]; leakedFrames: number }) : undefined;
 
-function row(mode: Row["mode"], megabytes: number): Row {
-  const found = result?.rows.find((one) => one.mode === mode && one.megabytes === megabytes);
-  assert.ok(found, `there is a row for fork=${mode}, ${megabytes} MB`);
+function row(mode: Row["mode"], megabytes: number, rmap: Row["rmap"] = "on"): Row {
+  const found = result?.rows.find((one) => one.mode === mode && one.rmap === rmap && one.megabytes === megabytes);
+  assert.ok(found, `there is a row for fork=${mode}, rmap=${rmap}, ${megabytes} MB`);
   return found as Row;
 }
 
 test("it ends well and prints one line of JSON", () => {
   assert.is(status, 0, stderr);
   assert.is(stdout.trimEnd().split("\n").length, 1);
-  assert.is(result?.version, 1);
+  assert.is(result?.version, 2);
 });
 
-test("a row for each mode and size, of numbers only", () => {
-  assert.is(result?.rows.length, 2 * SIZES.length);
-  for (const mode of ["copy", "share"] as const) {
+const KINDS = (["copy", "share"] as const).flatMap((mode) => [[mode, "on"] as const, [mode, "off"] as const]);
+
+test("a row for each mode and size, with and without reverse map, of numbers only", () => {
+  assert.is(result?.rows.length, KINDS.length * SIZES.length);
+  for (const [mode, rmap] of KINDS) {
     for (const megabytes of SIZES) {
-      const { fork, firstWrite, exit, unshares, ...rest } = row(mode, megabytes);
-      assert.equal(rest, { mode, megabytes });
+      const { fork, firstWrite, exit, unshares, ...rest } = row(mode, megabytes, rmap);
+      assert.equal(rest, { mode, rmap, megabytes });
       assert.equal(Object.keys(fork), ["instructions", "cycles", "frames", "rmapAdds"]);
       for (const value of [...Object.values(fork), firstWrite.instructions, exit.instructions, unshares]) {
         assert.ok(Number.isInteger(value) && value >= 0, `${value} is a count`);
@@ -86,6 +89,18 @@ test("copy: every table and every page, at most 60 instructions for each", () =>
 test("at 256 MB copy costs at least 150 times the cycles of share", () => {
   const ratio = row("copy", 256).fork.cycles / row("share", 256).fork.cycles;
   assert.ok(ratio >= 150, `${ratio.toFixed(1)} times`);
+});
+
+test("rmap=off: copying costs less, sharing as much, and sharing still wins", () => {
+  for (const megabytes of SIZES) {
+    const [copy, share] = [row("copy", megabytes, "off").fork, row("share", megabytes, "off").fork];
+    assert.is(copy.rmapAdds, 0);
+    assert.ok(copy.instructions < 0.6 * row("copy", megabytes).fork.instructions, `copying ${megabytes} MB`);
+    assert.ok(copy.frames <= megabytes / 4 + OTHER_TABLES + 1, `${copy.frames} frames: the directory and the tables`);
+    assert.is(share.frames, 1);
+    assert.ok(share.cycles <= row("share", megabytes).fork.cycles, `sharing ${megabytes} MB`);
+    assert.ok(share.cycles < copy.cycles);
+  }
 });
 
 test("share pays later: the first write copies a table, exit of a sharer is cheap", () => {

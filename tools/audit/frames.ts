@@ -2,7 +2,8 @@
  * Every frame: I4 (a data frame's reverse map is the set of ptes that map it), its references, that only data frames are mapped, the
  * copy-on-write rule, frames in use by kind. May import view.
  *
- * A chain is right when it has as many entries as ptes map the frame, each names such a pte, and none comes twice.
+ * A chain is right when it has as many entries as ptes map the frame, each names such a pte, and none comes twice. A kernel that
+ * was booted with rmap=off keeps none.
  */
 import { Broken, hex, type Space, type View } from "./view";
 
@@ -13,6 +14,7 @@ export function auditFrames(view: View): void {
   const { Page } = view.model.fields;
   const { kindMask, data, table, directory, chain, frameKinds, framesInUse } = view.model.constants;
   const { words, mapCount, writableCount } = view;
+  const rmapKept = view.word(view.model.variables.rmapKept) !== 0;
   const seen: Seen = new Uint32Array(view.tables.length * 32);
   const kinds = new Uint32Array(kindMask + 1);
   const directories = new Set(view.spaces.map((space) => space.directory));
@@ -24,7 +26,9 @@ export function auditFrames(view: View): void {
     kinds[kind]++;
     const ptes = mapCount[frame];
     if (kind === data) {
-      blocks += auditRmap(view, frame, words[page + Page.rmap], seen);
+      const rmap = words[page + Page.rmap];
+      if (rmapKept) blocks += auditRmap(view, frame, rmap, seen);
+      else if (rmap !== 0) view.report("I4", `rmap is ${hex(rmap)} with rmap=off`, ownerOf(view, frame));
       const owned = words[page + Page.object] !== 0 ? 1 : 0;
       const count = words[page + Page.count];
       if (count !== ptes + owned) {

@@ -9,11 +9,11 @@ export const SLOT_BYTES = 0x400000;
 /** Bit of a pde that makes it a 4 MB page (Intel SDM volume 3, 4.3). */
 const PDE_LARGE = 0x80;
 
-/** Finds the address spaces of all tasks, and their mappings. */
+/** Finds the address spaces of all tasks, each once however many tasks use it, and their mappings. */
 export function readSpaces(view: View): void {
   const { Task, Mm } = view.model.fields;
   const { taskHash, taskHashSize } = view.model.constants;
-  const known = new Set<number>();
+  const known = new Map<number, Space>();
   let tasks = 0;
   for (let bucket = 0; bucket < taskHashSize; bucket++) {
     let task = view.word(taskHash + bucket * 4);
@@ -21,17 +21,28 @@ export function readSpaces(view: View): void {
       if (++tasks > view.frames) throw new Broken("the table of tasks has no end");
       const at = view.index(task);
       const mm = view.words[at + Task.mm];
-      if (mm !== 0 && !known.has(mm)) {
-        known.add(mm);
-        const directory = (view.word(mm + Mm.directory * 4) - view.model.constants.kernelBase) >>> 12;
-        const space = { mm, pid: view.words[at + Task.pid], name: nameAt(view, at), directory, mappings: [] };
-        view.spaces.push(space);
-        readMappings(view, space);
+      if (mm !== 0) {
+        const pid = view.words[at + Task.pid];
+        const space = known.get(mm);
+        if (space === undefined) {
+          const directory = (view.word(mm + Mm.directory * 4) - view.model.constants.kernelBase) >>> 12;
+          known.set(mm, { mm, pid, name: nameAt(view, at), tasks: 1, directory, mappings: [] });
+        } else {
+          space.tasks++;
+          if (pid < space.pid) Object.assign(space, { pid, name: nameAt(view, at) });
+        }
       }
       task = view.words[at + Task.hashNext];
     }
   }
-  view.spaces.sort((a, b) => a.pid - b.pid);
+  view.spaces = [...known.values()].sort((a, b) => a.pid - b.pid);
+  for (const space of view.spaces) {
+    const users = view.word(space.mm + Mm.users * 4);
+    if (users !== space.tasks) {
+      view.report("mappings", `users of the address space is ${users}, ${space.tasks} tasks use it`, { space });
+    }
+    readMappings(view, space);
+  }
 }
 
 function nameAt(view: View, task: number): string {

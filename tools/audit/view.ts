@@ -30,11 +30,13 @@ export interface Mapping {
   sourceBytes: number;
 }
 
-/** An address space, and the process that it was first found in. */
+/** An address space, and the process with the lowest pid of those that use it. */
 export interface Space {
   mm: number;
   pid: number;
   name: string;
+  /** How many tasks use it. */
+  tasks: number;
   /** Frame of its directory. */
   directory: number;
   /** Lowest first. */

@@ -1,14 +1,32 @@
 /**
- * `--disk FILE`: the file is checked before anything is built or booted. May import Node, cpu/, input.ts and exitcodes.ts.
+ * `--disk FILE` and `--swap MB`: the disk of a machine. A file is checked before anything is built or booted. May import Node, cpu/,
+ * input.ts, options.ts and exitcodes.ts.
  */
 import { accessSync, constants, statSync } from "node:fs";
 import { Option } from "commander";
 import { SECTOR_BYTES } from "../../cpu/index";
 import { CliError } from "./exitcodes";
 import { fileReason } from "./input";
+import { wholeNumber } from "./options";
 import type { SessionSpec } from "./session";
 
 export const diskOption = (): Option => new Option("--disk <file>", "the IDE disk: a raw image, written in place");
+
+export const swapOption = (): Option =>
+  new Option("--swap <MB>", "an IDE disk in memory that our kernel swaps to")
+    .argParser(wholeNumber(1, 1024, "megabytes"))
+    .conflicts("disk");
+
+/** What the two options above say. */
+export interface DiskOptions {
+  disk?: string;
+  swap?: number;
+}
+
+/** Words for our kernel's command line that go with them. */
+export function swapWords({ swap }: DiskOptions): string {
+  return swap === undefined ? "" : "swap=on ";
+}
 
 /** Most bytes of a disk: what 28-bit addresses reach. */
 const MAX_BYTES = (2 ** 28 - 1) * SECTOR_BYTES;
@@ -23,7 +41,8 @@ function isWritable(path: string): boolean {
 }
 
 /** The disk for a session, with a notice on stderr when it can only be read. Throws CliError for a file that is no disk. */
-export function diskFor(path: string | undefined): Pick<SessionSpec, "disk"> {
+export function diskFor({ disk: path, swap }: DiskOptions): Pick<SessionSpec, "disk"> {
+  if (swap !== undefined) return { disk: { swapMB: swap } };
   if (path === undefined) return {};
   try {
     const status = statSync(path);

@@ -16,8 +16,8 @@ export interface SessionSpec {
   commandLine: string;
   /** Multiboot modules: the initrd. */
   modules: Uint8Array[];
-  /** The IDE disk, a file that has been checked; absent: none. */
-  disk?: { path: string; readOnly: boolean };
+  /** The IDE disk: a file that has been checked, or one in memory that is a swap area; absent: none. */
+  disk?: { path: string; readOnly: boolean } | { swapMB: number };
   /** Instructions after which the run ends with reason "budget". */
   maxInstructions: number;
   /** Where console input comes from. `none`: time jumps while the guest sleeps. `terminal`: bytes are given at once. */

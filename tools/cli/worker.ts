@@ -8,12 +8,13 @@
  */
 import { once } from "node:events";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { type DiskBackend, EventKind, Machine, MachineError, NOMINAL_HZ } from "../../cpu/index";
+import { type BufferDisk, type DiskBackend, EventKind, Machine, MachineError, NOMINAL_HZ } from "../../cpu/index";
 import { Mark } from "../../kernel/abi/marks";
 import { LayoutError } from "../audit/model";
 import { saveState } from "../audit/statefile";
 import { AuditWatch } from "../audit/watch";
 import { FileDisk } from "../disk/filedisk";
+import { swapDisk } from "../disk/swaparea";
 import { type KernelLayout, kernelLayout } from "../image/layout";
 import { type RegionCount, Regions } from "../lab/regions";
 import { LastInstructions } from "../trace/last";
@@ -60,8 +61,9 @@ function exitCodeOf(waitStatus: number): number {
 }
 
 /** The spec's disk, opened. The file was there a moment ago: what goes wrong now is told in Node's words. */
-function openDisk({ disk }: SessionSpec): FileDisk | undefined {
+function openDisk({ disk }: SessionSpec): FileDisk | BufferDisk | undefined {
   if (disk === undefined) return undefined;
+  if ("swapMB" in disk) return swapDisk(disk.swapMB);
   try {
     return new FileDisk(disk.path, disk.readOnly);
   } catch (error) {
@@ -104,7 +106,7 @@ function replayEnd(
 /** One machine and what is gathered while it runs. */
 class Run {
   private readonly machine: Machine;
-  private readonly disk: FileDisk | undefined;
+  private readonly disk: FileDisk | BufferDisk | undefined;
   private readonly pending = new PendingInput();
   private readonly regionCounts: RegionCount[] = [];
   private programStatus: number | undefined;
@@ -143,7 +145,8 @@ class Run {
     const wanted = count > 0 && (when === "always" || wrong);
     // The instruction that the processor died of never retires: the replay has to try it.
     const until = panickedAt ?? (end.reason === "tripleFault" ? instret + 1 : instret);
-    const trace = wanted ? replayEnd(this.spec, this.disk?.asAtFirst(), inputLog, until, count) : [];
+    const disk = this.disk instanceof FileDisk ? this.disk.asAtFirst() : openDisk(this.spec);
+    const trace = wanted ? replayEnd(this.spec, disk, inputLog, until, count) : [];
     const panicked = panickedAt !== undefined;
     const audit = this.watch?.report() ?? [];
     if (this.spec.saveState !== undefined) saveState(this.spec.saveState, this.machine, this.layout);

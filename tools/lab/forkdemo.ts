@@ -5,9 +5,14 @@
 import { Region } from "../../kernel/abi/marks";
 import type { RegionCount } from "./regions";
 
+/** Settings of the kernel's `rmap=`. */
+export type Rmap = "on" | "off";
+
 /** One size under one strategy, as `tine demo --json` prints it. */
 export interface DemoRow {
   mode: string;
+  /** Whether the kernel keeps a reverse map. */
+  rmap: Rmap;
   megabytes: number;
   /** From the fork call to its return in the parent. */
   fork: { instructions: number; cycles: number; frames: number; rmapAdds: number };
@@ -28,7 +33,7 @@ export interface DemoRun {
 const LINE = /^forkdemo (\d+) MB: frames (\d+) rmap (\d+) unshared (\d+) leaked (\d+)\r?$/gm;
 
 /** Joins console output and regions. Throws Error naming what is missing: the guest did not do what it should. */
-export function joinDemo(mode: string, output: string, regions: readonly RegionCount[]): DemoRun {
+export function joinDemo(mode: string, rmap: Rmap, output: string, regions: readonly RegionCount[]): DemoRun {
   const measured = (id: Region, megabytes: number, what: string): RegionCount => {
     const found = regions.find((region) => region.id === id && region.tag === megabytes);
     if (found === undefined) throw new Error(`fork=${mode}, ${megabytes} MB: the guest never measured its ${what}`);
@@ -41,6 +46,7 @@ export function joinDemo(mode: string, output: string, regions: readonly RegionC
     const { instructions, cycles } = measured(Region.Fork, megabytes, "fork");
     return {
       mode,
+      rmap,
       megabytes,
       fork: { instructions, cycles, frames, rmapAdds },
       firstWrite: { instructions: measured(Region.FirstWrite, megabytes, "first write").instructions },

@@ -2,6 +2,7 @@
  * The public face of the library: all that a guest program imports, as "tine". May import this folder and kernel/abi.
  */
 
+export * from "../../kernel/abi/clone";
 export * from "../../kernel/abi/errno";
 export * from "../../kernel/abi/fcntl";
 export { cstr } from "../../kernel/abi/intrinsics";
@@ -12,6 +13,7 @@ export * from "../../kernel/abi/signals";
 export * from "../../kernel/abi/structs";
 export * from "../../kernel/abi/wait";
 export * from "./args";
+export * from "./clone";
 export * from "./file";
 export * from "./malloc";
 export * from "./marks";

@@ -1,7 +1,8 @@
 /**
  * The end of a program: what crt0.s calls with main's result. The compiler makes this file an entry of each program.
- * May import print, signals and syscalls. dispatchSignal is for signals.s.
+ * May import clone, print, signals and syscalls. dispatchSignal is for signals.s, runClone for clone.s.
  */
+export { runClone } from "./clone";
 export { dispatchSignal } from "./signals";
 
 import { flush } from "./print";

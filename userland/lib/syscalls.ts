@@ -164,6 +164,17 @@ export function madvise(address: usize, bytes: usize, advice: u32): i32 {
   return syscall3(Syscall.Madvise, address, bytes, advice);
 }
 
+/** Brings what was written to the file to the disk that it is on. */
+export function fsync(fd: i32): i32 {
+  return syscall1(Syscall.Fsync, fd);
+}
+
+/** Brings what is not on a disk yet there. */
+export function sync(): i32 {
+  return syscall0(Syscall.Sync);
+}
+
+/** MS_SYNC: what the pages show of a disk is on it afterwards. */
 export function msync(address: usize, bytes: usize, flags: u32): i32 {
   return syscall3(Syscall.Msync, address, bytes, flags);
 }

@@ -58,13 +58,18 @@ export function freeFrames(): u32 {
   return field(scratch, cstr("MemFree")) / 4;
 }
 
+/** Whether there is swap. */
+export function hasSwap(): bool {
+  assert(readFile(cstr("/proc/meminfo"), scratch, VMSTAT_BYTES) > 0, "/proc/meminfo can be read");
+  return field(scratch, cstr("SwapTotal")) != 0;
+}
+
 /**
  * The same when nothing is swapped out: swap is given up for the moment, if there is any. What comes back must fit the memory. For tests
  * that compare what is in use.
  */
 export function freeFramesWithoutSwap(): u32 {
-  assert(readFile(cstr("/proc/meminfo"), scratch, VMSTAT_BYTES) > 0, "/proc/meminfo can be read");
-  if (field(scratch, cstr("SwapTotal")) == 0) return field(scratch, cstr("MemFree")) / 4;
+  if (!hasSwap()) return freeFrames();
   assert(swapoff(cstr("/dev/hda")) == 0, "all that is swapped out can be brought back");
   const free = freeFrames();
   assert(swapon(cstr("/dev/hda")) == 0, "the swap area can be used again");
@@ -75,4 +80,10 @@ export function freeFramesWithoutSwap(): u32 {
 export function forkShares(): bool {
   assert(readFile(cstr("/proc/cmdline"), scratch, VMSTAT_BYTES) >= 0, "/proc/cmdline can be read");
   return strstr(scratch, cstr("fork=copy")) == 0;
+}
+
+/** Whether the kernel keeps a reverse map (rmap=on). */
+export function rmapKept(): bool {
+  assert(readFile(cstr("/proc/cmdline"), scratch, VMSTAT_BYTES) >= 0, "/proc/cmdline can be read");
+  return strstr(scratch, cstr(" rmap=off")) == 0;
 }

@@ -10,6 +10,7 @@ import {
   exit,
   fork,
   fstat,
+  fsync,
   lseek,
   O_RDONLY,
   O_RDWR,
@@ -150,24 +151,33 @@ function counters(): void {
   const readsBefore = counter(cstr("disk_reads"));
   const writesBefore = counter(cstr("disk_writes"));
   assert(same(readAt(fd, 100 * SECTOR, 40 * SECTOR), 40 * SECTOR), "reading");
-  assert(same(counter(cstr("disk_reads")), readsBefore + 40), "counts sectors");
-  assert(same(writeAt(fd, 1500 * SECTOR, 1, 20 * SECTOR), 20 * SECTOR), "writing");
-  assert(same(counter(cstr("disk_writes")), writesBefore + 20), "counts sectors");
+  assert(same(counter(cstr("disk_reads")), readsBefore + 48), "reads whole pages");
+  assert(same(readAt(fd, 100 * SECTOR, 40 * SECTOR), 40 * SECTOR), "reading it again");
+  assert(same(counter(cstr("disk_reads")), readsBefore + 48), "finds them in memory");
+  assert(same(writeAt(fd, 1504 * SECTOR, 1, 24 * SECTOR), 24 * SECTOR), "writing");
+  assert(same(counter(cstr("disk_writes")), writesBefore), "only changes them there");
+  assert(same(counter(cstr("disk_reads")), readsBefore + 48), "and whole ones need not be read");
+  assert(same(fsync(fd), 0), "fsync");
+  assert(same(counter(cstr("disk_writes")), writesBefore + 24), "writes them");
+  assert(same(fsync(fd), 0), "once more");
+  assert(same(counter(cstr("disk_writes")), writesBefore + 24), "is nothing to do");
   assert(same(writeAt(fd, 1600 * SECTOR + 1, 1, 1), 1), "a byte");
-  assert(same(counter(cstr("disk_writes")), writesBefore + 21), "is a sector written");
-  assert(same(counter(cstr("disk_reads")), readsBefore + 41), "and one read");
+  assert(same(counter(cstr("disk_reads")), readsBefore + 56), "is a page read");
   close(fd);
+  assert(same(counter(cstr("disk_writes")), writesBefore + 32), "and written when the disk is closed");
 }
 
-/** One of several processes that use the disk at once, each in sectors of its own, interleaved with the others'. */
+/** One of several processes that use the disk at once, each in pages of its own, interleaved with the others'. */
 function worker(number: i32, workers: i32): void {
   const fd = disk();
   for (let round: i32 = 0; round < ROUNDS; round++) {
-    const position = (2000 + round * workers + number) * SECTOR + 100;
+    const turn = round * workers + number;
+    const position = (2000 + 8 * turn) * SECTOR + 100;
     assert(same(writeAt(fd, position, 0x80 + number, 200), 200), "each writes a part of its sector");
+    assert(same(fsync(fd), 0), "waits for it");
     assert(same(readAt(fd, position - 100, SECTOR), SECTOR), "and reads the sector");
     assert(isPattern(block, position - 100, 100) && isFilled(block + 100, 0x80 + number, 200), "which has it");
-    readsAt((300 + 7 * round + number) * SECTOR, 9 * SECTOR);
+    readsAt((300 + 16 * turn) * SECTOR, 9 * SECTOR);
   }
   close(fd);
 }
@@ -204,25 +214,39 @@ function sameSector(): void {
 
 function badSectors(): void {
   const fd = disk();
-  assert(same(readAt(fd, 99 * SECTOR, SECTOR), SECTOR) && isPattern(block, 99 * SECTOR, SECTOR), "one before is good");
+  assert(same(readAt(fd, 95 * SECTOR, SECTOR), SECTOR) && isPattern(block, 95 * SECTOR, SECTOR), "one before is good");
   assert(same(readAt(fd, 100 * SECTOR + 17, 1), -Errno.EIO), "a bad one is not");
   assert(same(lseek(fd, 0, SEEK_CUR), 100 * SECTOR + 17), "and nothing moves");
-  assert(same(readAt(fd, 101 * SECTOR, SECTOR), SECTOR) && isPattern(block, 101 * SECTOR, SECTOR), "one after is good");
-  assert(same(readAt(fd, 90 * SECTOR, 20 * SECTOR), -Errno.EIO), "nor is it among others");
-  assert(same(readAt(fd, 20 * SECTOR, 100 * SECTOR), 64 * SECTOR), "but whole pieces before it are read");
-  assert(isPattern(block, 20 * SECTOR, 64 * SECTOR), "rightly");
-  assert(same(writeAt(fd, 200 * SECTOR + 1, 1, 1), -Errno.EIO), "a part of a bad sector cannot be written");
-  assert(same(writeAt(fd, 200 * SECTOR, 0x99, SECTOR), SECTOR), "all of it can");
-  assert(same(readAt(fd, 200 * SECTOR, SECTOR), SECTOR) && isFilled(block, 0x99, SECTOR), "and mends it");
+  assert(same(readAt(fd, 104 * SECTOR, SECTOR), SECTOR) && isPattern(block, 104 * SECTOR, SECTOR), "one after is good");
+  assert(same(readAt(fd, 96 * SECTOR, 20 * SECTOR), -Errno.EIO), "nor is it among others");
+  assert(same(readAt(fd, 20 * SECTOR, 100 * SECTOR), 76 * SECTOR), "but whole pages before it are read");
+  assert(isPattern(block, 20 * SECTOR, 76 * SECTOR), "rightly");
+  assert(same(writeAt(fd, 200 * SECTOR + 1, 1, 1), -Errno.EIO), "a part of a bad page cannot be written");
+  assert(same(writeAt(fd, 200 * SECTOR, 0x99, 8 * SECTOR), 8 * SECTOR), "all of it can");
+  assert(same(fsync(fd), 0), "and comes to the disk");
   close(fd);
+  const again = disk();
+  assert(
+    same(readAt(again, 200 * SECTOR, 8 * SECTOR), 8 * SECTOR) && isFilled(block, 0x99, 8 * SECTOR),
+    "which mends it",
+  );
+  close(again);
 }
 
 function readOnlyDisk(): void {
   const fd = disk();
-  assert(same(writeAt(fd, 5 * SECTOR, 1, SECTOR), -Errno.EIO), "a disk that cannot be written says so");
-  assert(same(readAt(fd, 4 * SECTOR, 3 * SECTOR), 3 * SECTOR), "and can be read");
-  assert(isPattern(block, 4 * SECTOR, 3 * SECTOR), "unchanged");
+  assert(same(writeAt(fd, 5 * SECTOR, 1, SECTOR), SECTOR), "a write changes memory");
+  assert(same(fsync(fd), -Errno.EIO), "but a disk that cannot be written says so");
+  assert(same(fsync(fd), -Errno.EIO), "each time");
+  assert(
+    same(readAt(fd, 5 * SECTOR, SECTOR), SECTOR) && isFilled(block, 1, SECTOR),
+    "what was written is kept meanwhile",
+  );
   close(fd);
+  const again = disk();
+  assert(same(readAt(again, 4 * SECTOR, 3 * SECTOR), 3 * SECTOR), "the disk can be read");
+  assert(isPattern(block, 4 * SECTOR, 3 * SECTOR), "unchanged");
+  close(again);
 }
 
 function noDisk(): void {

@@ -34,7 +34,16 @@ import {
   writePage,
   writePages,
 } from "./support/memory";
-import { PTE_PRESENT, PTE_WRITABLE, pageHere, pageOf, tableHere, tableIs, tableOf } from "./support/tables";
+import {
+  PTE_PRESENT,
+  PTE_WRITABLE,
+  pageHere,
+  pageOf,
+  rmapEntriesOf,
+  tableHere,
+  tableIs,
+  tableOf,
+} from "./support/tables";
 import { childEnd, gateMake, gateOpen, gateWait, hear, pairClose, pairEnd, startChild, tell } from "./support/turns";
 
 /** Pages that the tests fill: fewer than a table has. */
@@ -155,7 +164,11 @@ function unshareComesBeforeReuse(): void {
   prepare();
   const pid = startChild();
   if (pid == 0) {
-    if (sharing()) assert(same(pageHere(pageAt(3)).rmapEntries, 1), "the page is mapped by one pte, of a shared table");
+    if (sharing())
+      assert(
+        same(pageHere(pageAt(3)).rmapEntries, rmapEntriesOf(1)),
+        "the page is mapped by one pte, of a shared table",
+      );
     countBegin();
     writePage(3, NEW);
     countEnd();
@@ -394,7 +407,7 @@ function readFillsSharedTable(): void {
   if (sharing()) {
     const page = pageHere(pageAt(1));
     assert(same(page.pte & (PTE_PRESENT | PTE_WRITABLE), PTE_PRESENT), "the page is there for all, not writable");
-    assert(same(page.present, 2) && same(page.rmapEntries, 1), "counted once, mapped once");
+    assert(same(page.present, 2) && same(page.rmapEntries, rmapEntriesOf(1)), "counted once, mapped once");
     assert(tableIs(tableHere(SLOT), 2, 0) && same(tableHere(SLOT).frame, frame), "in the shared table");
     countBegin();
     readPage(1);

@@ -50,7 +50,7 @@ import {
   writePage,
   writePages,
 } from "./support/memory";
-import { pageHere, tableHere, tableIs, tableOf } from "./support/tables";
+import { pageHere, rmapEntriesOf, tableHere, tableIs, tableOf } from "./support/tables";
 import { childEnd, hear, pairEnd, startChild, tell } from "./support/turns";
 
 const PAGES: u32 = 64;
@@ -101,7 +101,7 @@ function moveInChild(): void {
   assert(same(pageHere(pageAt(PAGES_A_SLOT + 5)).pte >> 12, frame), "the frame is the same");
   const moved = pageHere(pageAt(PAGES_A_SLOT + 5));
   assert(
-    same(moved.rmapEntries, moved.rmapVerified) && same(moved.rmapEntries, 2),
+    same(moved.rmapEntries, moved.rmapVerified) && same(moved.rmapEntries, rmapEntriesOf(2)),
     "its reverse map names the new pte",
   );
   for (let i: u32 = 0; i < 8; i++) assert(same(readPage(PAGES_A_SLOT + 4 + i), wordOf(8 + i)), "contents move along");

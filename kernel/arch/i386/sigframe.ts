@@ -71,7 +71,7 @@ function fillContext(context: SignalContext, task: Task, frame: TrapFrame, mask:
 /** Writes a struct sigframe at `base`. False if its place is not the program's to write. */
 function writeFrame(task: Task, frame: TrapFrame, signal: u32, mask: u32, base: usize): bool {
   const scratch = task.signals.scratch;
-  const action = task.signals.action(signal);
+  const action = task.actions.action(signal);
   store<u32>(scratch, (action.flags & SA_RESTORER) != 0 ? action.restorer : base + SIGFRAME_RETCODE);
   store<u32>(scratch + SIGFRAME_SIGNAL, signal);
   fillContext(changetype<SignalContext>(scratch + SIGFRAME_CONTEXT), task, frame, mask);
@@ -85,7 +85,7 @@ function writeFrame(task: Task, frame: TrapFrame, signal: u32, mask: u32, base: 
 /** Writes a struct rt_sigframe at `base`. False if its place is not the program's to write. */
 function writeRtFrame(task: Task, frame: TrapFrame, signal: u32, mask: u32, base: usize): bool {
   const scratch = task.signals.scratch;
-  const action = task.signals.action(signal);
+  const action = task.actions.action(signal);
   const known = task.signals.info(signal);
   memory.fill(scratch, 0, RT_SIGFRAME_HEAD);
   store<u32>(scratch, (action.flags & SA_RESTORER) != 0 ? action.restorer : base + RT_SIGFRAME_RETCODE);
@@ -110,7 +110,7 @@ function writeRtFrame(task: Task, frame: TrapFrame, signal: u32, mask: u32, base
  * what the trap frame said, and to `mask`. False if there is no stack to write to: then the trap frame is as it was.
  */
 export function pushSignalFrame(task: Task, frame: TrapFrame, signal: u32, mask: u32): bool {
-  const action = task.signals.action(signal);
+  const action = task.actions.action(signal);
   const withInfo = (action.flags & SA_SIGINFO) != 0;
   const bytes = withInfo ? RT_SIGFRAME_BYTES : SIGFRAME_BYTES;
   const base = ((frame.esp - bytes + 4) & ~STACK_ALIGN) - 4;

@@ -13,6 +13,7 @@ import { swapWait } from "../../mm/swap";
 import { findVma, Mm } from "../../mm/vmalist";
 import { syscallDispatch } from "../../sys/syscall";
 import { outOfMemory } from "../../task/oom";
+import { waitForMemory } from "../../task/reclaim";
 import { forceSignal } from "../../task/signal";
 import { currentTask, Task } from "../../task/task";
 import { prepareUserReturn } from "../../task/usermode";
@@ -42,6 +43,7 @@ function pageFault(frame: TrapFrame): void {
 function userFault(frame: TrapFrame, address: usize): void {
   const task = currentTask();
   const mm = task.mm;
+  waitForMemory();
   let result = FaultResult.BadAccess;
   if (address < KERNEL_BASE && mm !== null) result = handleMmFault(mm, address, frame.error);
   if (result == FaultResult.Resolved) return;

@@ -4,7 +4,7 @@
 
 import { basename } from "node:path";
 import { Command } from "commander";
-import { diskFor, diskOption } from "../disk";
+import { type DiskOptions, diskFor, diskOption, swapOption, swapWords } from "../disk";
 import { builtImages, initrdWith, programsOf, userInitrd } from "../images";
 import { readInput } from "../input";
 import { budgetOption, memoryOption, saveStateOption, tlbOption } from "../options";
@@ -13,12 +13,11 @@ import { Session, type SessionSpec } from "../session";
 import { attachInput, ConsoleText, inputKind } from "../terminal";
 import { PANIC_TRACE } from "./run";
 
-interface BootOptions {
+interface BootOptions extends DiskOptions {
   mem: number;
   cmdline: string;
   initrd?: string;
   budget: number;
-  disk?: string;
   tlb: NonNullable<SessionSpec["tlb"]>;
   saveState?: string;
 }
@@ -48,16 +47,17 @@ export function bootCommand(): Command {
     .option("--cmdline <words>", "the kernel's command line", "")
     .option("--initrd <file>", "multiboot module: a ustar archive for our kernel")
     .addOption(diskOption())
+    .addOption(swapOption())
     .addOption(budgetOption())
     .addOption(tlbOption())
     .addOption(saveStateOption())
     .action(async (kernelPath: string | undefined, options: BootOptions) => {
       const spec: SessionSpec = {
-        ...diskFor(options.disk),
+        ...diskFor(options),
         ...(await images(kernelPath, options)),
         kernelName: basename(kernelPath ?? "kernel.elf"),
         memoryMB: options.mem,
-        commandLine: options.cmdline,
+        commandLine: `${swapWords(options)}${options.cmdline}`,
         maxInstructions: options.budget,
         input: inputKind(),
         trace: { count: PANIC_TRACE, when: "panic" },

@@ -1,10 +1,11 @@
 /**
- * `tine demo [--json]`, the main job: fork under both strategies, side by side, each in a machine and a thread of its own.
+ * `tine demo [--all] [--json]`, the main job: fork under both strategies, side by side, each in a machine and a thread of its own;
+ * with --all then also without a reverse map, where copying is what Linux did before 2.5.
  */
 import Table from "cli-table3";
 import { Command } from "commander";
 import pc from "picocolors";
-import { type DemoRow, type DemoRun, joinDemo } from "../../lab/forkdemo";
+import { type DemoRow, type DemoRun, joinDemo, type Rmap } from "../../lab/forkdemo";
 import { CliError, ExitCode } from "../exitcodes";
 import { builtImages, type Images, initrdWith, programsOf } from "../images";
 import { memoryOption } from "../options";
@@ -16,11 +17,12 @@ import { PANIC_TRACE } from "./run";
 const MODES = ["copy", "share"] as const;
 type Mode = (typeof MODES)[number];
 /** Version of the JSON that --json prints. */
-const JSON_VERSION = 1;
+const JSON_VERSION = 2;
 
 /** Boots once and runs forkdemo. Throws CliError when the guest fails; its output is shown then. */
 async function demoRun(
   mode: Mode,
+  rmap: Rmap,
   memoryMB: number,
   images: Images,
   progress: (instret: number) => void,
@@ -31,7 +33,7 @@ async function demoRun(
       memoryMB,
       kernel: images.kernel,
       kernelName: "kernel.elf",
-      commandLine: `fork=${mode} init=/bin/forkdemo`,
+      commandLine: `fork=${mode} rmap=${rmap} init=/bin/forkdemo`,
       modules: [initrdWith(images.files)],
       maxInstructions: Number.POSITIVE_INFINITY,
       input: "none",
@@ -50,7 +52,7 @@ async function demoRun(
         code === ExitCode.Panic ? code : ExitCode.Failed,
       );
     }
-    return joinDemo(mode, output, result.regions);
+    return joinDemo(mode, rmap, output, result.regions);
   } finally {
     await session.close();
   }
@@ -76,25 +78,33 @@ function ratio(copy: number, share: number): string {
   return `${(copy / share).toFixed(copy < share ? 2 : 1)}x`;
 }
 
-/** The table: a block a size, copy beside share, and how many times less share costs. */
-function table(rows: readonly DemoRow[], leakedFrames: number): string {
+/** The columns for one kind of kernel: copy beside share, and how many times less share costs. */
+const headOf = (rmap: Rmap): string[] =>
+  rmap === "on" ? ["fork=copy", "fork=share", "copy / share"] : ["copy, no rmap", "share, no rmap", "copy / share"];
+
+/** The table: a block a size, and the columns of each kind of kernel. */
+function table(rows: readonly DemoRow[], kernels: readonly Rmap[], leakedFrames: number): string {
   const out = new Table({
-    head: ["memory", "", "fork=copy", "fork=share", "copy / share"].map((text) => pc.bold(text)),
-    colAligns: ["right", "left", "right", "right", "right"],
+    head: ["memory", "", ...kernels.flatMap(headOf)].map((text) => pc.bold(text)),
+    colAligns: ["right", "left", ...kernels.flatMap(() => ["right", "right", "right"] as const)],
     style: { head: [], border: [] },
   });
-  for (const copy of rows.filter(({ mode }) => mode === "copy")) {
-    const share = rows.find(({ mode, megabytes }) => mode === "share" && megabytes === copy.megabytes);
-    if (share === undefined) continue;
-    const column = (text: (value: (row: DemoRow) => number) => string): string =>
-      FIGURES.map(([, value]) => text(value)).join("\n");
-    out.push([
-      `${copy.megabytes} MB`,
-      FIGURES.map(([label]) => label).join("\n"),
-      column((value) => grouped(value(copy))),
-      column((value) => grouped(value(share))),
-      column((value) => ratio(value(copy), value(share))),
-    ]);
+  for (const megabytes of new Set(rows.map((row) => row.megabytes))) {
+    const rowOf = (mode: Mode, rmap: Rmap): DemoRow | undefined =>
+      rows.find((row) => row.mode === mode && row.rmap === rmap && row.megabytes === megabytes);
+    const columns = kernels.flatMap((rmap) => {
+      const [copy, share] = [rowOf("copy", rmap), rowOf("share", rmap)];
+      if (copy === undefined || share === undefined) return [];
+      const column = (text: (value: (row: DemoRow) => number) => string): string =>
+        FIGURES.map(([, value]) => text(value)).join("\n");
+      return [
+        column((value) => grouped(value(copy))),
+        column((value) => grouped(value(share))),
+        column((value) => ratio(value(copy), value(share))),
+      ];
+    });
+    if (columns.length < 3 * kernels.length) continue;
+    out.push([`${megabytes} MB`, FIGURES.map(([label]) => label).join("\n"), ...columns]);
   }
   const leaked = leakedFrames === 0 ? pc.green("0") : pc.red(String(leakedFrames));
   return `${out.toString()}\nframes leaked: ${leaked}\n`;
@@ -105,27 +115,29 @@ export function demoCommand(): Command {
   return new Command("demo")
     .description("the main job: fork 4 to 256 MB with copied and with shared page tables, and compare")
     .addOption(memoryOption(512))
+    .option("--all", "compare kernels without a reverse map too")
     .option("--json", "print JSON for programs")
-    .action(async ({ mem, json }: { mem: number; json?: boolean }) => {
+    .action(async ({ mem, all, json }: { mem: number; all?: boolean; json?: boolean }) => {
       const images = await builtImages();
       const progress = new Progress();
-      const counts = new Map<Mode, number>();
-      const runs = await Promise.all(
-        MODES.map((mode) =>
-          demoRun(mode, mem, images, (instret) => {
+      const kernels: readonly Rmap[] = all ? ["on", "off"] : ["on"];
+      const runs: DemoRun[] = [];
+      for (const rmap of kernels) {
+        const counts = new Map<Mode, number>();
+        const run = (mode: Mode) =>
+          demoRun(mode, rmap, mem, images, (instret) => {
             counts.set(mode, instret);
-            progress.update(
-              [...counts].map(([name, count]) => `fork=${name}: ${short(count)} instructions`).join(", "),
-            );
-          }),
-        ),
-      );
+            const each = [...counts].map(([name, count]) => `fork=${name}: ${short(count)} instructions`);
+            progress.update(`rmap=${rmap}: ${each.join(", ")}`);
+          });
+        runs.push(...(await Promise.all(MODES.map(run))));
+      }
       progress.clear();
       const rows = runs.flatMap((run) => run.rows);
       if (rows.length === 0) throw new CliError(`--mem ${mem}: no size fits; 4 MB of private memory need some 16`);
       const leakedFrames = runs.reduce((sum, run) => sum + run.leakedFrames, 0);
       if (json) process.stdout.write(`${JSON.stringify({ version: JSON_VERSION, rows, leakedFrames })}\n`);
-      else process.stdout.write(table(rows, leakedFrames));
+      else process.stdout.write(table(rows, kernels, leakedFrames));
       if (leakedFrames !== 0) throw new CliError(`${leakedFrames} frames leaked`, ExitCode.Failed);
     });
 }

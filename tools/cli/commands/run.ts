@@ -3,7 +3,7 @@
  * with its exit status. The trace is the same run with the last N instructions printed on stdout when it is over.
  */
 import { Command } from "commander";
-import { diskFor, diskOption } from "../disk";
+import { type DiskOptions, diskFor, diskOption, swapOption, swapWords } from "../disk";
 import { CliError } from "../exitcodes";
 import { builtImages, initrdWith, programsOf, userProgram } from "../images";
 import {
@@ -24,12 +24,11 @@ import { attachInput, ConsoleText, inputKind } from "../terminal";
 /** Instructions shown, unasked, when the kernel panics. */
 export const PANIC_TRACE = 40;
 
-interface RunOptions {
+interface RunOptions extends DiskOptions {
   mem: number;
   fork: string;
   cmdline: string;
   budget: number;
-  disk?: string;
   trace: SessionSpec["trace"];
   tlb: NonNullable<SessionSpec["tlb"]>;
   audit?: boolean;
@@ -50,7 +49,7 @@ async function runProgram(
   options: RunOptions,
   output: NodeJS.WriteStream,
 ): Promise<SessionResult> {
-  const disk = diskFor(options.disk);
+  const disk = diskFor(options);
   const program = await userProgram(path);
   const words = [`/${program.name}`, ...args].map(quoted);
   const images = await builtImages();
@@ -61,7 +60,7 @@ async function runProgram(
       memoryMB: options.mem,
       kernel: images.kernel,
       kernelName: "kernel.elf",
-      commandLine: `quiet fork=${options.fork} init=/bin/init ${options.cmdline} -- ${words.join(" ")}`,
+      commandLine: `quiet fork=${options.fork} ${swapWords(options)}init=/bin/init ${options.cmdline} -- ${words.join(" ")}`,
       modules: [initrdWith(images.files, [program])],
       maxInstructions: options.budget,
       input: inputKind(),
@@ -98,6 +97,7 @@ function withRunOptions(command: Command): Command {
     .addOption(memoryOption(64))
     .addOption(forkOption())
     .addOption(diskOption())
+    .addOption(swapOption())
     .addOption(budgetOption())
     .addOption(tlbOption())
     .addOption(auditOption())

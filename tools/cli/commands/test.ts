@@ -4,6 +4,7 @@
 import { Command } from "commander";
 import pc from "picocolors";
 import { readTap } from "../../lab/tap";
+import { type DiskOptions, diskFor, swapOption, swapWords } from "../disk";
 import { CliError, ExitCode } from "../exitcodes";
 import { builtImages, type Images, initrdWith, programsOf } from "../images";
 import { auditEveryOption, auditInterval, auditOption, budgetOption, memoryOption, tlbOption } from "../options";
@@ -15,7 +16,7 @@ import { PANIC_TRACE } from "./run";
 const MODES = ["copy", "share", "auto"] as const;
 const FOLDER = "tests/";
 
-interface TestOptions {
+interface TestOptions extends DiskOptions {
   mem: number;
   budget: number;
   fork?: string;
@@ -34,10 +35,11 @@ async function runTests(
   let output = "";
   const session = new Session(
     {
+      ...diskFor(options),
       memoryMB: options.mem,
       kernel: images.kernel,
       kernelName: "kernel.elf",
-      commandLine: `quiet poison=on fork=${mode} init=/bin/init -- /${FOLDER}${name}`,
+      commandLine: `quiet poison=on fork=${mode} ${swapWords(options)}init=/bin/init -- /${FOLDER}${name}`,
       modules: [initrdWith(images.files)],
       maxInstructions: options.budget,
       input: "none",
@@ -76,6 +78,7 @@ export function testCommand(): Command {
     .description("run the guest test programs, with copied, with shared and with chosen page tables")
     .argument("[name]", "only programs whose name contains this")
     .addOption(memoryOption(64))
+    .addOption(swapOption())
     .addOption(budgetOption())
     .addOption(tlbOption())
     .addOption(auditOption())

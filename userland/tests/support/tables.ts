@@ -17,6 +17,7 @@ import {
   printf,
   read,
   readFile,
+  rmapKept,
   SEEK_SET,
   stpcpy,
   strchr,
@@ -165,6 +166,11 @@ export function pageHere(address: usize): PageMap {
 /** A virtual page of another process; it holds until the next call. */
 export function pageOf(pid: i32, address: usize): PageMap {
   return readPageMap(pid, address, otherPage);
+}
+
+/** How many entries the reverse map has for a frame that `ptes` ptes map: none under rmap=off. */
+export function rmapEntriesOf(ptes: u32): u32 {
+  return rmapKept() ? ptes : 0;
 }
 
 /** Reads the records of all pages of the slot that begins at `start`, in this process, for slotPage(). */

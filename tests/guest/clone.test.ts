@@ -1,0 +1,6 @@
+/** userland/tests/vfork.ts, clone.ts and clonecalls.ts, case by case, in all fork modes. */
+import { guestTests } from "./guest";
+
+await guestTests("vfork");
+await guestTests("clone");
+await guestTests("clonecalls");
