@@ -81,7 +81,7 @@ export class Camera {
     this.sums.clear();
     const view = new View(this.words, this.model);
     const directory = (view.word(mm + this.model.fields.Mm.directory * 4) - this.model.constants.kernelBase) >>> 12;
-    return this.picture(view, { mm, pid, name: "", directory, mappings: [] });
+    return this.picture(view, { mm, pid, directory });
   }
 
   /** A counter of VmStat. */
@@ -90,7 +90,7 @@ export class Camera {
     return this.words[(this.layout.constants["mm/vmstat/vmstat"] - this.model.constants.kernelBase + offset) >>> 2];
   }
 
-  private picture(view: View, { mm, pid, directory }: Space): SpacePicture {
+  private picture(view: View, { mm, pid, directory }: Pick<Space, "mm" | "pid" | "directory">): SpacePicture {
     const { present, mapped, userSlots } = this.model.constants;
     const pdes: number[] = [];
     const pages: SpacePicture["pages"] = new Map();

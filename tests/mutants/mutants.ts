@@ -8,6 +8,7 @@ import { FORK_MUTANTS } from "./list/fork";
 import { KERNEL_MUTANTS } from "./list/kernel";
 import { MEMORY_MUTANTS } from "./list/memory";
 import { RMAP_MUTANTS } from "./list/rmap";
+import { SWAP_MUTANTS } from "./list/swap";
 import type { Mutant } from "./mutant";
 
 export const MUTANTS: readonly Mutant[] = [
@@ -17,4 +18,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...RMAP_MUTANTS,
   ...KERNEL_MUTANTS,
   ...MEMORY_MUTANTS,
+  ...SWAP_MUTANTS,
 ];

@@ -11,6 +11,7 @@ import type { GuestCase } from "../../tools/lab/tap";
 import { casesOf, type GuestOptions, type GuestRun, type Mode, runGuest, testCommandLine } from "../guest/guest";
 import { Injector } from "../guest/inject";
 import { runWithHelp } from "../guest/spurious";
+import { swappingOptions } from "../guest/swapping";
 import { costsOf } from "../system/forkcost";
 
 /** A program's cases, and how the machine stopped. */
@@ -64,9 +65,16 @@ function runStorm({ built }: Wanted): CaseRun {
 }
 const STORM = "/bin/forkstorm 200";
 
+/** On a machine with a swap disk that can refuse. */
+function runSwapping({ built, mode, program, names, settings, options }: Wanted): CaseRun {
+  const commandLine = testCommandLine(mode, program, inQuotes(names), false, `swap=on ${settings}`);
+  return asRun(runGuest(built, { ...swappingOptions(options), commandLine }));
+}
+
 const HOSTED: Readonly<Record<string, (wanted: Wanted) => CaseRun>> = {
   spurious: ({ built, mode, options }) => asRun(runWithHelp(built, mode, options)),
   inject: runInjected,
+  swapping: runSwapping,
   forkstorm: runStorm,
 };
 

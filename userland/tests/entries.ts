@@ -62,6 +62,8 @@ import { childEnd, gateMake, gateOpen, gateWait, hear, pairClose, pairEnd, start
 
 const PAGES: u32 = 64;
 const NEW: u32 = 0x5eed0005;
+/** Pages that the TLB has translations for all at once. */
+const NEAR: u32 = 6;
 const READERS: u32 = 5;
 const ends: usize = memory.data(8, 4);
 const word: usize = memory.data(8, 4);
@@ -282,11 +284,11 @@ function usersAreApart(): void {
 
 /** In a process whose tables are its own, or shared: gives up a slot, uses its frames again, and looks through the old addresses. */
 function reuseAfterUnmap(dropped: bool): void {
-  for (let page: u32 = 0; page < PAGES; page++) readPage(page);
+  for (let page: u32 = 0; page < NEAR; page++) readPage(page);
   if (dropped) assert(madvise(pageAt(0), SLOT_BYTES, MADV_DONTNEED) == 0, "a whole slot can be dropped");
   else assert(munmap(pageAt(0), SLOT_BYTES) == 0, "or unmapped");
-  writePages(PAGES_A_SLOT, PAGES);
-  for (let page: u32 = 0; page < PAGES; page++) {
+  writePages(PAGES_A_SLOT, NEAR);
+  for (let page: u32 = 0; page < NEAR; page++) {
     const got = write(load<i32>(ends + 4), pageAt(page), 4);
     if (!dropped) assert(same(got, -Errno.EFAULT), "the kernel sees nothing through the old addresses");
     else {
@@ -294,13 +296,13 @@ function reuseAfterUnmap(dropped: bool): void {
       assert(same(load<u32>(word), 0), "zeros through the old addresses");
     }
   }
-  assert(pagesIntact(PAGES_A_SLOT, PAGES), "what has the frames now is right");
+  assert(pagesIntact(PAGES_A_SLOT, NEAR), "what has the frames now is right");
 }
 
 /** Whether the second slot's table or a page of it lies in a frame. */
 function isReused(frame: u32): bool {
   if (tableHere(SLOT + 1).frame == frame) return true;
-  for (let page: u32 = 0; page < PAGES; page++) {
+  for (let page: u32 = 0; page < NEAR; page++) {
     if (pageHere(pageAt(PAGES_A_SLOT + page)).pte >> 12 == frame) return true;
   }
   return false;

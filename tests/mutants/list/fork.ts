@@ -86,7 +86,7 @@ export const FORK_MUTANTS: readonly Mutant[] = [
   {
     fault: "a fork that fails keeps the task",
     file: "task/fork.ts",
-    edits: [["  if (mm === null) {\n    freeTask(child);\n", "  if (mm === null) {\n"]],
+    edits: [["    leaveParts(child);\n    freeTask(child);\n", "    leaveParts(child);\n"]],
     program: "inject",
     fails: ["P7"],
   },
@@ -97,5 +97,24 @@ export const FORK_MUTANTS: readonly Mutant[] = [
     program: "forkstorm",
     fails: ["P58"],
     modes: ["auto"],
+  },
+  {
+    fault: "vfork shares the tables instead of the address space",
+    file: "task/fork.ts",
+    edits: [
+      [
+        "(flags & CLONE_VM) != 0 ? mmGet(parent.mm!) : mmDup(",
+        "(flags & CLONE_VM) > CLONE_VM ? mmGet(parent.mm!) : mmDup(",
+      ],
+    ],
+    program: "vfork",
+    fails: ["P8"],
+  },
+  {
+    fault: "an address space that one of two tasks leaves is gone",
+    file: "mm/vma.ts",
+    edits: [["  if (mm.users == 0) mmDestroy(mm);\n", "  if (mm.users <= 1) mmDestroy(mm);\n"]],
+    program: "clone",
+    fails: ["P8"],
   },
 ];

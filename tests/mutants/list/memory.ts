@@ -31,12 +31,13 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         "  if (frame == 0) return false;\n  adoptTable(pdeAddress, frame);\n  const table",
-        "  if (frame == 0) return true;\n  adoptTable(pdeAddress, frame);\n  const table",
+        "  if (frame == 0) {\n    Entry.store(pdeAddress, pde | PTE_WRITE);\n    flushTlb();\n    return true;\n  }\n  adoptTable(pdeAddress, frame);\n  const table",
       ],
     ],
     program: "inject",
     fails: ["P51"],
     modes: SHARING,
+    audit: "I2",
   },
   {
     fault: "unshare gives the pde W before it has the memory",
@@ -122,7 +123,7 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   {
     fault: "an exec that fails keeps the new address space",
     file: "task/exec.ts",
-    edits: [["    else mmActivateKernel();\n    mmDestroy(mm);\n", "    else mmActivateKernel();\n"]],
+    edits: [["    else mmActivateKernel();\n    mmDrop(mm);\n", "    else mmActivateKernel();\n"]],
     program: "inject",
     fails: ["I7 exec"],
   },
@@ -139,7 +140,6 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     edits: [["    unmapPage(page, 0);\n    objectForget", "    objectForget"]],
     program: "filemap",
     fails: ["behind"],
-    audit: "I4",
   },
   {
     fault: "a page behind the end of a file is made",

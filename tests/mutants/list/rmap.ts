@@ -51,7 +51,6 @@ export const RMAP_MUTANTS: readonly Mutant[] = [
     edits: [["  table.present++;\n", ""]],
     program: "rmap",
     fails: ["P54"],
-    audit: "I5",
   },
   {
     fault: "the frame of a table is not freed",
