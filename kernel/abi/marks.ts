@@ -45,6 +45,8 @@ export const enum Mark {
   /** Reclaim takes a page out of the tables that map it, and has done so: its frame. */
   UnmapBegin = 13,
   UnmapEnd = 14,
+  /** A page fault maps a page that was swapped out: its frame. */
+  SwapIn = 15,
   /** A test asks its host: InjectLeaves << 16 | k, the k-th allocation of the kernel from now (1 is the next) is to fail. */
   Inject = 32,
   /** The operation that this was about has ended: 1 if it failed. No allocation fails on purpose any more. */

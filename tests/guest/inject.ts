@@ -16,7 +16,7 @@ import { type Allowed, Camera, differences, type Picture, type SpacePicture, spa
 const USER_RING = 3;
 const LEAVES_SHIFT = 16;
 
-/** Serves one machine. */
+/** Serves one machine. Where pages come and go by themselves it only audits, and compares nothing. */
 export class Injector {
   /** What was not as it must be, a line each. */
   readonly problems: string[] = [];
@@ -33,7 +33,7 @@ export class Injector {
   private victim: SpacePicture | undefined;
   /** Pid of who does it, also when exec has given it other memory. */
   private pid = -1;
-  private allowed: Allowed = { pages: false, protection: false, stack: false };
+  private allowed: Allowed = { pages: false, protection: false };
   /** The victim's memory has been compared. */
   private compared = false;
   private auditNext = false;
@@ -41,6 +41,7 @@ export class Injector {
   constructor(
     private readonly machine: Machine,
     kernel: Uint8Array,
+    private readonly compares = true,
   ) {
     const layout = kernelLayout(kernel) as KernelLayout;
     const model = modelOf(layout);
@@ -67,11 +68,7 @@ export class Injector {
 
   private arm(argument: number): void {
     const leaves = argument >>> LEAVES_SHIFT;
-    this.allowed = {
-      pages: leaves === InjectLeaves.Pages || leaves === InjectLeaves.Stack,
-      protection: leaves === InjectLeaves.Protection,
-      stack: leaves === InjectLeaves.Stack,
-    };
+    this.allowed = { pages: leaves === InjectLeaves.Pages, protection: leaves === InjectLeaves.Protection };
     this.before = this.camera.take();
     const current = this.machine.registers.cr3 >>> 12;
     this.victim = [...this.before.spaces.values()].find(({ mm }) => this.directoryOf(mm) === current);
@@ -99,7 +96,7 @@ export class Injector {
     this.audit("after an operation");
     if (before === undefined || failed === 0) return;
     this.failures++;
-    this.note(differences(before, this.camera.take(), this.allowed));
+    this.noteDifferences(differences(before, this.camera.take(), this.allowed));
   }
 
   /** CR3 was loaded: if the victim is dying for want of memory, its memory is as it was when it wanted it. */
@@ -109,7 +106,7 @@ export class Injector {
     if (!before || !victim || !used || this.compared || cr3 !== this.words[this.kernelDirectory] - 0xc0000000) return;
     this.compared = true;
     const exact = this.camera.counter("tablesUnshared") === before.unshared;
-    this.note(spaceDifferences(victim, this.camera.takeSpace(victim), this.allowed, exact));
+    this.noteDifferences(spaceDifferences(victim, this.camera.takeSpace(victim), this.allowed, exact));
   }
 
   private died(): void {
@@ -117,8 +114,8 @@ export class Injector {
     if (before && this.words[this.countdown] === 0) {
       this.failures++;
       this.deaths++;
-      if (!this.compared) this.problems.push("a process died before its memory was compared");
-      this.note(differences(before, this.camera.take(), this.allowed, pid));
+      if (!this.compared) this.noteDifferences(["a process died before its memory was compared"]);
+      this.noteDifferences(differences(before, this.camera.take(), this.allowed, pid));
     }
     this.auditNext = true;
     this.words[this.countdown] = 0;
@@ -129,6 +126,10 @@ export class Injector {
   private audit(when: string): void {
     this.auditNext = false;
     this.note(this.auditor.audit().map((finding) => `${when}: ${this.auditor.describe(finding)}`));
+  }
+
+  private noteDifferences(lines: string[]): void {
+    if (this.compares) this.note(lines);
   }
 
   private note(lines: string[]): void {

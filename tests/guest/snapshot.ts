@@ -42,8 +42,6 @@ export interface Allowed {
   pages: boolean;
   /** Entries without W, which a fault gives back. */
   protection: boolean;
-  /** A stack that has grown. */
-  stack: boolean;
 }
 
 /** W of an entry. */
@@ -173,8 +171,7 @@ export function differences(before: Picture, after: Picture, allowed: Allowed, e
 export function spaceDifferences(was: SpacePicture, is: SpacePicture, allowed: Allowed, exact: boolean): string[] {
   const found: string[] = [];
   const where = `pid ${was.pid}`;
-  const [before, after] = allowed.stack ? [withoutStack(was.map), withoutStack(is.map)] : [was.map, is.map];
-  if (before !== after) found.push(`${where}: mappings differ: ${firstDifference(before, after)}`);
+  if (was.map !== is.map) found.push(`${where}: mappings differ: ${firstDifference(was.map, is.map)}`);
   const isSame = exact && !allowed.pages;
   const kept = allowed.protection ? ~WRITE : ~0;
   if (isSame && was.pdes.some((pde, slot) => ((pde ^ is.pdes[slot]) & kept) !== 0)) found.push(`${where}: pdes differ`);
@@ -189,11 +186,6 @@ export function spaceDifferences(was: SpacePicture, is: SpacePicture, allowed: A
   if (!allowed.pages && is.pages.size !== was.pages.size)
     found.push(`${where}: ${is.pages.size} pages, before ${was.pages.size}`);
   return found;
-}
-
-/** All mappings but the last, which is the stack's. */
-function withoutStack(map: string): string {
-  return map.slice(0, map.lastIndexOf("\n"));
 }
 
 /** The first line that two texts do not have in common, both of it. */

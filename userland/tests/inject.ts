@@ -346,8 +346,8 @@ function heapAndStackFail(): void {
   assert(brk(brk(0) + 8 * PAGE) != 0, "there is a heap");
   assert(fails(growHeap) >= 1, "a heap that grows takes a mapping");
   fails(shrinkHeap);
-  assert(kills(growStack, InjectLeaves.Stack) >= 1, "a stack that grows takes a page");
-  assert(kills(growStackFar, InjectLeaves.Stack) >= 2, "and a table");
+  assert(kills(growStack, InjectLeaves.Pages) >= 1, "a stack that grows takes a page");
+  assert(kills(growStackFar, InjectLeaves.Pages) >= 2, "and a table");
   unmakeWorld();
 }
 

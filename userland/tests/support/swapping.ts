@@ -6,6 +6,7 @@ import { outl, readEsp } from "../../../kernel/abi/intrinsics";
 import {
   counter,
   cstr,
+  Errno,
   MARK_PORT,
   Mark,
   mlock,
@@ -116,7 +117,13 @@ export function swapsOff(): i32 {
 
 /** Puts it to use again. */
 export function swapsOn(): void {
-  assert(swapon(cstr("/dev/hda")) == 0, "the swap area can be used again");
+  assert(tryToSwapOn() == 0, "the swap area can be used again");
+}
+
+/** Puts it to use, if it is not. 0 or -errno. */
+export function tryToSwapOn(): i32 {
+  const error = swapon(cstr("/dev/hda"));
+  return error == -Errno.EBUSY ? 0 : error;
 }
 
 /** From here on the disk refuses this, a sum of DiskRefusal. */
