@@ -151,8 +151,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: MEMORY,
     edits: [
       [
-        "    if (!makeTableWritable(mm, pdeAddress, cause)) return FaultResult.OutOfMemory;\n",
-        "    if (!makeTableWritable(mm, pdeAddress, cause)) return FaultResult.OutOfMemory;\n    vmstat.faults++;\n    return FaultResult.Resolved;\n",
+        "    if (!makeTableWritable(mm, address, cause)) return FaultResult.OutOfMemory;\n",
+        "    if (!makeTableWritable(mm, address, cause)) return FaultResult.OutOfMemory;\n    vmstat.faults++;\n    return FaultResult.Resolved;\n",
       ],
     ],
     program: "fault",
