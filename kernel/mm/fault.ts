@@ -193,7 +193,9 @@ function doSwapPage(vma: Vma, address: usize, pte: usize, entry: u32, write: boo
   if (!chainReserve(1)) return FaultResult.OutOfMemory;
   const found = swapIn(slot);
   if (found == SwapIn.Here) {
-    setPte(pte, swapCachePage(slot)!, vma, false);
+    const page = swapCachePage(slot)!;
+    setPte(pte, page, vma, false);
+    mark(Mark.SwapIn, Frames.number(page));
     const table = changetype<TablePage>(Frames.ofAddress(pte));
     table.swapped--;
     swapFree(slot);

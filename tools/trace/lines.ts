@@ -70,6 +70,8 @@ const MARKS: Readonly<Record<number, string>> = {
   [Mark.Exec]: "exec in process",
   [Mark.CopyOnWrite]: "page copied at slot",
   [Mark.Panic]: "kernel panic",
+  [Mark.UnmapBegin]: "page evicted from frame",
+  [Mark.SwapIn]: "page back from swap in frame",
 };
 
 const FLAG_NAMES: readonly [number, string][] = [
