@@ -1,6 +1,6 @@
 /**
  * How the cases of a guest program are run for a mutant: by themselves, or with what the host does for them in their own tests. May
- * import tests/guest, tests/system, tools.
+ * import tests/guest, tests/bench, tools.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,11 +8,11 @@ import type { Machine, StopReason } from "../../cpu/index";
 import { Region } from "../../kernel/abi/marks";
 import type { BuiltAll } from "../../tools/image/build";
 import type { GuestCase } from "../../tools/lab/tap";
+import { forkRun } from "../bench/forkrun";
 import { casesOf, type GuestOptions, type GuestRun, type Mode, runGuest, testCommandLine } from "../guest/guest";
 import { Injector } from "../guest/inject";
 import { runWithHelp } from "../guest/spurious";
 import { swappingOptions } from "../guest/swapping";
-import { costsOf } from "../system/forkcost";
 
 /** A program's cases, and how the machine stopped. */
 export interface CaseRun {
@@ -57,9 +57,9 @@ function runInjected({ built, mode, program, names, settings, options }: Wanted)
 
 /** P58 is measured: fork=auto against the fork=copy of the same kernel. */
 function runStorm({ built }: Wanted): CaseRun {
-  const [auto, copy] = (["auto", "copy"] as const).map(
-    (mode) => costsOf(built, mode, STORM, Region.Storm).costs.get(0) ?? 0,
-  );
+  const [auto = 0, copy = 0] = (["auto", "copy"] as const).map((mode) => {
+    return forkRun(built, { mode, program: STORM }).regions.find(({ id }) => id === Region.Storm)?.cycles;
+  });
   const name = `P58 auto ${auto} cycles, copy ${copy}`;
   return { cases: [{ name, ok: auto <= copy, notes: [] }], stop: { reason: "exit", value: 0 } };
 }
