@@ -291,8 +291,8 @@ const history: Figure = {
 
 const family: Figure = {
   name: "family",
-  title: "page tables and reverse map of live children of a 256 MB process, 50 in full",
-  runs: (quick) => inModes({ program: `/bin/forkfamily ${quick ? 8 : 50} 256`, memoryMB: 384 }),
+  title: "page tables and reverse map of live children of a process, in full 50 of one of 256 MB",
+  runs: (quick) => inModes({ program: `/bin/forkfamily ${quick ? "4 128" : "50 256"}`, memoryMB: quick ? 192 : 384 }),
   report(results) {
     const line = /^forkfamily: children \d+ directories (\d+) tables (\d+) chain-frames (\d+) chain-bytes (\d+)$/m;
     const all = Object.entries(results).map(([name, { output }]) => {
