@@ -33,6 +33,8 @@ export const MAX_SLOTS: u32 = 1 << 19;
 export let swapSlots: u32 = 0;
 /** Slots that can be given out. */
 export let swapFreeSlots: u32 = 0;
+/** Frames in the cache. */
+let cachedFrames: u32 = 0;
 /** No slot is given out while the area is being given up. */
 let closing: bool = false;
 /** There may be a slot that only a clean copy in the cache keeps. */
@@ -71,6 +73,11 @@ export function isSwapCached(page: Page): bool {
 /** Whether swap is in use. */
 export function swapIsOn(): bool {
   return swapSlots != 0 && !closing;
+}
+
+/** Whether a page can be evicted to swap: there is a slot for it, or it is one of those that have theirs. */
+export function swapHasRoom(): bool {
+  return swapIsOn() && (swapFreeSlots != 0 || cachedFrames != 0);
 }
 
 /** Whether a slot is worth more than the write that its clean copy in the cache would save. */
@@ -197,6 +204,7 @@ export function swapCacheAdd(page: Page, slot: u32): void {
   page.object = cacheMark;
   page.index = slot;
   page.count++;
+  cachedFrames++;
   store<u32>(wordsOf(slot), Frames.number(page), 4);
 }
 
@@ -207,6 +215,7 @@ export function swapCacheRemove(page: Page): void {
   page.object = 0;
   page.flags &= ~(PAGE_DIRTY | PAGE_ERROR);
   page.count--;
+  cachedFrames--;
   store<u32>(wordsOf(slot), 0, 4);
   if (swapCount(slot) == 0) slotIsFree(slot);
 }

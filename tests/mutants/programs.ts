@@ -57,9 +57,9 @@ function runInjected({ built, mode, program, names, settings, options }: Wanted)
 
 /** P58 is measured: fork=auto against the fork=copy of the same kernel. */
 function runStorm({ built }: Wanted): CaseRun {
-  const [auto = 0, copy = 0] = (["auto", "copy"] as const).map((mode) => {
-    return forkRun(built, { mode, program: STORM }).regions.find(({ id }) => id === Region.Storm)?.cycles;
-  });
+  const [auto, copy] = (["auto", "copy"] as const).map(
+    (mode) => forkRun(built, { mode, program: STORM }).regions.find(({ id }) => id === Region.Storm)?.cycles ?? 0,
+  );
   const name = `P58 auto ${auto} cycles, copy ${copy}`;
   return { cases: [{ name, ok: auto <= copy, notes: [] }], stop: { reason: "exit", value: 0 } };
 }
@@ -87,5 +87,5 @@ export function runCases(wanted: Wanted): CaseRun {
 export function caseNames(program: string, root: string): string[] {
   if (program === "forkstorm") return ["P58 auto costs no more than copy"];
   const text = readFileSync(join(root, "userland/tests", `${program}.ts`), "utf8");
-  return [...text.matchAll(/\btest\(cstr\("([^"]+)"\)/g)].map(([, name]) => name);
+  return [...text.matchAll(/\btest\(\s*cstr\("([^"]+)"\)/g)].map(([, name]) => name);
 }
