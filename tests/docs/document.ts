@@ -20,6 +20,9 @@ const COVERED: Record<string, string> = {
   "npm test": "CI",
   "npm run check": "tests/docs/check",
   "npm run bench": "tests/bench",
+  "npm run bench:fork": "tests/system/forkfigures, in part",
+  "npm run bench:fork -- --quick": "tests/system/forkfigures",
+  "npm run bench:fork -- --write": "tests/system/forkfigures",
   "npx tine boot": "tests/cli/terminal",
   'qemu-system-i386 -m 512 -kernel dist/kernel.elf -initrd dist/initrd.tar -append "fork=share init=/bin/forkdemo" -device isa-debug-exit,iobase=0xf4,iosize=4 -serial stdio -display none':
     "tests/system/qemu",
