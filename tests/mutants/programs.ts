@@ -11,7 +11,7 @@ import type { GuestCase } from "../../tools/lab/tap";
 import { casesOf, type GuestOptions, type GuestRun, type Mode, runGuest, testCommandLine } from "../guest/guest";
 import { Injector } from "../guest/inject";
 import { runWithHelp } from "../guest/spurious";
-import { swappingOptions } from "../guest/swapping";
+import { SWAP_MEMORY_MB, swappingOptions } from "../guest/swapping";
 import { costsOf } from "../system/forkcost";
 
 /** A program's cases, and how the machine stopped. */
@@ -49,8 +49,16 @@ function runInjected({ built, mode, program, names, settings, options }: Wanted)
     injectors.push(new Injector(machine, built.kernel));
     options.onMachine?.(machine);
   };
-  const commandLine = testCommandLine(mode, program, `host ${inQuotes(names)}`, false, `reclaim=off ${settings}`);
-  const run = asRun(runGuest(built, { memoryMB: 16, ...options, commandLine, onMachine }));
+  const swaps = program === "injectswap";
+  const commandLine = testCommandLine(
+    mode,
+    program,
+    `host ${inQuotes(names)}`,
+    false,
+    `reclaim=off ${swaps ? "swap=on" : ""} ${settings}`,
+  );
+  const machineOptions = { memoryMB: SWAP_MEMORY_MB, ...options, onMachine };
+  const run = asRun(runGuest(built, { ...(swaps ? swappingOptions(machineOptions) : machineOptions), commandLine }));
   if (injectors[0].problems.length > 0) for (const one of run.cases) one.ok = false;
   return run;
 }
@@ -74,6 +82,7 @@ function runSwapping({ built, mode, program, names, settings, options }: Wanted)
 const HOSTED: Readonly<Record<string, (wanted: Wanted) => CaseRun>> = {
   spurious: ({ built, mode, options }) => asRun(runWithHelp(built, mode, options)),
   inject: runInjected,
+  injectswap: runInjected,
   swapping: runSwapping,
   forkstorm: runStorm,
 };
