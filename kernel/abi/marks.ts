@@ -94,4 +94,6 @@ export const enum Region {
   Storm = 4,
   /** forktouch: a fork, the touching and the child's exit; the tag is the line of output. */
   Touch = 5,
+  /** forkread: all the reading; tag 0. */
+  Read = 6,
 }

@@ -149,7 +149,7 @@ function pageForWrite(inode: Inode, page: u32): usize {
 function freePagesFrom(inode: Inode, from: u32): void {
   if (inode.extra == 0) return;
   const object = changetype<SharedObject>(inode.extra);
-  if (!rmapKept) unmapObject(object, from);
+  if (!rmapKept && object.users > 1) unmapObject(object, from);
   for (let index = from; index < MAX_PAGES; index++) {
     const page = objectFind(object, index);
     if (page === null) continue;

@@ -244,6 +244,21 @@ function doWpPage(vma: Vma, address: usize, pte: usize, entry: u32): FaultResult
   return FaultResult.Resolved;
 }
 
+/**
+ * fork=auto: parent and child write to the page under the user stack pointer as soon as they return, so that both faults are served at
+ * once. The child has its own copy of the table; the parent is current. Where there is no memory, the faults come later.
+ */
+export function splitStackPage(parent: Mm, child: Mm, stackPointer: usize): void {
+  const vma = findVma(parent, stackPointer);
+  if (vma === null || stackPointer < vma.start || (vma.flags & (VM_WRITE | VM_SHARED)) != VM_WRITE) return;
+  const pte = Entry.pteOf(Entry.load(Entry.pdeOf(child.directory, stackPointer)), stackPointer);
+  const entry = Entry.load(pte);
+  if ((entry & PTE_PRESENT) == 0 || doWpPage(vma, stackPointer, pte, entry) != FaultResult.Resolved) return;
+  const left = Entry.pteOf(Entry.load(Entry.pdeOf(parent.directory, stackPointer)), stackPointer);
+  const old = Entry.load(left);
+  if ((old & PTE_PRESENT) != 0 && ownPage(Frames.ofEntry(old))) Entry.store(left, old | PTE_WRITE);
+}
+
 /** An access below a mapping: if that is a stack with room to grow, moves its start down to `start` (a page). */
 function growStack(mm: Mm, vma: Vma, start: usize): FaultResult {
   if ((vma.flags & VM_GROWSDOWN) == 0 || vma.end - start > STACK_LIMIT || start < USER_LOWEST) {

@@ -19,13 +19,13 @@
  * May import paging, pagetable, forkpolicy, vmalist, marks. Source: Phillips, "Lazy page table instantiation", lkml, February 2002.
  */
 import { Mark, UnshareCause } from "../abi/marks";
-import { Entry, flushTlb, PDE_TABLE, PTE_PRESENT, PTE_WRITE } from "../arch/i386/paging";
+import { Entry, flushTlb, flushTlbPage, PDE_TABLE, PTE_PRESENT, PTE_WRITE } from "../arch/i386/paging";
 import { mark } from "../lib/mark";
 import { ForkPolicy } from "./forkpolicy";
 import { PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT } from "./layout";
 import { Frames, TablePage } from "./page";
 import { allocTable, copyTable, freeTable } from "./pagetable";
-import { findVma, lockedPages, Mm, VM_SHARED, Vma } from "./vmalist";
+import { firstVmaAbove, lockedPages, Mm, VM_SHARED, Vma } from "./vmalist";
 import { vmstat } from "./vmstat";
 
 /** UnshareCause lies above the slot in a mark. */
@@ -138,14 +138,15 @@ export function makeTableWritable(mm: Mm, pdeAddress: usize, cause: UnshareCause
 function unshareTable(mm: Mm, pdeAddress: usize, cause: UnshareCause): bool {
   const pde = Entry.load(pdeAddress);
   const slot = slotOf(mm, pdeAddress);
-  const frame = copyTable(Entry.target(pde), findVma(mm, slot << SLOT_SHIFT));
+  const frame = copyTable(Entry.target(pde), firstVmaAbove(mm, slot << SLOT_SHIFT));
   if (frame == 0) return false;
   adoptTable(pdeAddress, frame);
   const table = tableOf(pde);
   table.users--;
   ForkPolicy.diverged(table);
   ForkPolicy.inherit(changetype<TablePage>(Frames.page(frame)), table);
-  flushTlb();
+  // No translation of the slot lets write, and each leads where it did: what a processor may have cached of the old pde is enough.
+  flushTlbPage(slot << SLOT_SHIFT);
   vmstat.tablesUnshared++;
   mark(Mark.Unshare, (cause << CAUSE_SHIFT) | slot);
   return true;

@@ -8,8 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BufferDisk, type DiskBackend, SECTOR_BYTES } from "../../cpu/index";
+import { BufferDisk, type DiskBackend, Machine, SECTOR_BYTES } from "../../cpu/index";
 import { AuditWatch } from "../../tools/audit/watch";
+import { swapHeader } from "../../tools/disk/swaparea";
 import { layoutOf } from "../audit/planted";
 import { needCommand } from "../skip";
 import {
@@ -24,15 +25,18 @@ import {
   runGuest,
   testCommandLine,
 } from "./guest";
-import { diskImage } from "./mapdisk";
+import { diskImage, partitionedImage } from "./mapdisk";
 
 const test = suite("guest/diskmap");
 const built = await builtImages();
 const QEMU = "qemu-system-i386";
 const IMAGE = diskImage();
-const CASES = 12;
+const CASES = 13;
 const BAD_SECTOR = 300;
 const LARGE_PAGES = 1280;
+/** The swap area beside other partitions. */
+const SWAP_AT = 4800;
+const SWAP_SECTORS = 32_768;
 
 function run(mode: Mode, disk: DiskBackend, kind = "", options: Partial<GuestOptions> = {}): GuestRun {
   return runGuest(built, { commandLine: testCommandLine(mode, "diskmap", kind), disk, ...options });
@@ -95,6 +99,98 @@ for (const mode of MODES) {
     assert.ok(watch.audits > 200, `${watch.audits}`);
   });
 }
+
+/** A drive that has a cache: what was written is on the medium after a flush only. */
+class CachingDisk implements DiskBackend {
+  readonly readOnly = false;
+  private readonly cache: BufferDisk;
+
+  constructor(readonly medium: BufferDisk) {
+    this.cache = new BufferDisk(medium);
+  }
+  get sectors(): number {
+    return this.medium.sectors;
+  }
+  read(sector: number, target: Uint8Array): boolean {
+    return this.cache.read(sector, target);
+  }
+  write(sector: number, source: Uint8Array): boolean {
+    return this.cache.write(sector, source);
+  }
+  flush(): boolean {
+    const { changed, bytes } = this.cache.save();
+    for (const [i, sector] of changed.entries())
+      this.medium.write(sector, bytes.subarray(i * SECTOR_BYTES, (i + 1) * SECTOR_BYTES));
+    return true;
+  }
+  save(): null {
+    return null;
+  }
+  restore(): void {}
+}
+
+test("what msync and fsync acknowledge is on the medium at that moment, with failures and delays", () => {
+  const medium = new BufferDisk(IMAGE);
+  const diskFaults = Array.from({ length: 40 }, (_, i) => ({
+    transfer: 30 + 13 * i,
+    ...(i % 3 === 0 ? { delayCycles: 500_000 } : { fails: true }),
+  }));
+  const sector = new Uint8Array(SECTOR_BYTES);
+  let output = "";
+  let seen = 0;
+  const machine = new Machine({
+    memoryMB: 64,
+    disk: new CachingDisk(medium),
+    diskFaults,
+    onSerial: (bytes) => {
+      output += Buffer.from(bytes).toString("latin1");
+      const [, page, value] = /# page (\d+) is (\d+)\r?\n$/.exec(output) ?? [];
+      if (page === undefined) return;
+      seen++;
+      medium.read(Number(page) * 8, sector);
+      assert.is(new DataView(sector.buffer).getUint32(0, true), Number(value), output);
+    },
+  });
+  const commandLine = testCommandLine("share", "diskmap", "acknowledged");
+  machine.loadMultiboot(built.kernel, { commandLine, modules: [built.initrd] });
+  assert.equal(machine.run({ maxInstructions: 1e9 }), { reason: "exit", value: 0 }, output);
+  assert.is(seen, 32, output);
+  medium.read(210 * 8, sector);
+  assert.is(new DataView(sector.buffer).getUint32(0, true), 0x5eed0100, "the end of the run writes what is left");
+  assert.ok((output.match(/hda: write of/g) ?? []).length >= 10, output);
+});
+
+test("a swap partition beside others: only it is written to", () => {
+  const image = partitionedImage(40_000, [
+    [0x83, 64, 4000],
+    [0x82, SWAP_AT, SWAP_SECTORS],
+  ]);
+  image.set(swapHeader(SWAP_SECTORS / 8), SWAP_AT * SECTOR_BYTES);
+  const disk = new BufferDisk(image);
+  const commandLine = testCommandLine("share", "pressure", "3 2", true, "swap=on");
+  const result = runGuest(built, { commandLine, disk, memoryMB: 8 });
+  allPass(result, 2);
+  const contents = disk.contents();
+  const [start, end] = [SWAP_AT * SECTOR_BYTES, (SWAP_AT + SWAP_SECTORS) * SECTOR_BYTES];
+  assert.is(Buffer.compare(contents.subarray(0, start), image.subarray(0, start)), 0);
+  assert.is.not(Buffer.compare(contents.subarray(start, end), image.subarray(start, end)), 0);
+  assert.is(Buffer.compare(contents.subarray(end), image.subarray(end)), 0);
+});
+
+test("pages of a disk and of swap, evicted at random", () => {
+  const image = partitionedImage(24_000, [
+    [0x83, 64, 4000],
+    [0x82, SWAP_AT, 16_000],
+  ]);
+  image.set(swapHeader(2000), SWAP_AT * SECTOR_BYTES);
+  const disk = new BufferDisk(image);
+  const commandLine = testCommandLine("auto", "diskmap", "evicted", true, "swap=on evict=9");
+  const { machine, output } = machineFor(built, { commandLine, disk, memoryMB: 6 });
+  const watch = new AuditWatch(machine, layoutOf(built.kernel), 29);
+  const stop = machine.run({ maxInstructions: 1e9 });
+  allPass({ output: output(), stop, instret: machine.instret, cycles: machine.cycles }, 1);
+  assert.equal(watch.report(), []);
+});
 
 test("on QEMU the same lines and the same contents", () => {
   needCommand(QEMU);

@@ -2,6 +2,8 @@
  * Faults to put into the kernel, one at a time, and who must notice: proof that a test of a property fails when the code that it
  * guards is broken. Run them all by `npm run test:mutants`, some by `npm run test:mutants -- P10 P13`. May import the list.
  */
+import { CLONE_MUTANTS } from "./list/clone";
+import { DISK_MUTANTS } from "./list/disk";
 import { EDIT_MUTANTS } from "./list/edits";
 import { FAULT_MUTANTS } from "./list/fault";
 import { FORK_MUTANTS } from "./list/fork";
@@ -19,4 +21,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...KERNEL_MUTANTS,
   ...MEMORY_MUTANTS,
   ...SWAP_MUTANTS,
+  ...DISK_MUTANTS,
+  ...CLONE_MUTANTS,
 ];

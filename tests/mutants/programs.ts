@@ -1,6 +1,6 @@
 /**
  * How the cases of a guest program are run for a mutant: by themselves, or with what the host does for them in their own tests. May
- * import tests/guest, tests/system, tools.
+ * import tests/guest, tests/bench, tools.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,11 +8,11 @@ import type { Machine, StopReason } from "../../cpu/index";
 import { Region } from "../../kernel/abi/marks";
 import type { BuiltAll } from "../../tools/image/build";
 import type { GuestCase } from "../../tools/lab/tap";
+import { forkRun } from "../bench/forkrun";
 import { casesOf, type GuestOptions, type GuestRun, type Mode, runGuest, testCommandLine } from "../guest/guest";
 import { Injector } from "../guest/inject";
 import { runWithHelp } from "../guest/spurious";
 import { SWAP_MEMORY_MB, swappingOptions } from "../guest/swapping";
-import { costsOf } from "../system/forkcost";
 
 /** A program's cases, and how the machine stopped. */
 export interface CaseRun {
@@ -66,7 +66,7 @@ function runInjected({ built, mode, program, names, settings, options }: Wanted)
 /** P58 is measured: fork=auto against the fork=copy of the same kernel. */
 function runStorm({ built }: Wanted): CaseRun {
   const [auto, copy] = (["auto", "copy"] as const).map(
-    (mode) => costsOf(built, mode, STORM, Region.Storm).costs.get(0) ?? 0,
+    (mode) => forkRun(built, { mode, program: STORM }).regions.find(({ id }) => id === Region.Storm)?.cycles ?? 0,
   );
   const name = `P58 auto ${auto} cycles, copy ${copy}`;
   return { cases: [{ name, ok: auto <= copy, notes: [] }], stop: { reason: "exit", value: 0 } };
@@ -96,5 +96,5 @@ export function runCases(wanted: Wanted): CaseRun {
 export function caseNames(program: string, root: string): string[] {
   if (program === "forkstorm") return ["P58 auto costs no more than copy"];
   const text = readFileSync(join(root, "userland/tests", `${program}.ts`), "utf8");
-  return [...text.matchAll(/\btest\(cstr\("([^"]+)"\)/g)].map(([, name]) => name);
+  return [...text.matchAll(/\btest\(\s*cstr\("([^"]+)"\)/g)].map(([, name]) => name);
 }

@@ -9,7 +9,7 @@ interface Row {
   mode: "copy" | "share";
   rmap: "on" | "off";
   megabytes: number;
-  fork: { instructions: number; cycles: number; frames: number; rmapAdds: number };
+  fork: { instructions: number; cycles: number; frames: number; rmapAdds: number; tablesCopied: number };
   firstWrite: { instructions: number };
   exit: { instructions: number };
   unshares: number;
@@ -44,7 +44,7 @@ test("a row for each mode and size, with and without reverse map, of numbers onl
     for (const megabytes of SIZES) {
       const { fork, firstWrite, exit, unshares, ...rest } = row(mode, megabytes, rmap);
       assert.equal(rest, { mode, rmap, megabytes });
-      assert.equal(Object.keys(fork), ["instructions", "cycles", "frames", "rmapAdds"]);
+      assert.equal(Object.keys(fork), ["instructions", "cycles", "frames", "rmapAdds", "tablesCopied"]);
       for (const value of [...Object.values(fork), firstWrite.instructions, exit.instructions, unshares]) {
         assert.ok(Number.isInteger(value) && value >= 0, `${value} is a count`);
       }
@@ -86,9 +86,9 @@ test("copy: every table and every page, at most 60 instructions for each", () =>
   assert.is(unshares, 0);
 });
 
-test("at 256 MB copy costs at least 150 times the cycles of share", () => {
+test("at 256 MB copy costs at least 200 times the cycles of share", () => {
   const ratio = row("copy", 256).fork.cycles / row("share", 256).fork.cycles;
-  assert.ok(ratio >= 150, `${ratio.toFixed(1)} times`);
+  assert.ok(ratio >= 200, `${ratio.toFixed(1)} times`);
 });
 
 test("rmap=off: copying costs less, sharing as much, and sharing still wins", () => {

@@ -2,9 +2,11 @@
  * Mappings of a disk, with read(2), write(2), fsync and msync beside them, what fork makes of them, its end and its partitions. The byte
  * at position p is (7 p + 13 (p >> 9)) & 255 at first, but for a partition table: hda1 is 800 sectors from 64 on, hda2 512 from 1024 (type
  * swap), hda3 13 from 2001; the fourth ends beyond the disk. With an argument: `bad`, sector 300 cannot be read; `readonly`, the disk cannot be
- * written; `large`, the disk has more pages than memory, and no table. May import lib and support/.
+ * written; `large`, the disk has more pages than memory, and no table; `evicted`, the kernel evicts at random;
+ * `acknowledged`, the host looks at the disk whenever something is said to be on it. May import lib and support/.
  */
 import {
+  argument,
   close,
   counter,
   cstr,
@@ -32,8 +34,10 @@ import {
   munmap,
   O_RDONLY,
   O_RDWR,
+  O_WRONLY,
   open,
   PROT_READ,
+  printf,
   read,
   SEEK_END,
   SEEK_SET,
@@ -49,7 +53,18 @@ import {
   waitSuccess,
   write,
 } from "../lib/index";
-import { PAGE, pageAt, READ_WRITE, readPage, sharing, statusOfAccess, wordOf, writePage } from "./support/memory";
+import {
+  mapPages,
+  PAGE,
+  pageAt,
+  READ_WRITE,
+  readPage,
+  sharing,
+  statusOfAccess,
+  wordOf,
+  writePage,
+} from "./support/memory";
+import { awaitTurn, setTurn, startTask } from "./support/tasks";
 import { childEnd, gateMake, gateOpen, gateWait, hear, pairEnd, startChild, tell } from "./support/turns";
 
 const NEW: u32 = 0x5eed0100;
@@ -61,6 +76,8 @@ const LAST_PAGE: u32 = 512;
 const OTHER: u32 = 64;
 const BAD_PAGE: u32 = 37;
 const BLOCK_BYTES: i32 = 4096;
+const EVICTED: u32 = 48;
+const ROUNDS: u32 = 24;
 const word: usize = memory.data(8, 4);
 const block: usize = memory.data(4096, 4);
 const information: Stat64 = changetype<Stat64>(memory.data(96, 4));
@@ -211,6 +228,8 @@ function dirtyByMapping(): void {
   mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 50, 8);
   for (let i: u32 = 0; i < 4; i++) writePage(i, NEW + i);
   assert(same(readPage(5), original(55)), "another page is read");
+  mapDisk(fd, OTHER, PROT_READ, MAP_SHARED, 50, 1);
+  assert(same(readPage(OTHER), NEW), "one is mapped where it is not written, too");
   const before = sectorsWritten();
   assert(same(msync(pageAt(0), 8 * PAGE, MS_ASYNC), 0) && same(sectorsWritten(), before), "MS_ASYNC can wait");
   assert(same(msync(pageAt(1), PAGE, MS_SYNC), 0), "MS_SYNC of one page");
@@ -315,6 +334,28 @@ function killedWhileReading(): void {
   const status = waitFor(pid);
   assert(status == 0 || same(status, Signal.SIGKILL), "a process that waits for the disk can be killed");
   assert(same(readPage(2), original(102)), "the page is there for the others");
+}
+
+/** Reads a page of the disk that is not there yet; by then it may be another. What it read last. */
+function readAway(index: usize): i32 {
+  setTurn(1);
+  return readPage(index) as i32;
+}
+
+function mappingGoesMeanwhile(): void {
+  const fd = openDisk();
+  mapDisk(fd, 0, PROT_READ, MAP_SHARED, 160, 4);
+  let pid = startTask(readAway, 1);
+  awaitTurn(1);
+  munmap(pageAt(1), PAGE);
+  assert(same(waitFor(pid), Signal.SIGSEGV), "a task that waits for a page that is unmapped is told");
+  setTurn(0);
+  pid = startTask(readAway, 2);
+  awaitTurn(1);
+  mapPages(2, 1, READ_WRITE, MAP_PRIVATE);
+  assert(same(waitFor(pid), 0), "or finds what is there instead");
+  assert(same(readWord(fd, 161 * PAGE), original(161)), "the pages are there for others");
+  assert(same(readWord(fd, 162 * PAGE), original(162)), "both");
 }
 
 function theKernelsAccess(): void {
@@ -470,28 +511,96 @@ function largerThanMemory(): void {
   assert(counter(cstr("pages_reclaimed")) - before > pages, "pages made room for others");
 }
 
-export function main(argc: i32, argv: usize): i32 {
-  testBegin(1, argv);
-  const kind = argc > 1 ? load<usize>(argv + 4) : cstr("good");
+/** Has pages evicted, as many as can be of a few. */
+function evict(): void {
+  const fd = open(cstr("/proc/reclaim"), O_WRONLY);
+  assert(write(fd, cstr("40"), 2) == 2, "pages can be evicted");
+  close(fd);
+}
+
+/** Pages of hda1 and private memory, used again and again by two processes while pages are evicted. */
+function evictedAtRandom(): void {
+  const fd = openDisk(cstr("/dev/hda1"));
+  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 0, EVICTED);
+  mapPages(OTHER, EVICTED, READ_WRITE, MAP_PRIVATE);
+  for (let i: u32 = 0; i < EVICTED; i++) writePage(i, wordOf(i));
+  for (let i: u32 = 0; i < EVICTED; i++) writePage(OTHER + i, i);
+  for (let round: u32 = 0; round < ROUNDS; round++) {
+    const pid = startChild();
+    for (let i: u32 = pid == 0 ? 0 : 1; i < EVICTED; i += 2) {
+      if (i % 16 == round % 16) evict();
+      assert(same(readPage(i), wordOf(i) + round), "a page of the disk is as it was left");
+      assert(same(readPage(OTHER + i), i), "so is private memory");
+      writePage(i, wordOf(i) + round + 1);
+      if (pid == 0) writePage(OTHER + i, ~i);
+    }
+    if (pid == 0) childEnd();
+    pairEnd(pid);
+    if (round % 3 == 0) assert(same(msync(pageAt(0), EVICTED * PAGE, MS_SYNC), 0), "msync");
+  }
+  munmap(pageAt(0), EVICTED * PAGE);
+  for (let i: u32 = 0; i < EVICTED; i++) assert(same(readWord(fd, i * PAGE), wordOf(i) + ROUNDS), "read(2) too");
+  assert(counter(cstr("pages_reclaimed")) > 100, "many are evicted");
+}
+
+/** Says of each change when it is on the disk, for the host to look. */
+function acknowledged(): void {
+  const fd = openDisk();
+  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 200, 4);
+  for (let n: u32 = 1; n <= 32; n++) {
+    const page = n & 3;
+    if ((n & 8) == 0) writePage(page, n);
+    else writeWord(fd, (200 + page) * PAGE, n);
+    assert(same((n & 4) == 0 ? msync(pageAt(page), PAGE, MS_SYNC) : fsync(fd), 0), "it is on the disk");
+    printf(cstr("# page %u is %u\n"), 200 + page, n);
+    flush();
+  }
+}
+
+/** A change that nobody asks to be written, in a page that nobody has open or mapped: the end of the run writes it. */
+function leaveDirty(): void {
+  const fd = openDisk();
+  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 210, 1);
+  writePage(0, NEW);
+  close(fd);
+  munmap(pageAt(0), PAGE);
+}
+
+/** The one case for another disk than the good one. False if there is no such kind of disk. */
+function testKind(kind: usize): bool {
   if (streq(kind, cstr("bad"))) {
     test(cstr("a page that cannot be read is SIGBUS until it is written"), badSector);
   } else if (streq(kind, cstr("readonly"))) {
     test(cstr("msync says that a disk cannot be written"), readOnly);
   } else if (streq(kind, cstr("large"))) {
     test(cstr("a shared mapping of more than memory holds"), largerThanMemory);
+  } else if (streq(kind, cstr("evicted"))) {
+    test(cstr("pages of a disk that is evicted at random"), evictedAtRandom);
+  } else if (streq(kind, cstr("acknowledged"))) {
+    test(cstr("what is acknowledged is on the disk"), acknowledged);
+    leaveDirty();
   } else {
-    test(cstr("P11 mappings, read(2) and write(2) show the same pages"), coherence);
-    test(cstr("P15 private mappings copy what is written"), privateMapping);
-    test(cstr("P23 a page that one reads from the disk is there for all"), readFaultForAll);
-    test(cstr("P21 what is written through a mapping reaches the disk"), dirtyByMapping);
-    test(cstr("P21 also across fork"), dirtyAcrossFork);
-    test(cstr("P21 also when the process just ends"), exitWrites);
-    test(cstr("a page that many want is read once"), oneReadForMany);
-    test(cstr("who waits for the disk can be killed"), killedWhileReading);
-    test(cstr("P47 the kernel's own access"), theKernelsAccess);
-    test(cstr("the end of the disk"), theEnd);
-    test(cstr("mmap and fsync of a disk say what is wrong"), refusals);
-    test(cstr("partitions"), partitions);
+    return false;
   }
+  return true;
+}
+
+export function main(argc: i32, argv: usize): i32 {
+  testBegin(1, argv);
+  if (argc == 2 && testKind(argument(argv, 1))) return testEnd();
+  testBegin(argc, argv);
+  test(cstr("P11 mappings, read(2) and write(2) show the same pages"), coherence);
+  test(cstr("P15 private mappings copy what is written"), privateMapping);
+  test(cstr("P23 a page that one reads from the disk is there for all"), readFaultForAll);
+  test(cstr("P21 what is written through a mapping reaches the disk"), dirtyByMapping);
+  test(cstr("P21 also across fork"), dirtyAcrossFork);
+  test(cstr("P21 also when the process just ends"), exitWrites);
+  test(cstr("a page that many want is read once"), oneReadForMany);
+  test(cstr("who waits for the disk can be killed"), killedWhileReading);
+  test(cstr("a mapping that goes while a task waits for its page"), mappingGoesMeanwhile);
+  test(cstr("P47 the kernel's own access"), theKernelsAccess);
+  test(cstr("the end of the disk"), theEnd);
+  test(cstr("mmap and fsync of a disk say what is wrong"), refusals);
+  test(cstr("partitions"), partitions);
   return testEnd();
 }

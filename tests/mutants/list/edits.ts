@@ -187,7 +187,7 @@ export const EDIT_MUTANTS: readonly Mutant[] = [
   {
     fault: "fork=auto shares tables that have locked pages",
     file: "mm/memory.ts",
-    edits: [["streak < COPY_AFTER && table.locked == 0) continue;", "streak < COPY_AFTER) continue;"]],
+    edits: [["!ForkPolicy.begin(table) && table.locked == 0) continue;", "!ForkPolicy.begin(table)) continue;"]],
     program: "remap",
     fails: ["P35"],
     modes: ["auto"],

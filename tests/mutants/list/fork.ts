@@ -93,7 +93,7 @@ export const FORK_MUTANTS: readonly Mutant[] = [
   {
     fault: "fork=auto copies every table",
     file: "mm/forkpolicy.ts",
-    edits: [["export const COPY_AFTER: u32 = 8 * ONE_FORK;", "export const COPY_AFTER: u32 = 0;"]],
+    edits: [["return streak >= (BASE + (table.present >> PAGES_SHIFT)) * ONE_FORK;", "return true;"]],
     program: "forkstorm",
     fails: ["P58"],
     modes: ["auto"],

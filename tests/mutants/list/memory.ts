@@ -44,8 +44,8 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     file: "mm/ptshare.ts",
     edits: [
       [
-        "  const frame = copyTable(Entry.target(pde), findVma(mm, slot << SLOT_SHIFT));\n",
-        "  Entry.store(pdeAddress, pde | PTE_WRITE);\n  const frame = copyTable(Entry.target(pde), findVma(mm, slot << SLOT_SHIFT));\n",
+        "  const frame = copyTable(Entry.target(pde), firstVmaAbove(mm, slot << SLOT_SHIFT));\n",
+        "  Entry.store(pdeAddress, pde | PTE_WRITE);\n  const frame = copyTable(Entry.target(pde), firstVmaAbove(mm, slot << SLOT_SHIFT));\n",
       ],
     ],
     program: "inject",
