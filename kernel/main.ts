@@ -27,7 +27,7 @@ import { printk } from "./lib/printk";
 import { memoryInit } from "./mm/bootmem";
 import { setForkMode } from "./mm/memory";
 import { failAllocation, freeFrames, setPoison } from "./mm/pagealloc";
-import { keepNoRmap } from "./mm/rmap";
+import { keepNoRmap, keepSpareBlocks } from "./mm/rmap";
 import { doSwapon } from "./mm/swapon";
 import { checkWritesInSoftware } from "./mm/uaccess";
 import { syscallInit } from "./sys/syscall";
@@ -53,7 +53,8 @@ export function kernelMain(magic: u32, info: u32): void {
   setForkMode(bootOptions.forkMode);
   setPoison(bootOptions.poison);
   if (!bootOptions.writeProtect) checkWritesInSoftware();
-  if (!bootOptions.reverseMap) keepNoRmap();
+  if (bootOptions.reverseMap) keepSpareBlocks();
+  else keepNoRmap();
   if (!bootOptions.reclaim) killFaultingTask();
   tasksInit();
   syscallInit();

@@ -47,6 +47,28 @@ export const enum Mark {
   UnmapEnd = 14,
   /** A page fault maps a page that was swapped out: its frame. */
   SwapIn = 15,
+  /** A test asks its host: InjectLeaves << 16 | k, the k-th allocation of the kernel from now (1 is the next) is to fail. */
+  Inject = 32,
+  /** The operation that this was about has ended: 1 if it failed. No allocation fails on purpose any more. */
+  Injected = 33,
+  /** A test asks its host: from now on the disk refuses what DiskRefusal says. */
+  RefuseDisk = 34,
+}
+
+/** What a test's disk refuses: a sum. */
+export const enum DiskRefusal {
+  Nothing = 0,
+  Reads = 1,
+  Writes = 2,
+}
+
+/** What an operation may leave behind that failed for want of memory, besides tables that it has unshared. */
+export const enum InjectLeaves {
+  Nothing = 0,
+  /** Pages that are resident now, and were not. */
+  Pages = 1,
+  /** Entries without W, which a fault gives back. */
+  Protection = 2,
 }
 
 /** Why a table was unshared: Mark.Unshare's argument from bit 10 up. */
@@ -72,4 +94,6 @@ export const enum Region {
   Storm = 4,
   /** forktouch: a fork, the touching and the child's exit; the tag is the line of output. */
   Touch = 5,
+  /** forkread: all the reading; tag 0. */
+  Read = 6,
 }

@@ -44,13 +44,16 @@ export function openPath(path: usize, flags: u32, mode: u32): usize {
     return openInode(changetype<Inode>(found), flags);
   }
   const inode = changetype<Inode>(found);
-  let result: i32 = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) ? -Errno.EEXIST : openRefusal(inode, flags);
-  if (result == 0 && (flags & O_TRUNC) != 0 && wantsWrite(flags) && isRamFile(inode)) result = truncateFile(inode, 0);
-  if (result < 0) {
+  const refusal: i32 = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) ? -Errno.EEXIST : openRefusal(inode, flags);
+  if (refusal < 0) {
     inodePut(inode);
-    return usize(result);
+    return usize(refusal);
   }
-  return openInode(inode, flags);
+  const opened = openInode(inode, flags);
+  if (isError(opened) || (flags & O_TRUNC) == 0 || !wantsWrite(flags) || !isRamFile(inode)) return opened;
+  // To no bytes: that takes no memory. With the File in hand nothing is left to fail.
+  truncateFile(inode, 0);
+  return opened;
 }
 
 /** mkdir in a directory found already. 0 or -errno. */

@@ -149,7 +149,7 @@ function pageForWrite(inode: Inode, page: u32): usize {
 function freePagesFrom(inode: Inode, from: u32): void {
   if (inode.extra == 0) return;
   const object = changetype<SharedObject>(inode.extra);
-  if (!rmapKept) unmapObject(object, from);
+  if (!rmapKept && object.users > 1) unmapObject(object, from);
   for (let index = from; index < MAX_PAGES; index++) {
     const page = objectFind(object, index);
     if (page === null) continue;
@@ -170,10 +170,12 @@ function freeContents(inode: Inode): void {
 function makeWritable(inode: Inode, bytes: u32): i32 {
   if (inode.data == 0) return 0;
   if (bytes > MAX_BYTES) return -Errno.EFBIG;
+  const size = inode.size;
   for (let offset: u32 = 0; offset < bytes; offset += PAGE_BYTES) {
     const page = pageForWrite(inode, offset >> PAGE_SHIFT);
     if (page == 0) {
       freePagesFrom(inode, 0);
+      inode.size = size;
       return -Errno.ENOMEM;
     }
     memory.copy(page, inode.data + offset, min<u32>(PAGE_BYTES, bytes - offset));

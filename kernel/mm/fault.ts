@@ -87,7 +87,7 @@ function handleTableFault(mm: Mm, vma: Vma, address: usize, errorCode: u32): Fau
     if (!installTable(mm, pdeAddress)) return FaultResult.OutOfMemory;
   } else if (write && (pde & PTE_WRITE) == 0) {
     const cause = (errorCode & FAULT_PROTECTION) != 0 ? UnshareCause.Write : UnshareCause.NotPresentWrite;
-    if (!makeTableWritable(mm, pdeAddress, cause)) return FaultResult.OutOfMemory;
+    if (!makeTableWritable(mm, address, cause)) return FaultResult.OutOfMemory;
   } else {
     mended = false;
   }
@@ -242,6 +242,21 @@ function doWpPage(vma: Vma, address: usize, pte: usize, entry: u32): FaultResult
   vmstat.cowCopies++;
   mark(Mark.CopyOnWrite, address >> SLOT_SHIFT);
   return FaultResult.Resolved;
+}
+
+/**
+ * fork=auto: parent and child write to the page under the user stack pointer as soon as they return, so that both faults are served at
+ * once. The child has its own copy of the table; the parent is current. Where there is no memory, the faults come later.
+ */
+export function splitStackPage(parent: Mm, child: Mm, stackPointer: usize): void {
+  const vma = findVma(parent, stackPointer);
+  if (vma === null || stackPointer < vma.start || (vma.flags & (VM_WRITE | VM_SHARED)) != VM_WRITE) return;
+  const pte = Entry.pteOf(Entry.load(Entry.pdeOf(child.directory, stackPointer)), stackPointer);
+  const entry = Entry.load(pte);
+  if ((entry & PTE_PRESENT) == 0 || doWpPage(vma, stackPointer, pte, entry) != FaultResult.Resolved) return;
+  const left = Entry.pteOf(Entry.load(Entry.pdeOf(parent.directory, stackPointer)), stackPointer);
+  const old = Entry.load(left);
+  if ((old & PTE_PRESENT) != 0 && ownPage(Frames.ofEntry(old))) Entry.store(left, old | PTE_WRITE);
 }
 
 /** An access below a mapping: if that is a stack with room to grow, moves its start down to `start` (a page). */

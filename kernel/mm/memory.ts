@@ -14,7 +14,8 @@
  * Source: Linux 2.4 (mm/memory.c); Phillips, lkml, February 2002.
  */
 import { Entry, flushTlb, PTE_PRESENT, PTE_WRITE } from "../arch/i386/paging";
-import { COPY_AFTER, ForkPolicy } from "./forkpolicy";
+import { splitStackPage } from "./fault";
+import { ForkPolicy } from "./forkpolicy";
 import { SLOT_BYTES, SLOT_SHIFT } from "./layout";
 import { Frames, TablePage } from "./page";
 import { copyTable, zapPtes } from "./pagetable";
@@ -55,15 +56,11 @@ export function copyPageRange(child: Mm, parent: Mm, stackPointer: usize): bool 
     if (first < next) {
       if (forkMode == ForkMode.Share && parent.locks == 0) {
         lost |= shareSlots(parent, child, vma, first, next);
-      } else if (forkMode == ForkMode.Share) {
-        lost |= PTE_WRITE;
-        done = shareUnlockedSlots(parent, child, vma, first, next);
-      } else if (forkMode == ForkMode.Auto) {
-        lost |= PTE_WRITE;
-        done = chooseSlots(parent, child, vma, first, next, stackPointer >> SLOT_SHIFT);
       } else {
-        lost |= PTE_WRITE;
-        done = copySlots(parent, child, vma, first, next);
+        lost = PTE_WRITE;
+        if (forkMode == ForkMode.Auto) done = chooseSlots(parent, child, vma, first, next, stackPointer);
+        else if (forkMode == ForkMode.Copy) done = copySlots(parent, child, vma, first, next);
+        else done = shareUnlockedSlots(parent, child, vma, first, next);
       }
     }
     vma = vma.next;
@@ -98,15 +95,16 @@ function copySlots(parent: Mm, child: Mm, vma: Vma, first: u32, end: u32): bool 
  * fork=auto's part of copyPageRange, with the arguments of copySlots: copies the tables that forkpolicy.ts names and shares
  * the others; shares too what there is no memory to copy (I7). False: no memory to copy a table with locked pages.
  */
-function chooseSlots(parent: Mm, child: Mm, vma: Vma, first: u32, end: u32, stackSlot: u32): bool {
+function chooseSlots(parent: Mm, child: Mm, vma: Vma, first: u32, end: u32, stackPointer: usize): bool {
   /** First slot of those before `slot` that are to be shared and are not yet. */
   let run = first;
+  const stackSlot = stackPointer >> SLOT_SHIFT;
   for (let slot = first; slot < end; slot++) {
     const pde = Entry.load(parent.directory + (slot << 2));
     if ((pde & PTE_PRESENT) == 0) continue;
     const table = changetype<TablePage>(Frames.ofEntry(pde));
-    const streak = ForkPolicy.begin(table);
-    if (slot != stackSlot && streak < COPY_AFTER && table.locked == 0) continue;
+    // The stack's table has no history: nothing is to be learned of it.
+    if (slot != stackSlot && !ForkPolicy.begin(table) && table.locked == 0) continue;
     const frame = copyTable(Entry.target(pde), vma);
     if (frame == 0) {
       if (table.locked != 0) return false;
@@ -117,6 +115,7 @@ function chooseSlots(parent: Mm, child: Mm, vma: Vma, first: u32, end: u32, stac
     ForkPolicy.inherit(changetype<TablePage>(Frames.page(frame)), table);
     adoptTable(child.directory + (slot << 2), frame);
     vmstat.tablesCopied++;
+    if (slot == stackSlot) splitStackPage(parent, child, stackPointer);
   }
   if (run < end) shareSlots(parent, child, vma, run, end);
   return true;

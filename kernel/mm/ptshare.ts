@@ -19,13 +19,13 @@
  * May import paging, pagetable, forkpolicy, vmalist, marks. Source: Phillips, "Lazy page table instantiation", lkml, February 2002.
  */
 import { Mark, UnshareCause } from "../abi/marks";
-import { Entry, flushTlb, PDE_TABLE, PTE_PRESENT, PTE_WRITE } from "../arch/i386/paging";
+import { Entry, flushTlb, flushTlbPage, PDE_TABLE, PTE_PRESENT, PTE_WRITE } from "../arch/i386/paging";
 import { mark } from "../lib/mark";
 import { ForkPolicy } from "./forkpolicy";
 import { PAGE_SHIFT, SLOT_BYTES, SLOT_SHIFT } from "./layout";
 import { Frames, TablePage } from "./page";
 import { allocTable, copyTable, freeTable } from "./pagetable";
-import { findVma, lockedPages, Mm, VM_SHARED, Vma } from "./vmalist";
+import { firstVmaAbove, lockedPages, Mm, VM_SHARED, Vma } from "./vmalist";
 import { vmstat } from "./vmstat";
 
 /** UnshareCause lies above the slot in a mark. */
@@ -122,30 +122,36 @@ function shareTables(parent: usize, child: usize, first: u32, end: u32, writable
 }
 
 /**
- * A write wants through a read-only pde. The last user gets its W back: no table is copied and no count changes. With other
+ * A write to `address` wants through a read-only pde. The last user gets its W back: no table is copied and no count changes. With other
  * users, it gets its own copy. False if there is no memory, and then nothing has changed.
  */
-export function makeTableWritable(mm: Mm, pdeAddress: usize, cause: UnshareCause): bool {
+export function makeTableWritable(mm: Mm, address: usize, cause: UnshareCause): bool {
+  const pdeAddress = Entry.pdeOf(mm.directory, address);
   const pde = Entry.load(pdeAddress);
-  if (tableOf(pde).users > 1) return unshareTable(mm, pdeAddress, cause);
+  if (tableOf(pde).users > 1) return unshareTable(mm, address, cause);
   Entry.store(pdeAddress, pde | PTE_WRITE);
   flushTlb();
   vmstat.tablesReclaimed++;
   return true;
 }
 
-/** Gives `mm` its own copy of a table that it shares. False if there is no memory, and then nothing has changed. */
-function unshareTable(mm: Mm, pdeAddress: usize, cause: UnshareCause): bool {
+/**
+ * Gives `mm` its own copy of the table that it shares in the slot of `address`. False if there is no memory, and then nothing has
+ * changed. Translations in the TLB stay: under a pde without W none lets write, and each leads where the copy leads too. What does
+ * not stay is what the processor may keep of the pde, and that of `address`, to be used next (Intel SDM volume 3, 4.10.4.1).
+ */
+function unshareTable(mm: Mm, address: usize, cause: UnshareCause): bool {
+  const pdeAddress = Entry.pdeOf(mm.directory, address);
   const pde = Entry.load(pdeAddress);
   const slot = slotOf(mm, pdeAddress);
-  const frame = copyTable(Entry.target(pde), findVma(mm, slot << SLOT_SHIFT));
+  const frame = copyTable(Entry.target(pde), firstVmaAbove(mm, slot << SLOT_SHIFT));
   if (frame == 0) return false;
   adoptTable(pdeAddress, frame);
   const table = tableOf(pde);
   table.users--;
   ForkPolicy.diverged(table);
   ForkPolicy.inherit(changetype<TablePage>(Frames.page(frame)), table);
-  flushTlb();
+  flushTlbPage(address);
   vmstat.tablesUnshared++;
   mark(Mark.Unshare, (cause << CAUSE_SHIFT) | slot);
   return true;
@@ -159,10 +165,9 @@ export function unshareRange(mm: Mm, start: usize, end: usize, cause: UnshareCau
   if (start >= end) return true;
   const last = (end - 1) >> SLOT_SHIFT;
   for (let slot = start >> SLOT_SHIFT; slot <= last; slot++) {
-    const pdeAddress = mm.directory + (slot << 2);
-    const pde = Entry.load(pdeAddress);
+    const pde = Entry.load(mm.directory + (slot << 2));
     if ((pde & PTE_PRESENT) == 0 || tableOf(pde).users == 1) continue;
-    if (!unshareTable(mm, pdeAddress, cause)) return false;
+    if (!unshareTable(mm, slot << SLOT_SHIFT, cause)) return false;
   }
   return true;
 }

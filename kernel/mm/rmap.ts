@@ -24,7 +24,7 @@
  */
 import { PAGE_BYTES } from "./layout";
 import { FrameKind, Page } from "./page";
-import { Cache, Slab, slabCacheInit, slabReserve, slabUnreserve } from "./slab";
+import { Cache, Slab, slabCacheInit, slabGrow, slabReserve, slabUnreserve } from "./slab";
 import { framesOfKind, vmstat } from "./vmstat";
 
 const DIRECT: usize = 1;
@@ -42,6 +42,15 @@ export let rmapKept: bool = true;
 /** Turns the reverse map off for good (rmap=off). At boot, before the first page is mapped. */
 export function keepNoRmap(): void {
   rmapKept = false;
+}
+
+/**
+ * From now on the last slab of blocks is kept, used or not: a fork and exec that takes three blocks and gives them back would else
+ * cut a new one each time, for 1,300 cycles. Once, at boot.
+ */
+export function keepSpareBlocks(): void {
+  chainCache.spare = 1;
+  slabGrow(chainCache);
 }
 
 /** Makes the block cache ready. Once, after pageAllocInit. */

@@ -2,7 +2,7 @@
  * Slabs: frames cut into objects of one size, with the free list inside the free objects and the book-keeping in struct
  * Page (page.ts, SlabPage), so that objects lie aligned to their size from the start of the frame. A slab with a free object is
  * in its cache's list; one without is in none; one whose last object is freed goes back to the buddy allocator at once,
- * unless its objects are reserved: then it waits at the list's end, where slabs without any object in use are.
+ * unless its objects are reserved or are to be spare: then it waits at the list's end, where slabs without any object in use are.
  * kmalloc.ts and rmap.ts build on this. May import page and pagealloc.
  * Source: Bonwick, "The Slab Allocator" (USENIX 1994), without constructors and colouring.
  */
@@ -28,6 +28,8 @@ export class Cache {
   free: u32 = 0;
   /** How many of the free objects are promised: `free` never falls below this but by those who were promised them. */
   reserved: u32 = 0;
+  /** The last so many free objects are kept too, but promised to nobody. */
+  spare: u32 = 0;
 }
 
 /** Makes a zeroed Cache ready to give objects of `bytes` out of frames of `kind`. */
@@ -88,7 +90,7 @@ export class Slab {
 /** A slab has lost its last object in use: gives its frame back, or keeps it for those who reserved objects. */
 function slabRelease(cache: Cache, slab: SlabPage): void {
   PageList.remove(changetype<usize>(slab));
-  if (cache.free - cache.perSlab < cache.reserved) {
+  if (cache.free - cache.perSlab < cache.reserved + cache.spare) {
     PageList.push(cache.last, changetype<usize>(slab));
     return;
   }
@@ -114,7 +116,7 @@ export function slabUnreserve(cache: Cache, objects: u32): void {
   let last = cache.last;
   while (last != changetype<usize>(cache)) {
     const slab = changetype<SlabPage>(last);
-    if (slab.inUse != 0 || cache.free - cache.perSlab < cache.reserved) return;
+    if (slab.inUse != 0 || cache.free - cache.perSlab < cache.reserved + cache.spare) return;
     slabRelease(cache, slab);
     last = cache.last;
   }

@@ -33,6 +33,8 @@ export const MAX_SLOTS: u32 = 1 << 19;
 export let swapSlots: u32 = 0;
 /** Slots that can be given out. */
 export let swapFreeSlots: u32 = 0;
+/** Frames in the cache. */
+let cachedFrames: u32 = 0;
 /** No slot is given out while the area is being given up. */
 let closing: bool = false;
 /** There may be a slot that only a clean copy in the cache keeps. */
@@ -40,7 +42,8 @@ let mayReclaimSlot: bool = false;
 /** Address of the words, and log2 of the frames that they take. */
 let slotWords: usize = 0;
 let slotWordsOrder: u32 = 0;
-let firstSector: u32 = 0;
+/** First sector of the area. */
+export let swapSector: u32 = 0;
 /** Where to look for a free slot first. */
 let nextSlot: u32 = 1;
 
@@ -72,6 +75,11 @@ export function swapIsOn(): bool {
   return swapSlots != 0 && !closing;
 }
 
+/** Whether a page can be evicted to swap: there is a slot for it, or it is one of those that have theirs. */
+export function swapHasRoom(): bool {
+  return swapIsOn() && (swapFreeSlots != 0 || cachedFrames != 0);
+}
+
 /** Whether a slot is worth more than the write that its clean copy in the cache would save. */
 function slotsAreShort(): bool {
   return swapFreeSlots < swapSlots >> 1;
@@ -87,7 +95,7 @@ export function swapOpen(sector: u32, slots: u32): bool {
   slotWords = frameToVirt(frame);
   slotWordsOrder = order;
   memory.fill(slotWords, 0, bytes);
-  firstSector = sector;
+  swapSector = sector;
   nextSlot = 1;
   swapSlots = min<u32>(slots, MAX_SLOTS);
   swapFreeSlots = swapSlots - 1;
@@ -196,6 +204,7 @@ export function swapCacheAdd(page: Page, slot: u32): void {
   page.object = cacheMark;
   page.index = slot;
   page.count++;
+  cachedFrames++;
   store<u32>(wordsOf(slot), Frames.number(page), 4);
 }
 
@@ -206,6 +215,7 @@ export function swapCacheRemove(page: Page): void {
   page.object = 0;
   page.flags &= ~(PAGE_DIRTY | PAGE_ERROR);
   page.count--;
+  cachedFrames--;
   store<u32>(wordsOf(slot), 0, 4);
   if (swapCount(slot) == 0) slotIsFree(slot);
 }
@@ -261,7 +271,7 @@ export function swapIn(slot: u32): SwapIn {
 }
 
 function sectorOf(slot: u32): u32 {
-  return firstSector + (slot << PAGE_SECTORS_SHIFT);
+  return swapSector + (slot << PAGE_SECTORS_SHIFT);
 }
 
 /** Waits for a page that swapIn is waiting for, or any other: look again afterwards. */

@@ -21,7 +21,17 @@ import { FrameKind, Frames, TablePage } from "./page";
 import { allocFrame, frameToVirt, freeFrame } from "./pagealloc";
 import { rmapKept } from "./rmap";
 import { objectBringIn } from "./shmem";
-import { SwapIn, swapClose, swapClosing, swapEmptyCache, swapIsOn, swapOpen, swapSlots, swapWait } from "./swap";
+import {
+  SwapIn,
+  swapClose,
+  swapClosing,
+  swapEmptyCache,
+  swapIsOn,
+  swapOpen,
+  swapSector,
+  swapSlots,
+  swapWait,
+} from "./swap";
 import { Mm, Vma } from "./vmalist";
 import { reclaimConfigure } from "./vmscan";
 
@@ -68,9 +78,9 @@ export function doSwapon(sector: u32, sectors: u32): i32 {
   return 0;
 }
 
-/** swapoff. 0; -EINVAL: there is none in use; -ENOMEM, -EIO: not all pages could be brought back, and the area stays in use. */
-export function doSwapoff(): i32 {
-  if (!swapIsOn()) return -Errno.EINVAL;
+/** swapoff of the area at a sector. 0; -EINVAL: it is not in use; -ENOMEM, -EIO: not all pages could be brought back, and the area stays in use. */
+export function doSwapoff(sector: u32): i32 {
+  if (!swapIsOn() || sector != swapSector) return -Errno.EINVAL;
   swapClosing(true);
   diskPollBegin();
   let error: i32 = 0;

@@ -75,6 +75,13 @@ export function findVma(mm: Mm, address: usize): Vma | null {
   return vma;
 }
 
+/** As findVma, for who looks at the beginning of a slot for its own ends: what findVma found last stays remembered. */
+export function firstVmaAbove(mm: Mm, address: usize): Vma | null {
+  let vma: Vma | null = mm.vmas;
+  while (vma !== null && vma.end <= address) vma = vma.next;
+  return vma;
+}
+
 /** Pages of [start, end) that lie under mlock. */
 export function lockedPages(mm: Mm, start: usize, end: usize): u32 {
   let pages: u32 = 0;

@@ -25,7 +25,17 @@ import { FrameKind, Frames, frameLimit, KIND_MASK, PAGE_DIRTY, PAGE_LOCKED, PAGE
 import { freeFrames, setReclaimer, setWatermarks, totalFrames } from "./pagealloc";
 import { pageIsLocked, pageReferenced, unmapPage } from "./pagetable";
 import { diskPages, objectToSwap } from "./shmem";
-import { isSwapCached, swapCacheAdd, swapDrop, swapIsOn, swapOut, swapSettle, swapTake, swapWait } from "./swap";
+import {
+  isSwapCached,
+  swapCacheAdd,
+  swapDrop,
+  swapHasRoom,
+  swapIsOn,
+  swapOut,
+  swapSettle,
+  swapTake,
+  swapWait,
+} from "./swap";
 import { vmstat } from "./vmstat";
 
 /** Frames that reclaim aims at when an allocation calls it. */
@@ -73,7 +83,7 @@ export function shrinkNow(wanted: u32): u32 {
 export function shrinkLists(wanted: u32): u32 {
   let freed: u32 = 0;
   let looks = ROUNDS * (activeFrames + inactiveFrames);
-  while (freed < wanted && looks != 0 && activeFrames + inactiveFrames != 0) {
+  while (freed < wanted && looks != 0 && activeFrames + inactiveFrames != 0 && canEvict()) {
     if (inactiveFrames == 0 || inactiveFrames < activeFrames >> 1) {
       looks--;
       ageActive();
@@ -124,6 +134,8 @@ function tryToUnmap(page: Page): bool {
 
 /** Evicts a page that is in a list and not under I/O. True if its frame has been freed. May sleep, unless polling. */
 export function evictPage(page: Page): bool {
+  // Without swap only pages of disks have a place.
+  if (!swapIsOn() && !isDiskPage(page)) return false;
   if (!tryToUnmap(page)) return false;
   if (isDiskPage(page)) return evicted(evictDiskPage(page));
   if (!isSwapCached(page) && !objectToSwap(page)) return false;
@@ -144,9 +156,9 @@ function evicted(isEvicted: bool): bool {
   return isEvicted;
 }
 
-/** Whether there is anywhere to evict a page to. */
+/** Whether there is anywhere to evict a page to. Without this a full swap area would have every page looked at in vain, for each fault. */
 function canEvict(): bool {
-  return swapIsOn() || diskPages != 0;
+  return swapHasRoom() || diskPages != 0;
 }
 
 /** Evicts what keeps some aligned block of 2^order frames from being free: single frames do not make one. False if there is none. */

@@ -192,8 +192,11 @@ export function sysFcntl(frame: TrapFrame): i32 {
 
 /** fsync(descriptor); fdatasync is the same. */
 export function sysFsync(frame: TrapFrame): i32 {
-  const file = currentFile(frame.ebx);
-  return file === null ? -Errno.EBADF : fileSync(file);
+  const file = heldFile(frame.ebx);
+  if (file === null) return -Errno.EBADF;
+  const result = fileSync(file);
+  filePut(file);
+  return result;
 }
 
 /** sync(): writes what is dirty of any disk, and waits for it. */

@@ -31,5 +31,5 @@ export function sysSwapon(frame: TrapFrame): i32 {
 /** swapoff(path). */
 export function sysSwapoff(frame: TrapFrame): i32 {
   const found = deviceFromUser(frame.ebx);
-  return isError(found) ? i32(found) : doSwapoff();
+  return isError(found) ? i32(found) : doSwapoff(changetype<BlockDevice>(found).firstSector);
 }

@@ -113,8 +113,8 @@ function killSomebody(): bool {
   let mostInAll: u32 = 0;
   let task = nextCandidate(0);
   while (task !== null) {
-    // One at a time: what it holds comes free as soon as it runs.
-    if (isDying(task)) return true;
+    // One at a time: what it holds comes free as soon as it runs. But who sleeps in vfork ends only after its child.
+    if (isDying(task) && !task.inVfork) return true;
     measure(task.mm!);
     if (best === null || holdings.alone > most) {
       best = task;

@@ -252,6 +252,16 @@ test("a pte outside of every mapping, and one that lets write where the mapping 
   assertReported(protectedText, { invariant: "mappings", slot: text.slot, says: /writable, its mapping is not/ });
 });
 
+test("an address space that counts a task too many, or too few", () => {
+  for (const difference of [1, -1]) {
+    const spoilt = new Spoilt();
+    const [{ mm, pid }] = spoilt.family;
+    spoilt.add(spoilt.view.index(mm) + Mm.users, difference);
+    const says = new RegExp(`^users of the address space is ${1 + difference}, 1 tasks use it`);
+    assertReported(spoilt, { invariant: "mappings", pid, says });
+  }
+});
+
 test("slabs: a wrong count of objects in use, and a cache's wrong count of free ones", () => {
   const spoilt = new Spoilt();
   const { view } = spoilt;

@@ -36,6 +36,13 @@ for (const mode of MODES) {
       assert.ok((watch?.audits ?? 0) > 10);
     });
   }
+  for (const program of ["vfork", "clone", "clonecalls"]) {
+    test(`guest test ${program} is clean at every return to user mode, fork=${mode}`, () => {
+      const { watch } = run(built.kernel, { commandLine: testCommandLine(mode, program) }, 1);
+      assert.equal(watch?.report(), []);
+      assert.ok((watch?.audits ?? 0) > 300);
+    });
+  }
 }
 
 /** Faults of the kernel's sources, and what the audit says of each: invariant with process and slot, and what led there. */

@@ -54,6 +54,12 @@ function diskWaitAsleep(request: DiskRequest): i32 {
   ],
 } as const;
 
+let polling: Promise<Uint8Array> | undefined;
+function pollingKernel(): Promise<Uint8Array> {
+  polling ??= mutatedKernel(POLLING, process.cwd());
+  return polling;
+}
+
 function run(disk: DiskBackend | undefined, kind = "", options: Partial<GuestOptions> = {}): GuestRun {
   const commandLine = testCommandLine("share", "disk", kind);
   return runGuest(built, { commandLine, ...(disk === undefined ? {} : { disk }), ...options });
@@ -113,7 +119,7 @@ test("an interrupt that is lost is noticed after 3 seconds", () => {
 });
 
 test("requests that are polled among others that sleep: nothing is lost, and each owner wakes", async () => {
-  const kernel = await mutatedKernel(POLLING, process.cwd());
+  const kernel = await pollingKernel();
   const disk = new BufferDisk(IMAGE);
   const diskFaults = [
     { transfer: 700, fails: true },
@@ -196,7 +202,7 @@ function onQemu(kernel: Uint8Array): void {
 
 test("on QEMU the same lines and the same contents", () => onQemu(built.kernel));
 
-test("on QEMU with requests polled among others", async () => onQemu(await mutatedKernel(POLLING, process.cwd())));
+test("on QEMU with requests polled among others", async () => onQemu(await pollingKernel()));
 
 test("tine run --disk: the file is written; a bad one is one line and exit code 2", () => {
   inFolder((file) => {

@@ -40,6 +40,8 @@ export interface GuestOptions {
   /** The IDE disk, and what goes wrong with it; none unless told. */
   disk?: DiskBackend;
   diskFaults?: readonly DiskFault[];
+  /** Given the machine before it runs, to listen to it. */
+  onMachine?: (machine: Machine) => void;
   /** Called for each mark, with its 32-bit value and the machine's counts. */
   onMark?: (value: number, instret: number, cycles: number) => void;
 }
@@ -62,6 +64,7 @@ export function machineFor(built: BuiltAll, options: GuestOptions): { machine: M
       if (kind === EventKind.Mark) onMark(a, instret, cycles);
     });
   }
+  options.onMachine?.(machine);
   return { machine, output: () => output.replaceAll("\r\n", "\n") };
 }
 
@@ -102,12 +105,12 @@ export function casesOf(run: GuestRun): GuestCase[] {
   return cases;
 }
 
-/** Registers every case of a test program, in each mode, as a test. To be awaited at the top of a test file. */
+/** Registers every case of a test program, in each mode, as a test; with `property` as one of that. To be awaited at the top of a test file. */
 export async function guestTests(
   program: string,
-  options: { memoryMB?: number; arguments?: string; poison?: boolean; settings?: string } = {},
+  options: { memoryMB?: number; arguments?: string; poison?: boolean; settings?: string; property?: string } = {},
 ): Promise<void> {
-  const { arguments: programArguments = "", poison = true, settings = "", ...machineOptions } = options;
+  const { arguments: programArguments = "", poison = true, settings = "", property, ...machineOptions } = options;
   const built = await builtImages();
   // All runs come first: uvu starts as soon as the event loop turns after the first suite.
   const runs = MODES.map((mode) => {
@@ -117,7 +120,8 @@ export async function guestTests(
   for (const { mode, cases } of runs) {
     const test = suite(`guest/${program} fork=${mode} ${settings}`.trimEnd());
     for (const { name, ok, notes } of cases) {
-      test(name, () => assert.ok(ok, `the guest says:\n${quoted(notes.join("\n"))}`));
+      const named = property === undefined ? name : `${property} ${name}`;
+      test(named, () => assert.ok(ok, `the guest says:\n${quoted(notes.join("\n"))}`));
     }
     test.run();
   }

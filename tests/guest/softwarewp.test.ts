@@ -20,4 +20,4 @@ test("P48 wp=off clears CR0.WP, wp=on does not", () => {
 });
 test.run();
 
-await guestTests("kernelwrite", { settings: "wp=off" });
+await guestTests("kernelwrite", { settings: "wp=off", property: "P48" });

@@ -1,46 +1,54 @@
 /**
- * What the host does for userland/tests/spurious.ts: the guest program marks a moment at which its TLB holds a translation
- * without W; the machine is stopped there, W is set in the pte in memory, as if somebody had served the fault already, and
- * the guest's write goes on into the stale translation. May import guest, kernel/abi.
+ * What the host does for userland/tests/spurious.ts, behind the back of a machine that runs: at one mark of the guest it sets W in a
+ * pte, as if somebody had served the fault already while the TLB still holds the translation without it (P17); at another it
+ * clears the accessed bits of a table, as if nobody had used its pages (P22). May import guest, kernel/abi.
  */
+import { EventKind, type Machine } from "../../cpu/index";
 import { Mark, Region } from "../../kernel/abi/marks";
 import type { BuiltAll } from "../../tools/image/build";
-import { type GuestRun, type Mode, machineFor, runGuest, testCommandLine } from "./guest";
+import { type GuestOptions, type GuestRun, type Mode, runGuest, testCommandLine } from "./guest";
 
-/** The page that the guest writes: the second one of its memory, and its mark. */
-const PAGE_ADDRESS = 0x60001000;
-const MOMENT = (Mark.RegionBegin << 24) | (Region.FirstWrite << 16) | 17;
+/** The guest's memory, and the page of it that it writes at the first mark. */
+const PLACE = 0x60000000;
+const PAGE_ADDRESS = PLACE + 0x1000;
+const marked = (tag: number) => (Mark.RegionBegin << 24) | (Region.FirstWrite << 16) | tag;
+const SET_WRITABLE = marked(17);
+const CLEAR_ACCESSED = marked(22);
 const PTE_WRITABLE = 2;
-/** Instructions for the rest of the run: far more than it takes, unless it faults for ever. */
-const REST = 2e7;
+const PTE_ACCESSED = 0x20;
+/** Instructions of a run: far more than it takes, unless it faults for ever. */
+const BUDGET = 5e7;
 
-/** Instructions retired when the OUT of the mark begins. Throws when it never does. */
-function momentOf(built: BuiltAll, commandLine: string): number {
-  let moment = 0;
-  const onMark = (value: number, instret: number) => {
-    if (value === MOMENT) moment ||= instret;
-  };
-  const { output } = runGuest(built, { commandLine, onMark });
-  if (moment === 0) throw new Error(`the guest never marked the moment:\n${output}`);
-  return moment;
+/** Physical address of the entry for a linear address in the directory in CR3: of its table's first pte, and of its pte. */
+function entriesOf(machine: Machine, linear: number): { table: number; pte: number } {
+  const { ram } = machine.cpu;
+  const words = new Uint32Array(ram.buffer, ram.byteOffset, ram.byteLength >>> 2);
+  const table = words[((machine.registers.cr3 & ~0xfff) >>> 2) + (linear >>> 22)] & ~0xfff;
+  return { table, pte: table + ((linear >>> 12) & 1023) * 4 };
 }
 
-function word(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+/** Does what the guest asks for at a mark. */
+function help(machine: Machine, value: number): void {
+  const { ram } = machine.cpu;
+  if (value === SET_WRITABLE) ram[entriesOf(machine, PAGE_ADDRESS).pte] |= PTE_WRITABLE;
+  if (value !== CLEAR_ACCESSED) return;
+  const { table } = entriesOf(machine, PLACE);
+  for (let pte = table; pte < table + 4096; pte += 4) ram[pte] &= ~PTE_ACCESSED;
 }
 
-/** Runs the guest program with the host's help. Throws when the pte is not as the guest should have left it. */
-export function runWithHelp(built: BuiltAll, mode: Mode): GuestRun {
+/** Runs the guest program with the host's help. */
+export function runWithHelp(built: BuiltAll, mode: Mode, others: Partial<GuestOptions> = {}): GuestRun {
   const commandLine = testCommandLine(mode, "spurious", "host");
-  const moment = momentOf(built, commandLine);
-  const { machine, output } = machineFor(built, { commandLine });
-  machine.run({ maxInstructions: moment + 1 });
-  const pdeAddress = (machine.registers.cr3 & ~0xfff) + (PAGE_ADDRESS >>> 22) * 4;
-  const pde = word(machine.readPhysical(pdeAddress, 4));
-  const pteAddress = (pde & ~0xfff) + ((PAGE_ADDRESS >>> 12) & 1023) * 4;
-  const pte = word(machine.readPhysical(pteAddress, 4));
-  if ((pte & PTE_WRITABLE) !== 0) throw new Error("the pte has W before the host sets it");
-  machine.writePhysical(pteAddress, Uint8Array.of((pte & 0xff) | PTE_WRITABLE));
-  const stop = machine.run({ maxInstructions: REST });
-  return { output: output(), stop, instret: machine.instret, cycles: machine.cycles };
+  const { onMachine } = others;
+  return runGuest(built, {
+    maxInstructions: BUDGET,
+    ...others,
+    commandLine,
+    onMachine: (machine) => {
+      machine.onEvent(({ kind, a }) => {
+        if (kind === EventKind.Mark) help(machine, a);
+      });
+      onMachine?.(machine);
+    },
+  });
 }

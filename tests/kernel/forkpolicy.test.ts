@@ -5,8 +5,9 @@ import { audit } from "./mmaudit";
 import { MAP, PAGE, PROT, PTE, SLOT, World } from "./mmworld";
 
 const AREA = 0x60000000;
-/** Forks in succession that make fork copy: COPY_AFTER of forkpolicy.ts. */
-const COPY_AFTER = 8;
+/** Forks in succession that make fork copy a table with so many pages: forkpolicy.ts. */
+const copyAfter = (present: number): number => 44 + (present >> 1);
+const COPY_AFTER = copyAfter(1);
 const test = suite("kernel/forkpolicy");
 
 /** A world with one process that has written a page in each of three slots. */
@@ -52,6 +53,42 @@ test("the table under the stack pointer is copied, the others are shared", async
   world.activate(child);
   assert.is(world.load(AREA + SLOT), 2, "the parent's TLB was flushed, so the child does not see its write");
   audit(world);
+});
+
+test("P12 the page under the stack pointer is split at fork: parent and child write to their own at once", async () => {
+  const world = await populated();
+  const parent = world.current;
+  const before = world.pte(parent, AREA + SLOT) >>> 12;
+  const child = world.fork(AREA + SLOT + 100);
+  assert.is(world.counter("cowCopies"), 1);
+  const ptes = [parent, child].map((mm) => world.pte(mm, AREA + SLOT));
+  for (const pte of ptes) assert.is.not(pte & PTE.write, 0);
+  assert.is((ptes[0] ?? 0) >>> 12, before, "the parent keeps its page");
+  assert.is.not((ptes[1] ?? 0) >>> 12, before);
+  audit(world);
+  world.store(AREA + SLOT, 7);
+  world.activate(child);
+  assert.is(world.load(AREA + SLOT), 2, "the child has what was there at fork");
+  world.store(AREA + SLOT, 8);
+  world.activate(parent);
+  assert.is(world.load(AREA + SLOT), 7);
+  audit(world);
+  // A page that a third table maps stays protected in the parent.
+  const second = world.fork(AREA + SLOT + 8 * PAGE);
+  world.fork(AREA + SLOT + 100);
+  assert.is(world.pte(parent, AREA + SLOT) & PTE.write, 0);
+  audit(world);
+  world.store(AREA + SLOT, 9);
+  world.activate(second);
+  assert.is(world.load(AREA + SLOT), 7);
+});
+
+test("a fuller table wants more evidence", async () => {
+  const world = await populated();
+  for (let page = 1; page < 32; page++) world.store(AREA + SLOT + page * PAGE, page);
+  const forks = copyAfter(32);
+  for (let fork = 0; fork < forks; fork++) assert.equal(forkOnce(world, "parent"), [2, 2, 2], `fork ${fork}`);
+  assert.equal(forkOnce(world, "parent"), [2, 1, 2]);
 });
 
 for (const writer of ["parent", "child"] as const) {

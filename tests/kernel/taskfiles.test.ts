@@ -55,6 +55,30 @@ test("the archive's files are there, with directories made on the way", async ()
   assert.is(world.output, "");
 });
 
+test("I7 any allocation may fail: a file of the archive that is written, truncated or mapped, and one that is opened anew", async () => {
+  const whole = "whole".repeat(2000);
+  const acts: [name: string, act: (world: TaskWorld, file: number) => number][] = [
+    ["write", (world, file) => world.write(file, bytes("W"))],
+    ["truncate", (world, file) => world.kernel.truncateFile(world.inodeOf(file), 5000)],
+    ["map", (world, file) => world.kernel.fileObject(world.inodeOf(file))],
+    ["open", (world) => world.open("/bin/whole", O.write | O.truncate)],
+  ];
+  for (const [name, act] of acts) {
+    let failures = 0;
+    for (let n = 1; ; n++) {
+      const world = await TaskWorld.boot(buildInitrd([{ name: "bin/whole", data: bytes(whole), mode: 0o644 }]));
+      const file = world.open("/bin/whole", O.both);
+      world.kernel.failAllocation(n);
+      const result = act(world, file);
+      world.kernel.failAllocation(0);
+      if (!(result < 0 && result > -4096)) break;
+      failures++;
+      assert.ok(contents(world, "/bin/whole") === whole, `${name} with allocation ${n} failing`);
+    }
+    assert.ok(failures > 0, name);
+  }
+});
+
 test("an archive that is cut off or damaged keeps the files before, and says where it ends", async () => {
   const archive = buildInitrd([
     { name: "bin/one", data: bytes("first"), mode: 0o755 },

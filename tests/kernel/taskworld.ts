@@ -19,6 +19,8 @@ const NO_SYMBOLS = KERNEL_BASE + 0x1f000;
 export const USER = 0x10000000;
 export const USER_END = 0x10100000;
 
+/** Offset of File.inode. */
+const FILE_INODE = 12;
 const UART_DATA = 0x3f8;
 const UART_LINE_CONTROL = 0x3fb;
 const UART_STATUS = 0x3fd;
@@ -144,6 +146,11 @@ export class TaskWorld {
   /** Opens a path: the File's address, or -errno. */
   open(path: string, flags = 0): number {
     return this.kernel.openPath(this.text(path), flags, 0o644) | 0;
+  }
+
+  /** Address of the inode of an open file. */
+  inodeOf(file: number): number {
+    return this.word((file >>> 0) + FILE_INODE);
   }
 
   close(file: number): void {

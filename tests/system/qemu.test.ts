@@ -46,7 +46,10 @@ for (const mode of MODES) {
     const ours = runGuest(built, { commandLine, memoryMB: 512 });
     assert.is(programLines(theirs.output), programLines(ours.output));
     for (const size of sizes) {
-      assert.match(ours.output, new RegExp(`^forkdemo ${size} MB: frames \\d+ rmap \\d+ unshared \\d+ leaked 0$`, "m"));
+      assert.match(
+        ours.output,
+        new RegExp(`^forkdemo ${size} MB: frames \\d+ rmap \\d+ copied \\d+ unshared \\d+ leaked 0$`, "m"),
+      );
     }
     assert.equal(ours.stop, { reason: "exit", value: 0 });
     assert.is(theirs.status, exitStatusOf(0));

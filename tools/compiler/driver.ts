@@ -69,6 +69,8 @@ const ENTRY_SYMBOL = "_start";
 export interface CompileOptions {
   /** The repository or package that holds kernel/ and userland/; by default the one that this code is part of. */
   root?: string;
+  /** Sources to be taken instead of those on disk: absolute path -> text. */
+  virtual?: Readonly<Record<string, string>>;
   /** Sees every register allocation with its input: for the checker. */
   onAllocation?: (machine: MachineFunction, allocation: Allocation) => void;
 }
@@ -94,13 +96,14 @@ async function build(target: Target, program: string | undefined, options: Compi
   const entries = target.entries.map((file) => path.resolve(root, file));
   if (program) entries.unshift(program);
   const files = new Map<string, string | undefined>();
-  const assembled = assembleAll(root, target, files);
+  const { virtual = {} } = options;
+  const assembled = assembleAll(root, target, virtual, files);
   let { textRoom, dataRoom } = target;
   for (;;) {
     const dataBase = target.textBase + textRoom;
     const staticBase = dataBase + dataRoom;
     const packages = resolvePackages(root);
-    const compiled = await runAsc({ root, entries, memoryBase: staticBase, abort: target.abort, packages });
+    const compiled = await runAsc({ root, entries, memoryBase: staticBase, abort: target.abort, packages, virtual });
     for (const [file, text] of compiled.files) files.set(file, text);
     const name = program ? shortName(root, program) : target.entries[0];
     const inspect = options.onAllocation ? { onAllocation: options.onAllocation } : {};
@@ -183,12 +186,17 @@ function shortName(root: string, file: string): string {
 }
 
 /** The target's assembly files as objects, the first one first and the others by name. */
-function assembleAll(root: string, target: Target, files: Map<string, string | undefined>): ObjectFile[] {
+function assembleAll(
+  root: string,
+  target: Target,
+  virtual: Readonly<Record<string, string>>,
+  files: Map<string, string | undefined>,
+): ObjectFile[] {
   const names = findAssembly(root, target.assembly).filter((name) => name !== target.firstAssembly);
   return [target.firstAssembly, ...names].map((name) => {
     const file = path.resolve(root, name);
     if (!existsSync(file)) throw new CompileError("no such file", { file: name, line: 0 });
-    const text = readFileSync(file, "utf8");
+    const text = virtual[file] ?? readFileSync(file, "utf8");
     files.set(file, text);
     return assemble(text, name);
   });

@@ -15,7 +15,7 @@ export interface DemoRow {
   rmap: Rmap;
   megabytes: number;
   /** From the fork call to its return in the parent. */
-  fork: { instructions: number; cycles: number; frames: number; rmapAdds: number };
+  fork: { instructions: number; cycles: number; frames: number; rmapAdds: number; tablesCopied: number };
   /** The child's first write to a page that it inherited. */
   firstWrite: { instructions: number };
   /** The child's exit, to its last instruction. */
@@ -30,7 +30,7 @@ export interface DemoRun {
   leakedFrames: number;
 }
 
-const LINE = /^forkdemo (\d+) MB: frames (\d+) rmap (\d+) unshared (\d+) leaked (\d+)\r?$/gm;
+const LINE = /^forkdemo (\d+) MB: frames (\d+) rmap (\d+) copied (\d+) unshared (\d+) leaked (\d+)\r?$/gm;
 
 /** Joins console output and regions. Throws Error naming what is missing: the guest did not do what it should. */
 export function joinDemo(mode: string, rmap: Rmap, output: string, regions: readonly RegionCount[]): DemoRun {
@@ -41,14 +41,16 @@ export function joinDemo(mode: string, rmap: Rmap, output: string, regions: read
   };
   let leakedFrames = 0;
   const rows = [...output.matchAll(LINE)].map((match): DemoRow => {
-    const [megabytes = 0, frames = 0, rmapAdds = 0, unshares = 0, leaked = 0] = match.slice(1).map(Number);
+    const [megabytes = 0, frames = 0, rmapAdds = 0, tablesCopied = 0, unshares = 0, leaked = 0] = match
+      .slice(1)
+      .map(Number);
     leakedFrames += leaked;
     const { instructions, cycles } = measured(Region.Fork, megabytes, "fork");
     return {
       mode,
       rmap,
       megabytes,
-      fork: { instructions, cycles, frames, rmapAdds },
+      fork: { instructions, cycles, frames, rmapAdds, tablesCopied },
       firstWrite: { instructions: measured(Region.FirstWrite, megabytes, "first write").instructions },
       exit: { instructions: measured(Region.Exit, megabytes, "exit").instructions },
       unshares,

@@ -1,8 +1,9 @@
 /**
- * forktouch TABLES ROUNDS [PAGES...]: what it costs to fork and then write to k pages of the n that were there, for each k in
- * PAGES (1 to n by doubling unless told; n is 1,024 for each table). Each k is done by the parent and by the child, in order,
- * at random (seeded: each page once) and spread (one page in each table, then the next in each): on memory of its own, ROUNDS
- * forks one after another. A line says what a region's tag measured:
+ * forktouch TABLES FILLED ROUNDS IDLE [PAGES...]: what it costs to fork and then write to k pages of the n = TABLES x FILLED that
+ * were there: FILLED in each of TABLES page tables. For each k in PAGES (1 to n by doubling unless told) parent and child do it in
+ * order, at random (seeded: each page once, if n is a power of two) and spread (one page in each table, then the next in each): on
+ * memory of its own, ROUNDS forks one after another; nobody writes in each IDLE-th of them, if IDLE is not 0. A line says what
+ * a region's tag measured:
  *
  *     forktouch 12: child random 64 round 1
  *
@@ -47,24 +48,27 @@ const turn: usize = memory.data(8, 4);
 
 let pages: u32 = 0;
 let tables: u32 = 0;
+let filled: u32 = 0;
+let rounds: u32 = 0;
+let idle: u32 = 0;
 let line: u32 = 0;
 
-/** Page number `step` in one of the orders. */
-function pageOf(order: u32, step: u32): u32 {
-  if (order == 0) return step;
-  // A multiplier that is odd visits each number below a power of two once; what is above n is folded back by the modulo.
-  if (order == 1) return (step * 0x9e3779b1 + 0x7f4a7c15) % pages;
-  return (step % tables) * PAGES_A_TABLE + step / tables;
+/** Address of the page that comes at `step` in one of the orders. */
+function placeOf(order: u32, step: u32): usize {
+  if (order == 2) return PLACE + ((step % tables) * PAGES_A_TABLE + step / tables) * PAGE;
+  // A multiplier that is odd visits each number below a power of two once.
+  const page = order == 0 ? step : (step * 0x9e3779b1 + 0x7f4a7c15) % pages;
+  return PLACE + ((page / filled) * PAGES_A_TABLE + (page % filled)) * PAGE;
 }
 
 /** Writes to `count` pages. */
 function touch(order: u32, count: u32, value: u32): void {
-  for (let step: u32 = 0; step < count; step++) store<u32>(PLACE + pageOf(order, step) * PAGE, value);
+  for (let step: u32 = 0; step < count; step++) store<u32>(placeOf(order, step), value);
 }
 
 /** Whether the first word of every page is `value`. */
 function allAre(value: u32): bool {
-  for (let page: u32 = 0; page < pages; page++) if (load<u32>(PLACE + page * PAGE) != value) return false;
+  for (let step: u32 = 0; step < pages; step++) if (load<u32>(placeOf(0, step)) != value) return false;
   return true;
 }
 
@@ -96,42 +100,48 @@ function round(order: u32, byChild: bool, count: u32): bool {
 }
 
 /** All rounds of one k, order and writer. */
-function measure(order: u32, byChild: bool, count: u32, rounds: u32): bool {
-  const start = mmapAnonymous(PLACE, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+function measure(order: u32, byChild: bool, count: u32): bool {
+  const bytes = tables * PAGES_A_TABLE * PAGE;
+  const start = mmapAnonymous(PLACE, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE);
   if (isError(start) || start != PLACE) return false;
   touch(0, pages, 1);
   for (let i: u32 = 1; i <= rounds; i++) {
     const who = byChild ? cstr("child") : cstr("parent");
     printf(cstr("forktouch %u: %s %s %u round %u\n"), line, who, orderName(order), count, i);
     flush();
-    if (!round(order, byChild, count)) return false;
+    const written = idle != 0 && i % idle == 0 ? 0 : count;
+    if (!round(order, byChild, written)) return false;
     line++;
   }
-  munmap(start, pages * PAGE);
+  munmap(start, bytes);
   return true;
 }
 
 /** One k. */
-function measureAll(count: u32, rounds: u32): bool {
+function measureAll(count: u32): bool {
   for (let order: u32 = 0; order < ORDERS; order++) {
-    if (!measure(order, false, count, rounds) || !measure(order, true, count, rounds)) return false;
+    if (!measure(order, false, count) || !measure(order, true, count)) return false;
   }
   return true;
 }
 
 export function main(argc: i32, argv: usize, _envp: usize): i32 {
-  let usable = argc > 2;
-  for (let i = 1; i < argc; i++) usable = usable && isNumber(argument(argv, i)) && parseDec(argument(argv, i)) != 0;
-  if (!usable) {
-    printLine(cstr("usage: forktouch TABLES ROUNDS [PAGES...]"));
+  let usable = argc > 4;
+  for (let i = 1; i < argc; i++) usable = usable && isNumber(argument(argv, i));
+  if (usable) {
+    tables = parseDec(argument(argv, 1));
+    filled = parseDec(argument(argv, 2));
+    rounds = parseDec(argument(argv, 3));
+    idle = parseDec(argument(argv, 4));
+    pages = tables * filled;
+  }
+  if (!usable || pages == 0 || filled > PAGES_A_TABLE || rounds == 0) {
+    printLine(cstr("usage: forktouch TABLES FILLED ROUNDS IDLE [PAGES...]"));
     return 1;
   }
-  tables = parseDec(argument(argv, 1));
-  pages = tables * PAGES_A_TABLE;
-  const rounds = parseDec(argument(argv, 2));
   let right = true;
-  for (let i = 3; i < argc; i++) right = right && measureAll(min<u32>(parseDec(argument(argv, i)), pages), rounds);
-  if (argc == 3) for (let count: u32 = 1; count <= pages; count *= 2) right = right && measureAll(count, rounds);
+  for (let i = 5; i < argc; i++) right = right && measureAll(min<u32>(parseDec(argument(argv, i)), pages));
+  if (argc == 5) for (let count: u32 = 1; count <= pages; count *= 2) right = right && measureAll(count);
   if (!right) printf(cstr("forktouch: FAILED at line %u\n"), line);
   return right ? 0 : 1;
 }

@@ -5,13 +5,15 @@
  */
 import { cstr } from "../../kernel/abi/intrinsics";
 import { readFile } from "./file";
-import { parseDec, startsWith, strchr, strlen, strstr } from "./string";
+import { parseDec, startsWith, stpcpy, strchr, strlen, strstr } from "./string";
 import { swapoff, swapon } from "./syscalls";
 
 /** Room for a snapshot, in bytes. */
 export const VMSTAT_BYTES: i32 = 4096;
 
 const scratch: usize = memory.data(4096);
+/** Path of a partition. */
+const partition: usize = memory.data(16);
 
 /** Reads all counters into `snapshot`. */
 export function takeSnapshot(snapshot: usize): void {
@@ -70,10 +72,20 @@ export function hasSwap(): bool {
  */
 export function freeFramesWithoutSwap(): u32 {
   if (!hasSwap()) return freeFrames();
-  assert(swapoff(cstr("/dev/hda")) == 0, "all that is swapped out can be brought back");
+  const area = swapArea();
   const free = freeFrames();
-  assert(swapon(cstr("/dev/hda")) == 0, "the swap area can be used again");
+  assert(swapon(area) == 0, "the swap area can be used again");
   return free;
+}
+
+/** Gives up swap; where it was. */
+function swapArea(): usize {
+  const path = cstr("/dev/hda");
+  if (swapoff(path) == 0) return path;
+  stpcpy(stpcpy(partition, path), cstr("1"));
+  const digit = partition + strlen(path);
+  while (load<u8>(digit) < 0x34 && swapoff(partition) != 0) store<u8>(digit, load<u8>(digit) + 1);
+  return partition;
 }
 
 /** Whether fork shares page tables: all (fork=share), or all but those that are sure to be written (fork=auto). */

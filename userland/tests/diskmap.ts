@@ -1,8 +1,6 @@
 /**
- * Mappings of a disk, with read(2), write(2), fsync and msync beside them, what fork makes of them, its end and its partitions. The byte
- * at position p is (7 p + 13 (p >> 9)) & 255 at first, but for a partition table: hda1 is 800 sectors from 64 on, hda2 512 from 1024 (type
- * swap), hda3 13 from 2001; the fourth ends beyond the disk. With an argument: `bad`, sector 300 cannot be read; `readonly`, the disk cannot be
- * written; `large`, the disk has more pages than memory, and no table. May import lib and support/.
+ * Mappings of a disk, with read(2), write(2), fsync and msync beside them, what fork makes of them, its end and its partitions: hda1 is 800
+ * sectors from 64 on, hda2 512 from 1024 (type swap), hda3 13 from 2001; the fourth ends beyond the disk. May import lib and support/.
  */
 import {
   close,
@@ -12,20 +10,17 @@ import {
   exit,
   flush,
   fork,
-  freeFrames,
   fstat,
   fsync,
   isError,
   kill,
   lseek,
-  MAP_FIXED,
   MAP_PRIVATE,
   MAP_SHARED,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   MS_ASYNC,
   MS_SYNC,
-  mlock,
   mmap,
   mremap,
   msync,
@@ -41,7 +36,6 @@ import {
   Stat64,
   same,
   schedYield,
-  streq,
   test,
   testBegin,
   testEnd,
@@ -49,79 +43,32 @@ import {
   waitSuccess,
   write,
 } from "../lib/index";
-import { PAGE, pageAt, READ_WRITE, readPage, sharing, statusOfAccess, wordOf, writePage } from "./support/memory";
+import {
+  mapDisk,
+  onDisk,
+  openDisk,
+  original,
+  originalWord,
+  PAGE_SECTORS,
+  pagesRead,
+  readWord,
+  sectorsWritten,
+  writeWord,
+} from "./support/disk";
+import { mapPages, PAGE, pageAt, READ_WRITE, readPage, sharing, statusOfAccess, writePage } from "./support/memory";
+import { awaitTurn, setTurn, startTask } from "./support/tasks";
 import { childEnd, gateMake, gateOpen, gateWait, hear, pairEnd, startChild, tell } from "./support/turns";
 
 const NEW: u32 = 0x5eed0100;
 const SECTOR: u32 = 512;
-const PAGE_SECTORS: u32 = 8;
 const DISK_SECTORS: u32 = 4101;
 /** The last page has 5 sectors. */
 const LAST_PAGE: u32 = 512;
 const OTHER: u32 = 64;
-const BAD_PAGE: u32 = 37;
 const BLOCK_BYTES: i32 = 4096;
 const word: usize = memory.data(8, 4);
 const block: usize = memory.data(4096, 4);
 const information: Stat64 = changetype<Stat64>(memory.data(96, 4));
-
-function openDisk(name: usize = cstr("/dev/hda")): i32 {
-  const fd = open(name, O_RDWR);
-  assert(fd >= 0, "the disk can be opened");
-  return fd;
-}
-
-/** What a word of the disk is at first. */
-function originalWord(position: u32): u32 {
-  let value: u32 = 0;
-  for (let i: u32 = 0; i < 4; i++) {
-    const at = position + i;
-    value |= ((at * 7 + (at >> 9) * 13) & 0xff) << (8 * i);
-  }
-  return value;
-}
-
-/** The same, of the first word of page `page`. */
-function original(page: u32): u32 {
-  return originalWord(page * PAGE);
-}
-
-/** Maps `pages` of the disk from `page` on at page `index` of the tests' memory. */
-function mapDisk(fd: i32, index: u32, protection: u32, flags: u32, page: u32, pages: u32): void {
-  const address = mmap(pageAt(index), pages * PAGE, protection, flags | MAP_FIXED, fd, page);
-  assert(address == pageAt(index), "the disk can be mapped");
-}
-
-function readWord(fd: i32, position: u32): u32 {
-  lseek(fd, position, SEEK_SET);
-  assert(same(read(fd, word, 4), 4), "a word is read");
-  return load<u32>(word);
-}
-
-function writeWord(fd: i32, position: u32, value: u32): void {
-  store<u32>(word, value);
-  lseek(fd, position, SEEK_SET);
-  assert(same(write(fd, word, 4), 4), "a word is written");
-}
-
-/** Pages read from the disk, and written to it, since the machine started. */
-function pagesRead(): u32 {
-  return counter(cstr("disk_reads")) / PAGE_SECTORS;
-}
-
-function sectorsWritten(): u32 {
-  return counter(cstr("disk_writes"));
-}
-
-/** The first word of a page on the disk itself: nobody has the disk open or mapped. */
-function onDisk(page: u32): u32 {
-  const before = counter(cstr("disk_reads"));
-  const fd = openDisk();
-  const value = readWord(fd, page * PAGE);
-  close(fd);
-  assert(same(counter(cstr("disk_reads")), before + PAGE_SECTORS), "it comes from the disk");
-  return value;
-}
 
 function coherence(): void {
   const fd = openDisk();
@@ -211,6 +158,8 @@ function dirtyByMapping(): void {
   mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 50, 8);
   for (let i: u32 = 0; i < 4; i++) writePage(i, NEW + i);
   assert(same(readPage(5), original(55)), "another page is read");
+  mapDisk(fd, OTHER, PROT_READ, MAP_SHARED, 50, 1);
+  assert(same(readPage(OTHER), NEW), "one is mapped where it is not written, too");
   const before = sectorsWritten();
   assert(same(msync(pageAt(0), 8 * PAGE, MS_ASYNC), 0) && same(sectorsWritten(), before), "MS_ASYNC can wait");
   assert(same(msync(pageAt(1), PAGE, MS_SYNC), 0), "MS_SYNC of one page");
@@ -317,6 +266,28 @@ function killedWhileReading(): void {
   assert(same(readPage(2), original(102)), "the page is there for the others");
 }
 
+/** Reads a page of the disk that is not there yet; by then it may be another. What it read last. */
+function readAway(index: usize): i32 {
+  setTurn(1);
+  return readPage(index) as i32;
+}
+
+function mappingGoesMeanwhile(): void {
+  const fd = openDisk();
+  mapDisk(fd, 0, PROT_READ, MAP_SHARED, 160, 4);
+  let pid = startTask(readAway, 1);
+  awaitTurn(1);
+  munmap(pageAt(1), PAGE);
+  assert(same(waitFor(pid), Signal.SIGSEGV), "a task that waits for a page that is unmapped is told");
+  setTurn(0);
+  pid = startTask(readAway, 2);
+  awaitTurn(1);
+  mapPages(2, 1, READ_WRITE, MAP_PRIVATE);
+  assert(same(waitFor(pid), 0), "or finds what is there instead");
+  assert(same(readWord(fd, 161 * PAGE), original(161)), "the pages are there for others");
+  assert(same(readWord(fd, 162 * PAGE), original(162)), "both");
+}
+
 function theKernelsAccess(): void {
   const fd = openDisk();
   mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 110, 4);
@@ -416,82 +387,20 @@ function partitions(): void {
   assert(same(open(cstr("/dev/hda4"), O_RDONLY), -Errno.ENOENT), "and not one that ends beyond the disk");
 }
 
-function badSector(): void {
-  const fd = openDisk();
-  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, BAD_PAGE - 1, 3);
-  assert(same(readPage(0), original(BAD_PAGE - 1)), "the page before a bad sector is good");
-  assert(same(statusOfAccess(pageAt(1), false), Signal.SIGBUS), "its own is not: SIGBUS");
-  assert(same(statusOfAccess(pageAt(1), true), Signal.SIGBUS), "each time");
-  assert(same(readPage(2), original(BAD_PAGE + 1)), "the page behind it is good");
-  lseek(fd, BAD_PAGE * PAGE, SEEK_SET);
-  assert(same(read(fd, word, 4), -Errno.EIO), "for read(2) it is EIO");
-  assert(same(write(fd, pageAt(1), 4), -Errno.EFAULT), "as an address for the kernel, EFAULT");
-  assert(same(mlock(pageAt(1), PAGE), -Errno.ENOMEM), "and mlock fails");
-  memory.fill(block, 0x66, BLOCK_BYTES);
-  assert(same(write(fd, block, BLOCK_BYTES), BLOCK_BYTES), "all of it can be written");
-  assert(same(readPage(1), 0x66666666), "and shows then");
-  assert(same(fsync(fd), 0), "the disk takes it");
-  assert(same(mlock(pageAt(0), 3 * PAGE), 0), "and mlock too");
-}
-
-function readOnly(): void {
-  const fd = openDisk();
-  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 5, 2);
-  writePage(1, NEW);
-  assert(same(msync(pageAt(0), 2 * PAGE, MS_SYNC), -Errno.EIO), "a disk that cannot be written says so");
-  assert(same(msync(pageAt(0), 2 * PAGE, MS_SYNC), -Errno.EIO), "as long as it is so");
-  assert(same(readPage(1), NEW), "what was written is kept");
-  assert(same(msync(pageAt(0), PAGE, MS_SYNC), 0), "what was not changed is in order");
-  munmap(pageAt(0), 2 * PAGE);
-  close(fd);
-  assert(same(onDisk(6), original(6)), "and lost when nobody uses it any more");
-}
-
-/** Each page is written, read by a child, changed, and read again. */
-function largerThanMemory(): void {
-  const fd = openDisk();
-  const pages = u32(lseek(fd, 0, SEEK_END)) / PAGE;
-  assert(pages > freeFrames(), "memory has not room for all");
-  const before = counter(cstr("pages_reclaimed"));
-  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 0, pages);
-  for (let i: u32 = 0; i < pages; i++) writePage(i, wordOf(i));
-  flush();
-  const pid = fork();
-  if (pid == 0) {
-    for (let i: u32 = 0; i < pages; i++) {
-      if (!same(readPage(i), wordOf(i))) exit(1);
-      if (i % 3 == 0) writePage(i, ~wordOf(i));
-    }
-    exit(0);
-  }
-  waitSuccess(pid);
-  for (let i: u32 = 0; i < pages; i++) assert(same(readPage(i), i % 3 == 0 ? ~wordOf(i) : wordOf(i)), "each is right");
-  for (let i: u32 = 0; i < pages; i += 7) assert(same(readWord(fd, i * PAGE), readPage(i)), "by read(2) as well");
-  assert(counter(cstr("pages_reclaimed")) - before > pages, "pages made room for others");
-}
-
 export function main(argc: i32, argv: usize): i32 {
-  testBegin(1, argv);
-  const kind = argc > 1 ? load<usize>(argv + 4) : cstr("good");
-  if (streq(kind, cstr("bad"))) {
-    test(cstr("a page that cannot be read is SIGBUS until it is written"), badSector);
-  } else if (streq(kind, cstr("readonly"))) {
-    test(cstr("msync says that a disk cannot be written"), readOnly);
-  } else if (streq(kind, cstr("large"))) {
-    test(cstr("a shared mapping of more than memory holds"), largerThanMemory);
-  } else {
-    test(cstr("P11 mappings, read(2) and write(2) show the same pages"), coherence);
-    test(cstr("P15 private mappings copy what is written"), privateMapping);
-    test(cstr("P23 a page that one reads from the disk is there for all"), readFaultForAll);
-    test(cstr("P21 what is written through a mapping reaches the disk"), dirtyByMapping);
-    test(cstr("P21 also across fork"), dirtyAcrossFork);
-    test(cstr("P21 also when the process just ends"), exitWrites);
-    test(cstr("a page that many want is read once"), oneReadForMany);
-    test(cstr("who waits for the disk can be killed"), killedWhileReading);
-    test(cstr("P47 the kernel's own access"), theKernelsAccess);
-    test(cstr("the end of the disk"), theEnd);
-    test(cstr("mmap and fsync of a disk say what is wrong"), refusals);
-    test(cstr("partitions"), partitions);
-  }
+  testBegin(argc, argv);
+  test(cstr("P11 mappings, read(2) and write(2) show the same pages"), coherence);
+  test(cstr("P15 private mappings copy what is written"), privateMapping);
+  test(cstr("P23 a page that one reads from the disk is there for all"), readFaultForAll);
+  test(cstr("P21 what is written through a mapping reaches the disk"), dirtyByMapping);
+  test(cstr("P21 also across fork"), dirtyAcrossFork);
+  test(cstr("P21 also when the process just ends"), exitWrites);
+  test(cstr("a page that many want is read once"), oneReadForMany);
+  test(cstr("who waits for the disk can be killed"), killedWhileReading);
+  test(cstr("a mapping that goes while a task waits for its page"), mappingGoesMeanwhile);
+  test(cstr("P47 the kernel's own access"), theKernelsAccess);
+  test(cstr("the end of the disk"), theEnd);
+  test(cstr("mmap and fsync of a disk say what is wrong"), refusals);
+  test(cstr("partitions"), partitions);
   return testEnd();
 }

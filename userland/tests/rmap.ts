@@ -17,7 +17,6 @@ import {
   readFile,
   Signal,
   same,
-  strlen,
   strstr,
   test,
   testBegin,
@@ -51,6 +50,7 @@ import {
   pageOf,
   parseTable,
   procPath,
+  residentPages,
   slotHere,
   slotPage,
   TableInfo,
@@ -272,16 +272,6 @@ function switchesReloadTables(): void {
     assert(same(entry.pde & PTE_GLOBAL, 0), "nor are their pdes");
   }
   pairEnd(pid);
-}
-
-/** Resident pages of a process (0: this one) as the kernel counts them. */
-function residentPages(pid: i32): u32 {
-  assert(readFile(procPath(pid, cstr("/status")), status, STATUS_BYTES) > 0, "the status of a process can be read");
-  const field = strstr(status, cstr("VmRSS:"));
-  assert(field != 0, "it has a resident size");
-  let at = field + strlen(cstr("VmRSS:"));
-  while (load<u8>(at) == 0x20 || load<u8>(at) == 0x09) at++;
-  return parseDec(at) / 4;
 }
 
 /** Whether the resident size of a process is the sum of its tables' counts. */

@@ -1,8 +1,8 @@
 /**
- * spurious [host]. Property 17: a fault that finds the tables in order flushes and returns. On one CPU no program can bring
- * this about, so the host does (tests/guest/spurious.test.ts): this program has a translation without W in the TLB, marks the
- * place, and the host sets W in the pte behind the TLB's back. Without the argument `host` there is nobody to do that, and no
- * case. May import lib and support/.
+ * spurious [host]. What no program can bring about on one CPU, so the host does (tests/guest/spurious.ts). Property 17: a fault that finds
+ * the tables in order flushes and returns. This program has a translation without W in the TLB, marks the place, and the host
+ * sets W in the pte behind the TLB's back. Property 22: accessed bits. The host clears those of a table at another mark. Without the
+ * argument `host` there is nobody to do that, and no case. May import lib and support/.
  */
 import {
   argument,
@@ -22,12 +22,26 @@ import {
   waitSuccess,
 } from "../lib/index";
 import { countBegin, countEnd, countOf, framesForMapping } from "./support/counts";
-import { mapPages, READ_WRITE, readPage, SLOT, sharing, wordOf, writePage, writePages } from "./support/memory";
-import { tableHere, tableIs } from "./support/tables";
+import {
+  mapPages,
+  pageAt,
+  pagesIntact,
+  READ_WRITE,
+  readPage,
+  SLOT,
+  sharing,
+  wordOf,
+  writePage,
+  writePages,
+} from "./support/memory";
+import { PTE_ACCESSED, pageHere, tableHere, tableIs } from "./support/tables";
+import { childEnd, hear, pairEnd, startChild, tell } from "./support/turns";
 
 const NEW: u32 = 0x5eed0017;
-/** Tag of the mark between reading and writing the page. */
+/** Tags of marks: between reading and writing the page, and where no page of a table is to be accessed. */
 const TAG: u32 = 17;
+const TAG_ACCESSED: u32 = 22;
+const PAGES: u32 = 64;
 
 function spuriousFault(): void {
   mapPages(0, 8, READ_WRITE, MAP_PRIVATE);
@@ -56,6 +70,49 @@ function spuriousFault(): void {
   if (sharing()) assert(tableIs(tableHere(SLOT), 1, 1), "in the same table");
 }
 
+/** Pages of the tests' memory that the table says somebody has used. */
+function accessedPages(): u32 {
+  let count: u32 = 0;
+  for (let page: u32 = 0; page < PAGES; page++) count += u32((pageHere(pageAt(page)).pte & PTE_ACCESSED) != 0);
+  return count;
+}
+
+function accessedBits(): void {
+  mapPages(0, PAGES, READ_WRITE, MAP_PRIVATE);
+  writePages(0, PAGES);
+  const pid = startChild();
+  if (pid == 0) {
+    regionBegin(Region.FirstWrite, TAG_ACCESSED);
+    regionEnd(Region.FirstWrite, TAG_ACCESSED);
+    // The parent runs, and with it the TLB forgets what this process has used.
+    tell();
+    hear();
+    assert(same(accessedPages(), 0), "no page of the table has been used");
+    countBegin();
+    assert(pagesIntact(0, PAGES), "all can be read");
+    countEnd();
+    assert(same(countOf(cstr("faults")), 0), "without a fault");
+    assert(same(countOf(cstr("allocated_data")) + framesForMapping(), 0), "and without memory");
+    assert(same(accessedPages(), PAGES), "though each now says that it has been used");
+    tell();
+    hear();
+    childEnd();
+  }
+  hear();
+  tell();
+  hear();
+  if (sharing()) {
+    assert(tableIs(tableHere(SLOT), 2, 0), "the table is still shared");
+    assert(same(accessedPages(), PAGES), "and says so to both");
+  }
+  countBegin();
+  assert(pagesIntact(0, PAGES), "the other reads them");
+  countEnd();
+  assert(same(countOf(cstr("faults")), 0), "without a fault too");
+  tell();
+  pairEnd(pid);
+}
+
 export function main(argc: i32, argv: usize, _envp: usize): i32 {
   if (argc != 2 || !streq(argument(argv, 1), cstr("host"))) {
     printLine(cstr("# no host that helps"));
@@ -64,5 +121,6 @@ export function main(argc: i32, argv: usize, _envp: usize): i32 {
   }
   testBegin(1, argv);
   test(cstr("P17 a spurious fault flushes and returns"), spuriousFault);
+  test(cstr("P22 accessed bits fault nobody and allocate nothing"), accessedBits);
   return testEnd();
 }

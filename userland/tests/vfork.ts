@@ -178,6 +178,12 @@ function execFreesTheParent(): void {
   writePage(2, 20);
   waitSuccess(pid);
   assert(same(readPage(2), 20) && pagesIntact(3, 5), "and its memory is its own");
+  const sleeper = vfork((_argument: usize): i32 => {
+    return execve(cstr("/bin/sleep"), vectorOf(cstr("sleep"), cstr("9")), emptyVector);
+  });
+  assert(same(waitpid(sleeper, statusWord, WNOHANG), 0), "the parent goes on while the program runs");
+  kill(sleeper, Signal.SIGTERM);
+  assert(same(wTermSig(waitFor(sleeper)), Signal.SIGTERM), "which is a process of its own");
   assert(same(waitFor(vfork(execute, cstr("/bin/false"))), 1 << 8), "the program's status is the child's");
   assert(same(waitFor(vfork(execute, cstr("/nowhere"))), 127 << 8), "a program that is not there");
   assert(same(load<u32>(left), 3), "leaves the child in its parent's memory");

@@ -21,6 +21,8 @@ import {
   SEEK_SET,
   stpcpy,
   strchr,
+  strlen,
+  strstr,
 } from "../../lib/index";
 
 /** One slot of a process. */
@@ -59,13 +61,17 @@ const PAGE_MAP_BYTES: usize = 32;
 export const PTE_PRESENT: u32 = 0x001;
 export const PTE_WRITABLE: u32 = 0x002;
 export const PTE_USER: u32 = 0x004;
+export const PTE_ACCESSED: u32 = 0x020;
+export const PTE_DIRTY: u32 = 0x040;
 export const PTE_LARGE: u32 = 0x080;
 export const PTE_GLOBAL: u32 = 0x100;
 
 const TEXT_BYTES: i32 = 16384;
 const text: usize = memory.data(16384);
-const SLOT_RECORD_BYTES: i32 = 32768;
+const SLOT_RECORD_BYTES: u32 = 32768;
 const slotRecords: usize = memory.data(32768, 4);
+const STATUS_BYTES: i32 = 1024;
+const status: usize = memory.data(1024);
 const path: usize = memory.data(64);
 const digits: usize = memory.data(16);
 const ownTable: TableInfo = changetype<TableInfo>(memory.data(24, 4));
@@ -169,14 +175,30 @@ export function rmapEntriesOf(ptes: u32): u32 {
 
 /** Reads the records of all pages of the slot that begins at `start`, in this process, for slotPage(). */
 export function slotHere(start: usize): void {
-  const fd = open(procPath(0, cstr("/pagemap")), O_RDONLY);
+  readPages(0, start, SLOT_RECORD_BYTES / PAGE_MAP_BYTES);
+}
+
+/** Reads the records of `count` pages (1024 at most) from `start` on, of a process (0: this one), for slotPage(). */
+export function readPages(pid: i32, start: usize, count: u32): void {
+  const fd = open(procPath(pid, cstr("/pagemap")), O_RDONLY);
   assert(fd >= 0, "the page map of a process can be opened");
   lseek(fd, (start >> 12) * PAGE_MAP_BYTES, SEEK_SET);
-  assert(read(fd, slotRecords, SLOT_RECORD_BYTES) == SLOT_RECORD_BYTES, "the records of a slot can be read at once");
+  const bytes = count * PAGE_MAP_BYTES;
+  assert(read(fd, slotRecords, bytes) == i32(bytes), "the records of pages can be read at once");
   close(fd);
 }
 
-/** Record `index` (0 to 1023) of what slotHere() read. */
+/** Record `index` of what slotHere() or readPages() read last. */
 export function slotPage(index: u32): PageMap {
   return changetype<PageMap>(slotRecords + index * PAGE_MAP_BYTES);
+}
+
+/** Resident pages of a process (0: this one) as the kernel counts them. */
+export function residentPages(pid: i32): u32 {
+  assert(readFile(procPath(pid, cstr("/status")), status, STATUS_BYTES) > 0, "the status of a process can be read");
+  const field = strstr(status, cstr("VmRSS:"));
+  assert(field != 0, "it has a resident size");
+  let at = field + strlen(cstr("VmRSS:"));
+  while (load<u8>(at) == 0x20 || load<u8>(at) == 0x09) at++;
+  return parseDec(at) / 4;
 }
