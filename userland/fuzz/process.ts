@@ -26,8 +26,9 @@ import { Base, Gone, OnFault, Say, Script, Zone } from "./format";
 
 /** The script; the host puts it here. */
 export const script: usize = memory.data(8192, 4096);
-/** Bytes that are not under test, for what has no other place. */
+/** Bytes that are not under test: those that are sent where a place has none, the same in every schedule; and where others go. */
 export const spare: usize = memory.data(1024, 4);
+export const sink: usize = memory.data(1024, 4);
 const bases: usize = memory.data(32, 4);
 
 /** Faults that a process mends before it gives up. */

@@ -23,7 +23,7 @@ import {
   write,
 } from "../lib/index";
 import { Descriptor, Script } from "./format";
-import { addressOf, fold, say, script, signalsTaken, spare } from "./process";
+import { addressOf, fold, say, script, signalsTaken, sink, spare } from "./process";
 
 /** userland/lib/signals.s. */
 declare function sigprocmaskOn(stack: usize, how: u32, set: usize): i32;
@@ -73,9 +73,9 @@ export function receive(pipe: u32, place: u32, bytes: u32): void {
   }
   let hash = fold(0, done);
   while (done < bytes) {
-    const part = read(end, spare, bytes - done);
+    const part = read(end, sink, bytes - done);
     if (part <= 0) break;
-    for (let i: u32 = 0; i < u32(part); i++) hash = fold(hash, load<u8>(spare + i));
+    for (let i: u32 = 0; i < u32(part); i++) hash = fold(hash, load<u8>(sink + i));
     done += part;
   }
   say(hash);
