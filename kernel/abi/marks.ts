@@ -69,8 +69,6 @@ export const enum InjectLeaves {
   Pages = 1,
   /** Entries without W, which a fault gives back. */
   Protection = 2,
-  /** As Pages, and a stack that has grown. */
-  Stack = 3,
 }
 
 /** Why a table was unshared: Mark.Unshare's argument from bit 10 up. */

@@ -1,5 +1,5 @@
 /**
- * The host's part of userland/tests/inject.ts: lets the allocation fail that the guest asks for, and compares the machine's memory
+ * The host's part of userland/tests/inject.ts and injectswap.ts: lets the allocation fail that the guest asks for, and compares the machine's memory
  * before and after each operation that failed (I7). The kernel knows nothing of it: the host sets its countdown, which the kernel
  * has for failalloc=. May import snapshot, guest, tools/audit, kernel/abi.
  *
@@ -57,6 +57,11 @@ export class Injector {
       else if (kind === EventKind.Cr3Load) this.switched(a);
       else if (kind === EventKind.Iret && b === USER_RING && this.auditNext) this.audit("after a death");
     });
+  }
+
+  /** Pages that the kernel has written to swap. */
+  get swappedOut(): number {
+    return this.camera.counter("swapOuts");
   }
 
   private marked(mark: number, argument: number): void {

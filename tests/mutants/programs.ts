@@ -4,15 +4,16 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Machine, StopReason } from "../../cpu/index";
+import { BufferDisk, type Machine, type StopReason } from "../../cpu/index";
 import { Region } from "../../kernel/abi/marks";
 import type { BuiltAll } from "../../tools/image/build";
 import type { GuestCase } from "../../tools/lab/tap";
 import { forkRun } from "../bench/forkrun";
 import { casesOf, type GuestOptions, type GuestRun, type Mode, runGuest, testCommandLine } from "../guest/guest";
 import { Injector } from "../guest/inject";
+import { diskImage } from "../guest/mapdisk";
 import { runWithHelp } from "../guest/spurious";
-import { swappingOptions } from "../guest/swapping";
+import { SWAP_MEMORY_MB, swappingOptions } from "../guest/swapping";
 
 /** A program's cases, and how the machine stopped. */
 export interface CaseRun {
@@ -49,8 +50,16 @@ function runInjected({ built, mode, program, names, settings, options }: Wanted)
     injectors.push(new Injector(machine, built.kernel));
     options.onMachine?.(machine);
   };
-  const commandLine = testCommandLine(mode, program, `host ${inQuotes(names)}`, false, `reclaim=off ${settings}`);
-  const run = asRun(runGuest(built, { memoryMB: 16, ...options, commandLine, onMachine }));
+  const swaps = program === "injectswap";
+  const commandLine = testCommandLine(
+    mode,
+    program,
+    `host ${inQuotes(names)}`,
+    false,
+    `reclaim=off ${swaps ? "swap=on" : ""} ${settings}`,
+  );
+  const machineOptions = { memoryMB: SWAP_MEMORY_MB, ...options, onMachine };
+  const run = asRun(runGuest(built, { ...(swaps ? swappingOptions(machineOptions) : machineOptions), commandLine }));
   if (injectors[0].problems.length > 0) for (const one of run.cases) one.ok = false;
   return run;
 }
@@ -71,9 +80,17 @@ function runSwapping({ built, mode, program, names, settings, options }: Wanted)
   return asRun(runGuest(built, { ...swappingOptions(options), commandLine }));
 }
 
+/** On a machine with the disk that the program expects. */
+function runOnDisk({ built, mode, program, names, settings, options }: Wanted): CaseRun {
+  const commandLine = testCommandLine(mode, program, inQuotes(names), true, settings);
+  return asRun(runGuest(built, { ...options, commandLine, disk: new BufferDisk(diskImage()) }));
+}
+
 const HOSTED: Readonly<Record<string, (wanted: Wanted) => CaseRun>> = {
   spurious: ({ built, mode, options }) => asRun(runWithHelp(built, mode, options)),
+  diskmap: runOnDisk,
   inject: runInjected,
+  injectswap: runInjected,
   swapping: runSwapping,
   forkstorm: runStorm,
 };

@@ -46,7 +46,7 @@ export function guardsOf(root: string): Guards {
       if (!inAllModes) continue;
       for (const test of matches(text, /\btest\(\s*["`]([^"`]+)["`]/g)) note(guards, test, place);
       for (const property of matches(text, /\bproperty: "([PI]\d+)"/g)) note(guards, `${property} `, place);
-      for (const program of matches(text, /(?:guestTests\(|testCommandLine\(mode, )"(\w+)"/g))
+      for (const program of matches(text, /(?:guestTests\(|testCommandLine\(mode, |run\(mode, |program: )"(\w+)"/g))
         noteProgram(guards, root, program);
       if (text.includes("runWithHelp")) noteProgram(guards, root, "spurious");
     }

@@ -120,8 +120,8 @@ export const SWAP_MUTANTS: readonly Mutant[] = [
     file: "mm/fault.ts",
     edits: [
       [
-        "    setPte(pte, swapCachePage(slot)!, vma, false);\n",
-        "    const page = swapCachePage(slot)!;\n    setPte(pte, page, vma, false);\n    if ((page.flags & PAGE_LOCKED) == 0) swapCacheRemove(page);\n",
+        "    mark(Mark.SwapIn, Frames.number(page));\n",
+        "    mark(Mark.SwapIn, Frames.number(page));\n    if ((page.flags & PAGE_LOCKED) == 0) swapCacheRemove(page);\n",
       ],
       ["import { FrameKind, Frames, Page,", "import { FrameKind, Frames, PAGE_LOCKED, Page,"],
       ["swapCachePage, swapFree,", "swapCachePage, swapCacheRemove, swapFree,"],
@@ -133,7 +133,10 @@ export const SWAP_MUTANTS: readonly Mutant[] = [
     fault: "a reader of a page takes it from the others",
     file: "mm/fault.ts",
     edits: [
-      ["    setPte(pte, swapCachePage(slot)!, vma, false);\n", "    setPte(pte, swapCachePage(slot)!, vma, true);\n"],
+      [
+        "    setPte(pte, page, vma, false);\n    mark(Mark.SwapIn",
+        "    setPte(pte, page, vma, true);\n    mark(Mark.SwapIn",
+      ],
     ],
     program: "swapping",
     fails: ["P41"],
@@ -192,5 +195,39 @@ export const SWAP_MUTANTS: readonly Mutant[] = [
     edits: [["load<u32>(wordsOf(slot)) | BAD);", "load<u32>(wordsOf(slot)));"]],
     program: "swapping",
     fails: ["a page that cannot be written"],
+  },
+  {
+    fault: "a page that finds no frame has lost its swap entry",
+    file: "mm/swap.ts",
+    edits: [
+      [
+        "    if (frame == 0) return SwapIn.OutOfMemory;\n    page = ",
+        "    if (frame == 0) {\n      store<u32>(wordsOf(slot), swapCount(slot) - 1);\n      return SwapIn.OutOfMemory;\n    }\n    page = ",
+      ],
+    ],
+    program: "injectswap",
+    fails: ["I7 swapping in"],
+    audit: "swap",
+  },
+  {
+    fault: "a swapoff that finds no memory has given the area up",
+    file: "mm/swapon.ts",
+    edits: [["  if (error == 0) swapClose();\n  else swapClosing(false);\n", "  if (error == 0) swapClose();\n"]],
+    program: "injectswap",
+    fails: ["I7 swapoff"],
+  },
+  {
+    fault: "a swap entry is copied twice when unsharing finds memory late",
+    file: "mm/pagetable.ts",
+    edits: [
+      [
+        "  if (!chainReserve(reserve)) return 0;\n",
+        "  if (!chainReserve(reserve)) {\n    for (let pte = from; pte < from + TABLE_BYTES; pte += 4) {\n      const entry = Entry.load(pte);\n      if (entry != 0 && (entry & PTE_MAPPED) == 0) swapDuplicate(entry >> PAGE_SHIFT);\n    }\n    return 0;\n  }\n",
+      ],
+    ],
+    program: "injectswap",
+    fails: ["P51"],
+    modes: SHARING,
+    audit: "swap",
   },
 ];
