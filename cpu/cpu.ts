@@ -13,7 +13,7 @@ import { type CostTable, STANDARD_COSTS, type TlbGeometry } from "./costs";
 import { readEflags, writeEflags } from "./eflags";
 import { MachineError } from "./errors";
 import { run } from "./interpreter";
-import { forgetFetch, setControlWords, walkTables } from "./paging";
+import { flushHostTlb, forgetFetch, setControlWords, walkTables } from "./paging";
 import { Attention, byteRegister, Cr0, Flag, Layout, type Register, Time, Word } from "./registers";
 import type { Bus, CpuListener, RunExit } from "./seam";
 import { FLAT_CODE, FLAT_DATA, refreshMode } from "./segmentation";
@@ -60,6 +60,7 @@ export interface CpuState {
 const PAGE = 4096;
 const WASM_PAGE = 65536;
 const MAX_MEMORY = 0x70000000;
+const ZERO_PAGE = new Uint8Array(PAGE);
 
 export class Cpu {
   /** State, host TLB and RAM; registers.ts says where. */
@@ -310,23 +311,45 @@ export class Cpu {
     };
   }
 
-  /** Takes over a saved state. Throws MachineError when it is of another version, size of memory or TLB geometry. */
+  /**
+   * Takes over a saved state; decoded code whose bytes are the same in it stays. Throws MachineError when it is of another
+   * version, size of memory or TLB geometry.
+   */
   restore(state: CpuState): void {
     if (state.version !== CPU_STATE_VERSION) throw new MachineError(`saved state of version ${state.version}`);
     if (state.costVersion !== this.costs.version) {
       throw new MachineError(`saved state under cost table ${state.costVersion}, this is ${this.costs.version}`);
     }
     if (state.memoryBytes !== this.memoryBytes) throw new MachineError("saved state of another size of memory");
+    // The host TLB is found by way of the TLB that is given up.
+    flushHostTlb(this);
     this.tlb.restore(state.tlb);
     const hook = this.r[Word.Attention] & Attention.Hook;
     this.r.set(state.words);
     this.r[Word.Attention] = (this.r[Word.Attention] & ~Attention.Hook) | hook;
     this.time.set(state.time);
-    this.ram.fill(0);
-    for (const [index, frame] of state.frames.entries()) {
-      this.ram.set(state.contents.subarray(index * PAGE, (index + 1) * PAGE), frame * PAGE);
+    this.restoreRam(state);
+    refreshMode(this);
+    forgetFetch(this);
+  }
+
+  /** RAM as a state has it; drops decoded code from frames that change. */
+  private restoreRam({ frames, contents }: CpuState): void {
+    const { ram, blocks } = this;
+    let next = 0;
+    for (let frame = 0; frame < this.memoryBytes / PAGE; frame++) {
+      const saved = frames[next] === frame ? contents.subarray(next++ * PAGE, next * PAGE) : ZERO_PAGE;
+      if (blocks.isCode(frame) && !this.holds(frame, saved)) blocks.invalidate(frame * PAGE, PAGE);
+      ram.set(saved, frame * PAGE);
     }
-    this.forgetCaches();
+    if (next < frames.length) throw new MachineError("the saved state is damaged");
+  }
+
+  /** Whether a frame's bytes are these. */
+  private holds(frame: number, bytes: Uint8Array): boolean {
+    const first = frame * PAGE;
+    for (let i = 0; i < PAGE; i++) if (this.ram[first + i] !== bytes[i]) return false;
+    return true;
   }
 
   /** Asks the hook. Only the interpreter calls it. */

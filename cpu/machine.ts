@@ -36,6 +36,11 @@ function checkDisk({ sectors }: DiskBackend): void {
     throw new MachineError(`a disk of ${sectors} sectors: it must be a whole number from 1 to ${MAX_SECTORS}`);
 }
 
+function checkVersion(state: MachineState): void {
+  if (state?.version === STATE_VERSION) return;
+  throw new MachineError(`saved state of version ${state?.version}; this is version ${STATE_VERSION}`);
+}
+
 export class Machine {
   readonly memoryMB: number;
   /** The processor, for tools that want more than the machine's own questions. Do not change its state. */
@@ -233,6 +238,17 @@ export class Machine {
     for (const listener of this.listeners) listener(event);
   }
 
+  /**
+   * Lets guest time pass without an instruction, as if the bus had been taken from the processor (HOLD): what devices do by then
+   * the next run() sees at its first boundary. A caller who counts instructions brings the timer's interrupt about so.
+   * Throws MachineError while the machine runs, or for a time that is not at least 0.
+   */
+  passTime(cycles: number): void {
+    if (this.running) throw new MachineError("passTime() was called while the machine runs");
+    if (!(cycles >= 0)) throw new MachineError(`${cycles} cycles cannot pass`);
+    this.cpu.cycles += cycles;
+  }
+
   /** Calls `hook` before each instruction, with the machine stopped at it; null for no more. It must not throw. */
   onInstruction(hook: (() => void) | null): void {
     this.hook = hook;
@@ -335,19 +351,31 @@ export class Machine {
    * constructor; cost table, TLB and disk must be those of the saved machine. Throws MachineError for a state of another version or shape.
    */
   static restore(state: MachineState, options: Omit<MachineOptions, "memoryMB"> = {}): Machine {
-    if (state?.version !== STATE_VERSION)
-      throw new MachineError(`saved state of version ${state?.version}; this is version ${STATE_VERSION}`);
+    checkVersion(state);
     const machine = new Machine({ ...options, memoryMB: state.memoryMB });
+    machine.takeOver(state);
+    return machine;
+  }
+
+  /**
+   * Goes to a state that this machine, or one made with the same options, has saved: as restore(), without a new machine and
+   * its memory. Listeners, hooks and breakpoints stay; serial output and stamped input that are not in the state are gone.
+   * Throws as restore() does, and then the machine is in no state to run.
+   */
+  takeOver(state: MachineState): void {
+    if (this.running) throw new MachineError("takeOver() was called while the machine runs");
+    checkVersion(state);
+    this.loaded = false;
+    this.serial = [];
     try {
-      machine.cpu.restore(state.cpu);
-      machine.board.restore(state.board);
-      machine.queue.restore(state.input);
-      machine.passedAddress = state.passedBreakpoint.address;
-      machine.passedInstret = state.passedBreakpoint.instret;
+      this.cpu.restore(state.cpu);
+      this.board.restore(state.board);
+      this.queue.restore(state.input);
+      this.passedAddress = state.passedBreakpoint.address;
+      this.passedInstret = state.passedBreakpoint.instret;
     } catch (error) {
       throw error instanceof MachineError ? error : new MachineError("the saved state is damaged");
     }
-    machine.loaded = true;
-    return machine;
+    this.loaded = true;
   }
 }

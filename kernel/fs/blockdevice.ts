@@ -3,7 +3,8 @@
  * own (filemap.ts): who changes a partition through hda and through its own node finds one of the two out of date, as on Linux.
  * Imports the disk, filemap, shmem. Source: the partition table of IBM PC DOS 2; Linux 2.4 (fs/partitions/msdos.c; fs/block_dev.c).
  *
- *     byte 446 + 16 n, n = 0 … 3     4       type: 0 is an empty entry, 0x82 swap
+ *     byte 446 + 16 n, n = 0 … 3     0       0 or 0x80: whether it is to be booted from
+ *                                    4       type: 0 is an empty entry, 0x82 swap
  *                                    8       first sector
  *                                    12      sectors
  *     byte 510                               0x55, 0xaa
@@ -23,6 +24,8 @@ import { NO_PAGE, newSharedObject, SharedObject } from "../mm/shmem";
 const SWAP_TYPE: u32 = 0x82;
 const TABLE_AT: usize = 446;
 const ENTRY_BYTES: usize = 16;
+/** Bits of an entry's first byte that are never set. */
+const BOOT_MASK: u32 = 0x7f;
 const SIGNATURE_AT: usize = 510;
 const SIGNATURE: u32 = 0xaa55;
 /** Pages that an object can have. */
@@ -71,13 +74,22 @@ export function blockDevicesInit(): void {
   if (frame == 0) return;
   makeDevice(0, 0, sectors, 0);
   const sector = frameToVirt(frame);
-  if (diskRead(0, 1, sector) == 0 && load<u16>(sector + SIGNATURE_AT) == SIGNATURE) {
+  if (diskRead(0, 1, sector) == 0 && hasTable(sector)) {
     for (let number: u32 = 1; number < DEVICES; number++) {
       const entry = sector + TABLE_AT + (number - 1) * ENTRY_BYTES;
       readEntry(number, load<u8>(entry, 4), load<u32>(entry, 8), load<u32>(entry, 12));
     }
   }
   freeFrame(frame);
+}
+
+/** Whether a sector holds a partition table: the boot sector of a file system has the same signature, and code where the entries would be. */
+function hasTable(sector: usize): bool {
+  let first: u32 = 0;
+  for (let number: u32 = 1; number < DEVICES; number++) {
+    first |= load<u8>(sector + TABLE_AT + (number - 1) * ENTRY_BYTES);
+  }
+  return (first & BOOT_MASK) == 0 && load<u16>(sector + SIGNATURE_AT) == SIGNATURE;
 }
 
 function readEntry(number: u32, type: u32, first: u32, count: u32): void {

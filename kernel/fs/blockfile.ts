@@ -7,11 +7,12 @@ import { Errno } from "../abi/errno";
 import { S_IFBLK } from "../abi/fcntl";
 import { cstr } from "../abi/intrinsics";
 import { SECTOR_SHIFT } from "../drivers/ide";
-import { isError } from "../lib/errptr";
+import { errorPointer, isError } from "../lib/errptr";
 import { diskPage, fillPage } from "../mm/filemap";
 import { frameToVirt, PAGE_BYTES, PAGE_OFFSET, PAGE_SHIFT } from "../mm/layout";
 import { FrameKind, Frames, Page } from "../mm/page";
 import { allocFrame, freeFrame } from "../mm/pagealloc";
+import { rmapKept } from "../mm/rmap";
 import { SharedObject } from "../mm/shmem";
 import { copyFromUser, copyToUser } from "../mm/uaccess";
 import { reclaimConfigure } from "../mm/vmscan";
@@ -95,7 +96,9 @@ function blockSync(file: File): i32 {
   return syncDevice(deviceOf(file));
 }
 
+/** Without a reverse map nobody could say what a mapping has changed. */
 function blockObject(inode: Inode): usize {
+  if (!rmapKept) return errorPointer(Errno.ENODEV);
   return changetype<usize>(deviceOfNode(inode)!.object);
 }
 

@@ -87,7 +87,7 @@ function handleTableFault(mm: Mm, vma: Vma, address: usize, errorCode: u32): Fau
     if (!installTable(mm, pdeAddress)) return FaultResult.OutOfMemory;
   } else if (write && (pde & PTE_WRITE) == 0) {
     const cause = (errorCode & FAULT_PROTECTION) != 0 ? UnshareCause.Write : UnshareCause.NotPresentWrite;
-    if (!makeTableWritable(mm, pdeAddress, cause)) return FaultResult.OutOfMemory;
+    if (!makeTableWritable(mm, address, cause)) return FaultResult.OutOfMemory;
   } else {
     mended = false;
   }

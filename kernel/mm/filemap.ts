@@ -96,7 +96,7 @@ export function evictDiskPage(page: Page): bool {
   const index = page.index;
   if ((page.flags & PAGE_DIRTY) != 0 && writePage(page) != 0) return false;
   // After a sleep it may be in use again, or gone.
-  if (objectFind(object, index) !== page || page.rmap != 0 || (page.flags & (PAGE_LOCKED | PAGE_DIRTY)) != 0)
+  if (objectFind(object, index) !== page || page.count != 1 || (page.flags & (PAGE_LOCKED | PAGE_DIRTY)) != 0)
     return false;
   objectForget(object, index);
   return true;
@@ -111,7 +111,7 @@ export function dropPages(object: SharedObject, isLost: bool): u32 {
   let lost: u32 = 0;
   for (let index = objectNext(object, 0); index != NO_PAGE; index = objectNext(object, index + 1)) {
     const page = objectFind(object, index)!;
-    if (page.rmap != 0 || (page.flags & keep) != 0) continue;
+    if (page.count != 1 || (page.flags & keep) != 0) continue;
     if ((page.flags & PAGE_DIRTY) != 0) lost++;
     objectForget(object, index);
   }

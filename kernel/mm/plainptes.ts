@@ -5,7 +5,7 @@
  * There is no swap with it, so a pte maps a frame or is 0.
  * May import paging, page, pagealloc, shmem. Source: Linux 2.4 (mm/memory.c: copy_page_range, zap_pte_range).
  */
-import { ENTRIES, Entry, PTE_DIRTY, PTE_MAPPED } from "../arch/i386/paging";
+import { ENTRIES, Entry, flushTlb, PTE_DIRTY, PTE_MAPPED } from "../arch/i386/paging";
 import { FrameKind, Frames, frameLimit, KIND_MASK, PAGE_DIRTY, TablePage } from "./page";
 import { frameToVirt } from "./pagealloc";
 import { putPage, SharedObject } from "./shmem";
@@ -41,7 +41,7 @@ export function zapPlainPtes(first: usize, end: usize, table: TablePage): void {
 
 /**
  * Takes the pages of an object with index `from` and above out of every table that maps them, for all who use these. Private
- * copies are no pages of the object. Takes no memory. The caller flushes the TLB.
+ * copies are no pages of the object. Takes no memory. Flushes the TLB.
  */
 export function unmapObject(object: SharedObject, from: u32): void {
   for (let frame: u32 = 0; frame < frameLimit; frame++) {
@@ -58,4 +58,5 @@ export function unmapObject(object: SharedObject, from: u32): void {
       table.present--;
     }
   }
+  flushTlb();
 }

@@ -122,20 +122,26 @@ function shareTables(parent: usize, child: usize, first: u32, end: u32, writable
 }
 
 /**
- * A write wants through a read-only pde. The last user gets its W back: no table is copied and no count changes. With other
+ * A write to `address` wants through a read-only pde. The last user gets its W back: no table is copied and no count changes. With other
  * users, it gets its own copy. False if there is no memory, and then nothing has changed.
  */
-export function makeTableWritable(mm: Mm, pdeAddress: usize, cause: UnshareCause): bool {
+export function makeTableWritable(mm: Mm, address: usize, cause: UnshareCause): bool {
+  const pdeAddress = Entry.pdeOf(mm.directory, address);
   const pde = Entry.load(pdeAddress);
-  if (tableOf(pde).users > 1) return unshareTable(mm, pdeAddress, cause);
+  if (tableOf(pde).users > 1) return unshareTable(mm, address, cause);
   Entry.store(pdeAddress, pde | PTE_WRITE);
   flushTlb();
   vmstat.tablesReclaimed++;
   return true;
 }
 
-/** Gives `mm` its own copy of a table that it shares. False if there is no memory, and then nothing has changed. */
-function unshareTable(mm: Mm, pdeAddress: usize, cause: UnshareCause): bool {
+/**
+ * Gives `mm` its own copy of the table that it shares in the slot of `address`. False if there is no memory, and then nothing has
+ * changed. Translations in the TLB stay: under a pde without W none lets write, and each leads where the copy leads too. What does
+ * not stay is what the processor may keep of the pde, and that of `address`, to be used next (Intel SDM volume 3, 4.10.4.1).
+ */
+function unshareTable(mm: Mm, address: usize, cause: UnshareCause): bool {
+  const pdeAddress = Entry.pdeOf(mm.directory, address);
   const pde = Entry.load(pdeAddress);
   const slot = slotOf(mm, pdeAddress);
   const frame = copyTable(Entry.target(pde), firstVmaAbove(mm, slot << SLOT_SHIFT));
@@ -145,8 +151,7 @@ function unshareTable(mm: Mm, pdeAddress: usize, cause: UnshareCause): bool {
   table.users--;
   ForkPolicy.diverged(table);
   ForkPolicy.inherit(changetype<TablePage>(Frames.page(frame)), table);
-  // No translation of the slot lets write, and each leads where it did: what a processor may have cached of the old pde is enough.
-  flushTlbPage(slot << SLOT_SHIFT);
+  flushTlbPage(address);
   vmstat.tablesUnshared++;
   mark(Mark.Unshare, (cause << CAUSE_SHIFT) | slot);
   return true;
@@ -160,10 +165,9 @@ export function unshareRange(mm: Mm, start: usize, end: usize, cause: UnshareCau
   if (start >= end) return true;
   const last = (end - 1) >> SLOT_SHIFT;
   for (let slot = start >> SLOT_SHIFT; slot <= last; slot++) {
-    const pdeAddress = mm.directory + (slot << 2);
-    const pde = Entry.load(pdeAddress);
+    const pde = Entry.load(mm.directory + (slot << 2));
     if ((pde & PTE_PRESENT) == 0 || tableOf(pde).users == 1) continue;
-    if (!unshareTable(mm, pdeAddress, cause)) return false;
+    if (!unshareTable(mm, slot << SLOT_SHIFT, cause)) return false;
   }
   return true;
 }

@@ -134,6 +134,8 @@ function tryToUnmap(page: Page): bool {
 
 /** Evicts a page that is in a list and not under I/O. True if its frame has been freed. May sleep, unless polling. */
 export function evictPage(page: Page): bool {
+  // Without swap only pages of disks have a place.
+  if (!swapIsOn() && !isDiskPage(page)) return false;
   if (!tryToUnmap(page)) return false;
   if (isDiskPage(page)) return evicted(evictDiskPage(page));
   if (!isSwapCached(page) && !objectToSwap(page)) return false;

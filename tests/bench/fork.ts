@@ -1,12 +1,13 @@
 /**
- * `npm run bench:fork -- [FIGURE...] [--quick] [--json] [--jobs N]`: the figures of fork strategies, in tables, with the bounds that must
- * hold. Machines run in threads beside each other; what a thread runs does not change by that. Ends with 1 when a bound is missed.
- * May import forkfigures, forkrun.
+ * `npm run bench:fork -- [FIGURE...] [--quick] [--json] [--write] [--jobs N]`: the figures of fork strategies, in tables, with the bounds that must
+ * hold; --write puts them into docs/figures.md. Machines run in threads beside each other; what a thread runs does not change by that. Ends with 1 when a bound is missed.
+ * May import forkfigures, forkrun, tests/docs.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import Table from "cli-table3";
+import { writeFigure } from "../docs/figures";
 import { builtImages } from "../guest/guest";
 import { type Bound, FIGURES, type Figure, holds, type Report } from "./forkfigures";
 import { type ForkResult, type ForkRun, forkRun } from "./forkrun";
@@ -65,6 +66,7 @@ async function main(): Promise<void> {
     options: {
       quick: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      write: { type: "boolean", default: false },
       jobs: { type: "string", default: String(availableParallelism()) },
     },
   });
@@ -83,6 +85,7 @@ async function main(): Promise<void> {
   for (const figure of figures) {
     const report = await figure.report(await runAll(figure, values.quick, jobs), built);
     reports.push({ name: figure.name, ...report });
+    if (values.write) writeFigure(figure.name, text(figure, report));
     if (!values.json) process.stdout.write(`${reports.length > 1 ? "\n" : ""}${text(figure, report)}`);
   }
   if (values.json) process.stdout.write(`${JSON.stringify({ version: 1, figures: reports })}\n`);

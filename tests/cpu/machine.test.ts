@@ -503,6 +503,60 @@ test("save and restore: asleep, and behind an exit", () => {
   assert.equal(Machine.restore(machine.save()).run({ maxInstructions: 2 }), { reason: "exit", value: 6 });
 });
 
+test("takeOver: a machine goes back to a state again and again, whatever it has done since", () => {
+  const { machine, serial } = boot(programs.churn());
+  machine.run({ maxInstructions: 70_001 });
+  const state = structuredClone(machine.save());
+  const before = serial().length;
+  const ends = [0, 1, 2].map((round) => {
+    machine.run({ maxInstructions: 90_000 });
+    const end = { print: fingerprint(machine), sent: serial().slice(before) };
+    // What was decoded and is overwritten here must not be run in the next round.
+    if (round === 1) machine.writePhysical(0x100000, new Uint8Array(0x8000).fill(0x90));
+    machine.input(latin1("gone"), { atInstret: machine.instret + 10 });
+    machine.takeOver(state);
+    assert.equal(fingerprint(machine), fingerprint(Machine.restore(state)));
+    return end;
+  });
+  assert.equal(ends[1].print, ends[0].print);
+  assert.equal(ends[2].print, ends[0].print);
+  const [now, then] = [machine.save(), state];
+  assert.equal([now.board, now.input, now.cpu.tlb], [then.board, then.input, then.cpu.tlb]);
+  throwsMachineError(() => machine.takeOver({ ...state, cpu: { ...state.cpu, words: undefined as never } }), /damaged/);
+  throwsMachineError(() => machine.run({ maxInstructions: 1 }), /nothing has been loaded/);
+  machine.takeOver(state);
+  machine.run({ maxInstructions: 90_000 });
+  assert.equal(fingerprint(machine), ends[0].print);
+});
+
+test("takeOver: code that the state has otherwise is decoded afresh", () => {
+  const value = (exit: number) => new Program().exit(exit);
+  const { machine } = boot(value(5));
+  const state = machine.save();
+  assert.equal(machine.run({ maxInstructions: 9 }), { reason: "exit", value: 5 });
+  const other = boot(value(6)).machine.save();
+  machine.takeOver(other);
+  assert.equal(machine.run({ maxInstructions: 9 }), { reason: "exit", value: 6 });
+  machine.takeOver(state);
+  assert.equal(machine.run({ maxInstructions: 9 }), { reason: "exit", value: 5 });
+});
+
+test("passTime: the timer interrupts at the instruction where time was let pass", () => {
+  const [count, cycles] = [11932, 1_000_016];
+  const { machine } = boot(programs.busyTicks(count, 3));
+  const interrupts: number[] = [];
+  machine.onEvent(({ kind, instret }) => {
+    if (kind === EventKind.TrapEntry) interrupts.push(instret);
+  });
+  machine.run({ maxInstructions: 500 });
+  assert.equal(interrupts, []);
+  machine.passTime(cycles);
+  machine.run({ maxInstructions: 1 });
+  assert.equal(interrupts, [500]);
+  throwsMachineError(() => machine.passTime(-1), /-1 cycles/);
+  throwsMachineError(() => machine.passTime(Number.NaN), /NaN cycles/);
+});
+
 test("a saved state leaves zero pages out", () => {
   const { machine } = boot(programs.churn(), { memoryMB: 64 });
   machine.run({ maxInstructions: 1000 });

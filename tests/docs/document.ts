@@ -20,6 +20,13 @@ const COVERED: Record<string, string> = {
   "npm test": "CI",
   "npm run check": "tests/docs/check",
   "npm run bench": "tests/bench",
+  "npm run bench:fork": "tests/system/forkfigures, in part",
+  "npm run bench:fork -- --quick": "tests/system/forkfigures",
+  "npm run bench:fork -- --write": "tests/system/forkfigures",
+  "npm run fuzz:mm -- --seeds 1000": "tests/fuzz/mm",
+  "npm run fuzz:mm -- --seeds 2000 --first 1 --jobs 2": "tests/fuzz/mm",
+  "npm run fuzz:mm -- --print 17": "tests/fuzz/mm",
+  "npm run fuzz:mm -- --case tests/fuzz/mmcases/reclaim-all.case": "tests/fuzz/mm",
   "npx tine boot": "tests/cli/terminal",
   'qemu-system-i386 -m 512 -kernel dist/kernel.elf -initrd dist/initrd.tar -append "fork=share init=/bin/forkdemo" -device isa-debug-exit,iobase=0xf4,iosize=4 -serial stdio -display none':
     "tests/system/qemu",

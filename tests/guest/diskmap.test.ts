@@ -1,5 +1,5 @@
 /**
- * userland/tests/diskmap.ts on disks of several kinds, in each fork mode, with injected faults and delays, on little memory, and on QEMU, where
+ * userland/tests/diskmap.ts and disktrouble.ts on disks of several kinds, in each fork mode, with injected faults and delays, on little memory, and on QEMU, where
  * what it prints and what the disk holds in the end must be the same. May import tests/guest, tools/audit.
  */
 import { spawnSync } from "node:child_process";
@@ -33,13 +33,18 @@ const QEMU = "qemu-system-i386";
 const IMAGE = diskImage();
 const CASES = 13;
 const BAD_SECTOR = 300;
-const LARGE_PAGES = 1280;
-/** The swap area beside other partitions. */
-const SWAP_AT = 4800;
-const SWAP_SECTORS = 32_768;
+const LARGE_PAGES = 800;
+/** A partition, and one for swap. */
+const [FILE_AT, FILE_SECTORS] = [64, 4000];
+const [SWAP_AT, SWAP_SECTORS] = [4800, 16_000];
 
-function run(mode: Mode, disk: DiskBackend, kind = "", options: Partial<GuestOptions> = {}): GuestRun {
-  return runGuest(built, { commandLine: testCommandLine(mode, "diskmap", kind), disk, ...options });
+function run(mode: Mode, disk: DiskBackend, options: Partial<GuestOptions> = {}): GuestRun {
+  return runGuest(built, { commandLine: testCommandLine(mode, "diskmap"), disk, ...options });
+}
+
+/** The one case of userland/tests/disktrouble.ts for this kind of disk. */
+function trouble(mode: Mode, disk: DiskBackend, kind: string, options: Partial<GuestOptions> = {}): void {
+  allPass(runGuest(built, { commandLine: testCommandLine(mode, "disktrouble", kind), disk, ...options }), 1);
 }
 
 function allPass(result: GuestRun, cases: number): void {
@@ -66,7 +71,7 @@ for (const mode of MODES) {
     const disk = new BufferDisk(IMAGE);
     const failing = [20, 21, 130, 333, 470, 600].map((transfer) => ({ transfer, fails: true }));
     const late = [60, 200, 480, 700].map((transfer) => ({ transfer, delayCycles: 3_000_000 }));
-    const result = run(mode, disk, "", { diskFaults: [...failing, ...late] });
+    const result = run(mode, disk, { diskFaults: [...failing, ...late] });
     allPass(result, CASES);
     sameContents(disk.contents());
     assert.ok((result.output.match(/^hda: (read|write) /gm) ?? []).length >= 4, result.output);
@@ -76,12 +81,13 @@ for (const mode of MODES) {
       target.set(IMAGE.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES));
       return sector !== BAD_SECTOR;
     };
-    allPass(run(mode, new BufferDisk({ sectors: IMAGE.length / SECTOR_BYTES, read }), "bad"), 1);
-    allPass(run(mode, new BufferDisk(IMAGE, { readOnly: true }), "readonly"), 1);
+    trouble(mode, new BufferDisk({ sectors: IMAGE.length / SECTOR_BYTES, read }), "bad");
+    trouble(mode, new BufferDisk(IMAGE, { readOnly: true }), "readonly");
   });
   test(`a disk with more pages than memory, fork=${mode}`, () => {
     const disk = new BufferDisk(new Uint8Array(LARGE_PAGES * 4096));
-    allPass(run(mode, disk, "large", { memoryMB: 6 }), 1);
+    const commandLine = testCommandLine(mode, "disktrouble", "large", false);
+    trouble(mode, disk, "large", { commandLine, memoryMB: 5 });
     const words = new DataView(disk.contents().buffer);
     for (let page = 0; page < LARGE_PAGES; page++) {
       const value = (Math.imul(page, 0x9e3779b1) + 1) ^ (page % 3 === 0 ? -1 : 0);
@@ -92,6 +98,7 @@ for (const mode of MODES) {
     const { machine, output } = machineFor(built, {
       commandLine: testCommandLine(mode, "diskmap"),
       disk: new BufferDisk(IMAGE),
+      memoryMB: 16,
     });
     const watch = new AuditWatch(machine, layoutOf(built.kernel), 3);
     machine.run({ maxInstructions: 1e9 });
@@ -151,7 +158,7 @@ test("what msync and fsync acknowledge is on the medium at that moment, with fai
       assert.is(new DataView(sector.buffer).getUint32(0, true), Number(value), output);
     },
   });
-  const commandLine = testCommandLine("share", "diskmap", "acknowledged");
+  const commandLine = testCommandLine("share", "disktrouble", "acknowledged");
   machine.loadMultiboot(built.kernel, { commandLine, modules: [built.initrd] });
   assert.equal(machine.run({ maxInstructions: 1e9 }), { reason: "exit", value: 0 }, output);
   assert.is(seen, 32, output);
@@ -160,36 +167,39 @@ test("what msync and fsync acknowledge is on the medium at that moment, with fai
   assert.ok((output.match(/hda: write of/g) ?? []).length >= 10, output);
 });
 
-test("a swap partition beside others: only it is written to", () => {
-  const image = partitionedImage(40_000, [
-    [0x83, 64, 4000],
+test("a boot sector that is no partition table makes no partitions", () => {
+  const image = diskImage();
+  const list = (disk: BufferDisk) => runGuest(built, { commandLine: "quiet -- /bin/ls /dev", disk }).output;
+  assert.match(list(new BufferDisk(image)), /^hda\nhda1\nhda2\nhda3\n/m);
+  image[446 + 32] = 0x41;
+  assert.not.match(list(new BufferDisk(image)), /hda./);
+});
+
+test("without a reverse map a disk is not mapped", () => {
+  const commandLine = testCommandLine("share", "disktrouble", "unmapped", true, "rmap=off");
+  trouble("share", new BufferDisk(IMAGE), "unmapped", { commandLine });
+});
+
+test("pages of a partition and of another for swap, evicted at random: nothing else is written to", () => {
+  const image = partitionedImage(24_000, [
+    [0x83, FILE_AT, FILE_SECTORS],
     [0x82, SWAP_AT, SWAP_SECTORS],
   ]);
   image.set(swapHeader(SWAP_SECTORS / 8), SWAP_AT * SECTOR_BYTES);
   const disk = new BufferDisk(image);
-  const commandLine = testCommandLine("share", "pressure", "3 2", true, "swap=on");
-  const result = runGuest(built, { commandLine, disk, memoryMB: 8 });
-  allPass(result, 2);
-  const contents = disk.contents();
-  const [start, end] = [SWAP_AT * SECTOR_BYTES, (SWAP_AT + SWAP_SECTORS) * SECTOR_BYTES];
-  assert.is(Buffer.compare(contents.subarray(0, start), image.subarray(0, start)), 0);
-  assert.is.not(Buffer.compare(contents.subarray(start, end), image.subarray(start, end)), 0);
-  assert.is(Buffer.compare(contents.subarray(end), image.subarray(end)), 0);
-});
-
-test("pages of a disk and of swap, evicted at random", () => {
-  const image = partitionedImage(24_000, [
-    [0x83, 64, 4000],
-    [0x82, SWAP_AT, 16_000],
-  ]);
-  image.set(swapHeader(2000), SWAP_AT * SECTOR_BYTES);
-  const disk = new BufferDisk(image);
-  const commandLine = testCommandLine("auto", "diskmap", "evicted", true, "swap=on evict=9");
+  const commandLine = testCommandLine("auto", "disktrouble", "evicted", true, "swap=on evict=9");
   const { machine, output } = machineFor(built, { commandLine, disk, memoryMB: 6 });
-  const watch = new AuditWatch(machine, layoutOf(built.kernel), 29);
+  const watch = new AuditWatch(machine, layoutOf(built.kernel), 97);
   const stop = machine.run({ maxInstructions: 1e9 });
   allPass({ output: output(), stop, instret: machine.instret, cycles: machine.cycles }, 1);
   assert.equal(watch.report(), []);
+  const contents = disk.contents();
+  const isAsBefore = (first: number, end: number) =>
+    Buffer.compare(...([contents, image].map((each) => each.subarray(first * 512, end * 512)) as [Buffer, Buffer])) ===
+    0;
+  assert.ok(isAsBefore(0, FILE_AT) && !isAsBefore(FILE_AT, FILE_AT + FILE_SECTORS), "hda1");
+  assert.ok(isAsBefore(FILE_AT + FILE_SECTORS, SWAP_AT) && !isAsBefore(SWAP_AT, SWAP_AT + SWAP_SECTORS), "hda2");
+  assert.ok(isAsBefore(SWAP_AT + SWAP_SECTORS, 24_000), "what is behind");
 });
 
 test("on QEMU the same lines and the same contents", () => {

@@ -4,13 +4,14 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Machine, StopReason } from "../../cpu/index";
+import { BufferDisk, type Machine, type StopReason } from "../../cpu/index";
 import { Region } from "../../kernel/abi/marks";
 import type { BuiltAll } from "../../tools/image/build";
 import type { GuestCase } from "../../tools/lab/tap";
 import { forkRun } from "../bench/forkrun";
 import { casesOf, type GuestOptions, type GuestRun, type Mode, runGuest, testCommandLine } from "../guest/guest";
 import { Injector } from "../guest/inject";
+import { diskImage } from "../guest/mapdisk";
 import { runWithHelp } from "../guest/spurious";
 import { SWAP_MEMORY_MB, swappingOptions } from "../guest/swapping";
 
@@ -79,8 +80,15 @@ function runSwapping({ built, mode, program, names, settings, options }: Wanted)
   return asRun(runGuest(built, { ...swappingOptions(options), commandLine }));
 }
 
+/** On a machine with the disk that the program expects. */
+function runOnDisk({ built, mode, program, names, settings, options }: Wanted): CaseRun {
+  const commandLine = testCommandLine(mode, program, inQuotes(names), true, settings);
+  return asRun(runGuest(built, { ...options, commandLine, disk: new BufferDisk(diskImage()) }));
+}
+
 const HOSTED: Readonly<Record<string, (wanted: Wanted) => CaseRun>> = {
   spurious: ({ built, mode, options }) => asRun(runWithHelp(built, mode, options)),
+  diskmap: runOnDisk,
   inject: runInjected,
   injectswap: runInjected,
   swapping: runSwapping,

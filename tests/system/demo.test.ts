@@ -4,6 +4,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { tine } from "../cli/tine";
+import { figureRows, numberIn } from "../docs/figures";
 
 interface Row {
   mode: "copy" | "share";
@@ -100,6 +101,20 @@ test("rmap=off: copying costs less, sharing as much, and sharing still wins", ()
     assert.is(share.frames, 1);
     assert.ok(share.cycles <= row("share", megabytes).fork.cycles, `sharing ${megabytes} MB`);
     assert.ok(share.cycles < copy.cycles);
+  }
+});
+
+test("docs/figures.md says what a fork of 256 MB still costs", () => {
+  const documented = figureRows("fork").filter(([memory]) => memory === "256 MB");
+  for (const [mode, rmap] of KINDS) {
+    const written = documented.find(([, name]) => name === (rmap === "on" ? mode : `${mode}, no rmap`));
+    const { instructions, cycles } = row(mode, 256, rmap).fork;
+    for (const [now, then] of [
+      [instructions, numberIn(written?.[2])],
+      [cycles, numberIn(written?.[3])],
+    ] as const) {
+      assert.ok(Math.abs(now - then) <= 0.03 * now, `fork=${mode}, rmap=${rmap}: ${now}, written is ${then}`);
+    }
   }
 });
 

@@ -38,6 +38,7 @@ export function auditFreeLists(view: View): void {
   }
   for (let frame = 0; frame < view.frames; frame++) {
     const isFree = view.kind(frame) === free;
+    if (isFree === (listed[frame] !== 0)) continue;
     if (isFree && listed[frame] === 0) view.report("frames", "a free frame in no free list", { frame });
     if (!isFree && listed[frame] !== 0) {
       const kind = view.model.kindNames[view.kind(frame)];
@@ -48,11 +49,11 @@ export function auditFreeLists(view: View): void {
 
 /** Marks the frames of a free block. False if one was marked already. */
 function listBlock(view: View, listed: Uint8Array, first: number, order: number): boolean {
-  for (let frame = first; frame < first + 2 ** order; frame++) {
-    if (frame >= view.frames) {
-      view.report("frames", `a free block of order ${order} reaches beyond the end of memory`, { frame: first });
-      return true;
-    }
+  const end = Math.min(first + 2 ** order, view.frames);
+  if (end < first + 2 ** order) {
+    view.report("frames", `a free block of order ${order} reaches beyond the end of memory`, { frame: first });
+  }
+  for (let frame = first; frame < end; frame++) {
     if (listed[frame] !== 0) {
       view.report("frames", `a free frame is in the free lists twice, now of order ${order}`, { frame });
       return false;
@@ -70,9 +71,7 @@ export function auditSlabs(view: View): void {
   const freeOf = new Map<number, number>([[chainCache, 0]]);
   const inList = new Set<number>();
   const listsRead = new Set<number>();
-  for (let frame = 0; frame < view.frames; frame++) {
-    const kind = view.kind(frame);
-    if (kind !== slab && kind !== chain) continue;
+  for (const frame of [...view.framesOf(slab), ...view.framesOf(chain)]) {
     const page = view.page(frame);
     const address = words[page + SlabPage.cache];
     const cache = view.index(address);

@@ -7,6 +7,7 @@
 import type { Machine } from "../../cpu/index";
 import type { KernelLayout } from "../image/layout";
 import { auditFreeLists, auditSlabs } from "./allocator";
+import { FrameEntries } from "./entries";
 import { auditFrames } from "./frames";
 import { type Model, modelOf } from "./model";
 import { auditDirectories, readSpaces } from "./spaces";
@@ -29,6 +30,7 @@ export interface AuditSummary {
 export class Auditor {
   private readonly model: Model;
   private readonly words: Uint32Array;
+  private readonly entries: FrameEntries;
   private view: View | undefined;
 
   /** Throws LayoutError for a kernel that is not one of ours. */
@@ -39,15 +41,16 @@ export class Auditor {
     this.model = modelOf(layout);
     const { ram } = machine.cpu;
     this.words = new Uint32Array(ram.buffer, ram.byteOffset, ram.byteLength >>> 2);
+    this.entries = new FrameEntries(this.words);
   }
 
   /** Every difference at this moment, the first ones first; none is what should be. */
   audit(): readonly Finding[] {
-    const { machine, model, words } = this;
+    const { machine, model, words, entries } = this;
     this.view = undefined;
     let view: View;
     try {
-      view = new View(words, model);
+      view = new View(words, model, entries);
     } catch (error) {
       if (!(error instanceof Broken)) throw error;
       return [{ invariant: "frames", pid: undefined, slot: undefined, frame: undefined, text: error.message }];

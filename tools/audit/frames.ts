@@ -11,52 +11,64 @@ import { Broken, hex, type Space, type View } from "./view";
 type Seen = Uint32Array;
 
 export function auditFrames(view: View): void {
-  const { Page } = view.model.fields;
-  const { kindMask, data, table, directory, chain, frameKinds, framesInUse } = view.model.constants;
-  const { words, mapCount, writableCount } = view;
-  const rmapKept = view.word(view.model.variables.rmapKept) !== 0;
+  const { table, directory, chain, data, frameKinds, framesInUse } = view.model.constants;
+  const { mapCount, frames } = view;
   const seen: Seen = new Uint32Array(view.tables.length * 32);
-  const kinds = new Uint32Array(kindMask + 1);
-  const directories = new Set(view.spaces.map((space) => space.directory));
   let blocks = 0;
-  let blocksInUse = 0;
-  for (let frame = 0; frame < view.frames; frame++) {
-    const page = view.page(frame);
-    const kind = words[page] & kindMask;
-    kinds[kind]++;
-    const ptes = mapCount[frame];
-    if (kind === data) {
-      const rmap = words[page + Page.rmap];
-      if (rmapKept) blocks += auditRmap(view, frame, rmap, seen);
-      else if (rmap !== 0) view.report("I4", `rmap is ${hex(rmap)} with rmap=off`, ownerOf(view, frame));
-      const owned = words[page + Page.object] !== 0 ? 1 : 0;
-      const count = words[page + Page.count];
-      if (count !== ptes + owned) {
-        const holders = `${ptes} ptes map it${owned ? " and an object holds it" : ""}`;
-        view.report("I4", `count is ${count}, expected ${ptes + owned}: ${holders}`, ownerOf(view, frame));
-      }
-      if (ptes > 1 && !owned && writableCount[frame] > 0) {
-        const text = `a private page is mapped by ${ptes} ptes, and ${writableCount[frame]} of them let write`;
-        view.report("I2", text, ownerOf(view, frame, view.model.constants.write));
-      }
-      continue;
-    }
-    if (ptes > 0)
-      view.report("frames", `a ${nameOf(view, kind)} frame is mapped by ${ptes} ptes`, ownerOf(view, frame));
-    if (kind === table && view.tableOf[frame] < 0)
-      view.report("I1", "a page table that no directory points at", { frame });
-    if (kind === directory && !directories.has(frame)) view.report("frames", "a directory of no process", { frame });
-    if (kind === chain) blocksInUse += words[page + view.model.fields.SlabPage.inUse];
+  for (const frame of view.framesOf(data)) blocks += auditData(view, frame, seen);
+  for (let frame = 0; frame < frames; frame++) {
+    if (mapCount[frame] === 0 || view.kind(frame) === data) continue;
+    const what = `a ${nameOf(view, view.kind(frame))} frame is mapped by ${mapCount[frame]} ptes`;
+    view.report("frames", what, ownerOf(view, frame));
   }
+  for (const frame of view.framesOf(table)) {
+    if (view.tableOf[frame] < 0) view.report("I1", "a page table that no directory points at", { frame });
+  }
+  const directories = new Set(view.spaces.map((space) => space.directory));
+  for (const frame of view.framesOf(directory)) {
+    if (!directories.has(frame)) view.report("frames", "a directory of no process", { frame });
+  }
+  let blocksInUse = 0;
+  for (const frame of view.framesOf(chain))
+    blocksInUse += view.words[view.page(frame) + view.model.fields.SlabPage.inUse];
   if (blocks !== blocksInUse) {
     view.report("I4", `${blocksInUse} chain blocks are in use, expected ${blocks}: so many are in chains`);
   }
-  for (let kind = 0; kind < frameKinds; kind++) {
-    const kept = kind === 0 ? view.word(view.model.variables.freeCount) : view.word(framesInUse + kind * 4);
-    if (kept === kinds[kind]) continue;
-    const what = kind === 0 ? "freeCount" : `frames in use as ${nameOf(view, kind)}`;
-    view.report("frames", `${what} is ${kept}, expected ${kinds[kind]}: so many frames have that kind`);
+  let used = 0;
+  for (let kind = 1; kind < frameKinds; kind++) {
+    used += view.framesOf(kind).length;
+    checkCount(view, `frames in use as ${nameOf(view, kind)}`, framesInUse + kind * 4, view.framesOf(kind).length);
   }
+  checkCount(view, "freeCount", view.model.variables.freeCount, view.frames - used);
+}
+
+function checkCount(view: View, what: string, address: number, expected: number): void {
+  const kept = view.word(address);
+  if (kept !== expected)
+    view.report("frames", `${what} is ${kept}, expected ${expected}: so many frames have that kind`);
+}
+
+/** A data frame: its reverse map, its references, who may write to it. Returns how many chain blocks it has. */
+function auditData(view: View, frame: number, seen: Seen): number {
+  const { words, mapCount, writableCount } = view;
+  const { Page } = view.model.fields;
+  const page = view.page(frame);
+  const ptes = mapCount[frame];
+  const rmap = words[page + Page.rmap];
+  let blocks = 0;
+  if (view.word(view.model.variables.rmapKept) !== 0) blocks = auditRmap(view, frame, rmap, seen);
+  else if (rmap !== 0) view.report("I4", `rmap is ${hex(rmap)} with rmap=off`, ownerOf(view, frame));
+  const owned = words[page + Page.object] !== 0 ? 1 : 0;
+  const count = words[page + Page.count];
+  if (count !== ptes + owned) {
+    const holders = `${ptes} ptes map it${owned ? " and an object holds it" : ""}`;
+    view.report("I4", `count is ${count}, expected ${ptes + owned}: ${holders}`, ownerOf(view, frame));
+  }
+  if (ptes > 1 && !owned && writableCount[frame] > 0) {
+    const text = `a private page is mapped by ${ptes} ptes, and ${writableCount[frame]} of them let write`;
+    view.report("I2", text, ownerOf(view, frame, view.model.constants.write));
+  }
+  return blocks;
 }
 
 function nameOf(view: View, kind: number): string {
@@ -66,12 +78,16 @@ function nameOf(view: View, kind: number): string {
 /** Checks the reverse map of a frame; returns how many chain blocks it has. */
 function auditRmap(view: View, frame: number, rmap: number, seen: Seen): number {
   const expected = view.mapCount[frame];
+  const { direct } = view.model.constants;
   if (rmap === 0 && expected === 0) return 0;
+  // Most frames are mapped once.
+  if (expected === 1 && (rmap & direct) !== 0 && entryFault(view, (rmap & ~direct) >>> 0, frame, seen) === undefined) {
+    return 0;
+  }
   const { entries, blocks, fault } = readRmap(view, rmap, expected + 8);
   const wrong = fault ?? entries.map((pte) => entryFault(view, pte, frame, seen)).find((text) => text !== undefined);
   const few = entries.length !== expected ? `the rmap has ${entries.length} entries, expected ${expected}` : undefined;
-  const single =
-    entries.length === 1 && (rmap & view.model.constants.direct) === 0 ? "a chain of one entry" : undefined;
+  const single = entries.length === 1 && (rmap & direct) === 0 ? "a chain of one entry" : undefined;
   const text = wrong ?? few ?? single;
   if (text !== undefined) {
     const places = placesOf(view, frame, view.model.constants.mapped).map(({ address }) => hex(address));

@@ -114,9 +114,9 @@ export function auditDirectories(view: View): void {
       continue;
     }
     const base = space.directory << 10;
-    for (let slot = 0; slot < userSlots; slot++) {
+    for (const slot of view.entries.of(space.directory)) {
+      if (slot >= userSlots) break;
       const pde = view.words[base + slot];
-      if (pde === 0) continue;
       const frame = pde >>> 12;
       const about = { space, slot, frame };
       if ((pde & view.model.constants.present) === 0 || (pde & PDE_LARGE) !== 0 || frame >= view.frames) {

@@ -18,11 +18,11 @@ function auditObject(view: View, object: number): void {
   const { SharedObject, Page } = view.model.fields;
   const { swappedPlace, data } = view.model.constants;
   const root = view.word(object + SharedObject.root * 4);
-  for (let i = 0; root !== 0 && i < ENTRIES; i++) {
+  if (root === 0) return;
+  for (const i of view.entriesAt(root)) {
     const leaf = view.word(root + i * 4);
-    for (let j = 0; leaf !== 0 && j < ENTRIES; j++) {
+    for (const j of view.entriesAt(leaf)) {
       const place = view.word(leaf + j * 4);
-      if (place === 0) continue;
       if ((place & swappedPlace) !== 0) {
         view.swapEntry((place & ~swappedPlace) >>> 0);
         continue;
@@ -44,13 +44,13 @@ function auditObject(view: View, object: number): void {
 /** Every slot: its count, its frame, and how many are free. After auditTables and auditObjects. */
 export function auditSwap(view: View): void {
   const { Page } = view.model.fields;
-  const { cacheMark, data, kindMask, badSlot } = view.model.constants;
+  const { cacheMark, data, badSlot } = view.model.constants;
   const { words, swapEntries, writableCount } = view;
   const slots = view.word(view.model.variables.swapSlots);
   const cached = new Map<number, number>();
-  for (let frame = 0; frame < view.frames; frame++) {
+  for (const frame of view.framesOf(data)) {
     const page = view.page(frame);
-    if ((words[page] & kindMask) !== data || words[page + Page.object] !== cacheMark) continue;
+    if (words[page + Page.object] !== cacheMark) continue;
     cached.set(words[page + Page.index], frame);
     if (writableCount[frame] > 0) view.report("swap", "a pte lets write to a page of the swap cache", { frame });
   }
@@ -108,9 +108,7 @@ export function auditLru(view: View): void {
     listed += length;
   }
   let flagged = 0;
-  for (let frame = 0; frame < view.frames; frame++) {
-    if (view.kind(frame) === data && (words[view.page(frame)] & lru) !== 0) flagged++;
-  }
+  for (const frame of view.framesOf(data)) if ((words[view.page(frame)] & lru) !== 0) flagged++;
   if (flagged !== listed)
     view.report("frames", `${flagged} frames say that they are in a list of reclaim, ${listed} are`);
 }

@@ -21,9 +21,8 @@ function auditTable(view: View, table: Table): void {
   let mapping = firstInSlot(space, slot);
   let present = 0;
   let swapped = 0;
-  for (let i = 0; i < 1024; i++) {
+  for (const i of view.entries.of(tableFrame)) {
     const pte = words[base + i];
-    if (pte === 0) continue;
     const address = slot * SLOT_BYTES + i * PAGE_BYTES;
     while (mapping < mappings.length && mappings[mapping].end <= address) mapping++;
     const inside = mapping < mappings.length && mappings[mapping].start <= address;

@@ -7,13 +7,6 @@ import { hex, type View } from "./view";
 
 const PDE_LARGE = 0x80;
 
-interface Grant {
-  frame: number;
-  writable: boolean;
-  user: boolean;
-  dirty: boolean;
-}
-
 /** Compares every entry. `cr3` is the register's value. */
 export function auditTlb(view: View, tlb: ChargedTlb, cr3: number): void {
   const { smallTags, smallEntries, largeTags, largeEntries } = tlb;
@@ -26,37 +19,30 @@ export function auditTlb(view: View, tlb: ChargedTlb, cr3: number): void {
 }
 
 function checkEntry(view: View, linear: number, entry: number, cr3: number): void {
-  const grant = grantOf(view, linear, cr3);
-  const frame = entry >>> 12;
-  const slot = linear >>> 22;
+  const text = excessOf(view, linear, entry, cr3);
+  if (text === undefined) return;
   const space = view.spaces.find((one) => one.directory === cr3 >>> 12);
-  const tell = (text: string) => {
-    view.report("I6", `the TLB ${text} ${hex(linear)}`, { ...(space ? { space } : {}), slot, frame });
-  };
-  if (grant === undefined) tell("still maps, which the tables do not:");
-  else if (grant.frame !== frame) tell(`maps the wrong frame, expected ${hex(grant.frame)}, at`);
-  else if ((entry & Entry.Writable) !== 0 && !grant.writable) tell("lets write, which the tables do not:");
-  else if ((entry & Entry.User) !== 0 && !grant.user) tell("lets user mode in, which the tables do not:");
-  else if ((entry & Entry.Dirty) !== 0 && !grant.dirty) tell("takes for dirty what is clean in its pte:");
+  const about = { ...(space ? { space } : {}), slot: linear >>> 22, frame: entry >>> 12 };
+  view.report("I6", `the TLB ${text} ${hex(linear)}`, about);
 }
 
-/** What the tables in memory grant at an address; undefined for nothing. */
-function grantOf(view: View, linear: number, cr3: number): Grant | undefined {
+/** What an entry grants that the tables in memory do not, in words; undefined for nothing. */
+function excessOf(view: View, linear: number, entry: number, cr3: number): string | undefined {
   const { words } = view;
   const { present, write, user, dirty } = view.model.constants;
+  const nothing = "still maps, which the tables do not:";
   const pde = words[((cr3 & ~0xfff) >>> 2) + (linear >>> 22)] ?? 0;
-  if ((pde & present) === 0) return undefined;
-  if ((pde & PDE_LARGE) !== 0) {
-    const frame = ((pde & 0xffc00000) + (linear & 0x3ff000)) >>> 12;
-    return { frame, writable: (pde & write) !== 0, user: (pde & user) !== 0, dirty: (pde & dirty) !== 0 };
+  if ((pde & present) === 0) return nothing;
+  let last = pde;
+  let frame = ((pde & 0xffc00000) + (linear & 0x3ff000)) >>> 12;
+  if ((pde & PDE_LARGE) === 0) {
+    last = words[((pde & ~0xfff) >>> 2) + ((linear >>> 12) & 1023)] ?? 0;
+    if ((last & present) === 0) return nothing;
+    frame = last >>> 12;
   }
-  const pte = words[((pde & ~0xfff) >>> 2) + ((linear >>> 12) & 1023)] ?? 0;
-  if ((pte & present) === 0) return undefined;
-  const both = pde & pte;
-  return {
-    frame: pte >>> 12,
-    writable: (both & write) !== 0,
-    user: (both & user) !== 0,
-    dirty: (pte & dirty) !== 0,
-  };
+  if (frame !== entry >>> 12) return `maps the wrong frame, expected ${hex(frame)}, at`;
+  if ((entry & Entry.Writable) !== 0 && (pde & last & write) === 0) return "lets write, which the tables do not:";
+  if ((entry & Entry.User) !== 0 && (pde & last & user) === 0) return "lets user mode in, which the tables do not:";
+  if ((entry & Entry.Dirty) !== 0 && (last & dirty) === 0) return "takes for dirty what is clean in its pte:";
+  return undefined;
 }

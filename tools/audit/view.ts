@@ -1,10 +1,11 @@
 /**
  * What one audit works on: the guest's memory as words, what has been read of it so far, and the differences found. May import
- * model, cpu's types.
+ * model, entries.
  *
  * Invariants: read only, and it depends on no code of the kernel: a pointer that leads out of memory is a finding, never an
  * error of ours.
  */
+import { FrameEntries } from "./entries";
 import type { Model } from "./model";
 
 /** One difference between what the kernel keeps and what its memory says. */
@@ -70,6 +71,9 @@ export class View {
   readonly writableCount: Uint32Array;
   /** Swap slot -> how many entries name it. */
   readonly swapEntries = new Map<number, number>();
+  /** The kind of each frame, and the frames of each kind that is not free, lowest first. */
+  private readonly kinds: Uint8Array;
+  private readonly byKind: number[][];
   /** Number of frames that exist. */
   readonly frames: number;
   /** Word index of struct Page of frame 0. */
@@ -79,6 +83,8 @@ export class View {
   constructor(
     readonly words: Uint32Array,
     readonly model: Model,
+    /** What earlier views of the same RAM have read of tables. */
+    readonly entries = new FrameEntries(words),
   ) {
     this.frames = this.word(model.variables.frameLimit);
     const memMap = this.word(model.variables.memMap);
@@ -89,6 +95,17 @@ export class View {
     this.tableOf = new Int32Array(this.frames).fill(-1);
     this.mapCount = new Uint32Array(this.frames);
     this.writableCount = new Uint32Array(this.frames);
+    this.kinds = new Uint8Array(this.frames);
+    this.byKind = Array.from({ length: model.constants.kindMask + 1 }, () => []);
+    this.readKinds();
+  }
+
+  private readKinds(): void {
+    const { words, frames, pages, kinds, byKind } = this;
+    const { kindMask, free, pageStructShift } = this.model.constants;
+    const step = 2 ** (pageStructShift - 2);
+    for (let frame = 0, page = pages; frame < frames; frame++, page += step) kinds[frame] = words[page] & kindMask;
+    for (let frame = 0; frame < frames; frame++) if (kinds[frame] !== free) byKind[kinds[frame]].push(frame);
   }
 
   /** Index in `words` of a kernel virtual address. Throws Broken. */
@@ -105,6 +122,13 @@ export class View {
     return this.words[this.index(address)];
   }
 
+  /** Indices of the words that are not 0 in the frame that begins at a kernel virtual address. Throws Broken. */
+  entriesAt(address: number): readonly number[] {
+    const index = this.index(address);
+    if (index % 1024 !== 0) throw new Broken(`the address ${hex(address)} is not that of a frame`);
+    return this.entries.of(index >>> 10);
+  }
+
   /** Word index of the struct Page of a frame. */
   page(frame: number): number {
     return this.pages + (frame << (this.model.constants.pageStructShift - 2));
@@ -112,7 +136,12 @@ export class View {
 
   /** The kind of a frame. */
   kind(frame: number): number {
-    return this.words[this.page(frame)] & this.model.constants.kindMask;
+    return this.kinds[frame];
+  }
+
+  /** The frames of a kind other than free, lowest first. */
+  framesOf(kind: number): readonly number[] {
+    return this.byKind[kind];
   }
 
   /** Frame of the struct Page at an address; -1 when there is none there. */

@@ -1,12 +1,8 @@
 /**
- * Mappings of a disk, with read(2), write(2), fsync and msync beside them, what fork makes of them, its end and its partitions. The byte
- * at position p is (7 p + 13 (p >> 9)) & 255 at first, but for a partition table: hda1 is 800 sectors from 64 on, hda2 512 from 1024 (type
- * swap), hda3 13 from 2001; the fourth ends beyond the disk. With an argument: `bad`, sector 300 cannot be read; `readonly`, the disk cannot be
- * written; `large`, the disk has more pages than memory, and no table; `evicted`, the kernel evicts at random;
- * `acknowledged`, the host looks at the disk whenever something is said to be on it. May import lib and support/.
+ * Mappings of a disk, with read(2), write(2), fsync and msync beside them, what fork makes of them, its end and its partitions: hda1 is 800
+ * sectors from 64 on, hda2 512 from 1024 (type swap), hda3 13 from 2001; the fourth ends beyond the disk. May import lib and support/.
  */
 import {
-  argument,
   close,
   counter,
   cstr,
@@ -14,30 +10,25 @@ import {
   exit,
   flush,
   fork,
-  freeFrames,
   fstat,
   fsync,
   isError,
   kill,
   lseek,
-  MAP_FIXED,
   MAP_PRIVATE,
   MAP_SHARED,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   MS_ASYNC,
   MS_SYNC,
-  mlock,
   mmap,
   mremap,
   msync,
   munmap,
   O_RDONLY,
   O_RDWR,
-  O_WRONLY,
   open,
   PROT_READ,
-  printf,
   read,
   SEEK_END,
   SEEK_SET,
@@ -45,7 +36,6 @@ import {
   Stat64,
   same,
   schedYield,
-  streq,
   test,
   testBegin,
   testEnd,
@@ -54,91 +44,31 @@ import {
   write,
 } from "../lib/index";
 import {
-  mapPages,
-  PAGE,
-  pageAt,
-  READ_WRITE,
-  readPage,
-  sharing,
-  statusOfAccess,
-  wordOf,
-  writePage,
-} from "./support/memory";
+  mapDisk,
+  onDisk,
+  openDisk,
+  original,
+  originalWord,
+  PAGE_SECTORS,
+  pagesRead,
+  readWord,
+  sectorsWritten,
+  writeWord,
+} from "./support/disk";
+import { mapPages, PAGE, pageAt, READ_WRITE, readPage, sharing, statusOfAccess, writePage } from "./support/memory";
 import { awaitTurn, setTurn, startTask } from "./support/tasks";
 import { childEnd, gateMake, gateOpen, gateWait, hear, pairEnd, startChild, tell } from "./support/turns";
 
 const NEW: u32 = 0x5eed0100;
 const SECTOR: u32 = 512;
-const PAGE_SECTORS: u32 = 8;
 const DISK_SECTORS: u32 = 4101;
 /** The last page has 5 sectors. */
 const LAST_PAGE: u32 = 512;
 const OTHER: u32 = 64;
-const BAD_PAGE: u32 = 37;
 const BLOCK_BYTES: i32 = 4096;
-const EVICTED: u32 = 48;
-const ROUNDS: u32 = 24;
 const word: usize = memory.data(8, 4);
 const block: usize = memory.data(4096, 4);
 const information: Stat64 = changetype<Stat64>(memory.data(96, 4));
-
-function openDisk(name: usize = cstr("/dev/hda")): i32 {
-  const fd = open(name, O_RDWR);
-  assert(fd >= 0, "the disk can be opened");
-  return fd;
-}
-
-/** What a word of the disk is at first. */
-function originalWord(position: u32): u32 {
-  let value: u32 = 0;
-  for (let i: u32 = 0; i < 4; i++) {
-    const at = position + i;
-    value |= ((at * 7 + (at >> 9) * 13) & 0xff) << (8 * i);
-  }
-  return value;
-}
-
-/** The same, of the first word of page `page`. */
-function original(page: u32): u32 {
-  return originalWord(page * PAGE);
-}
-
-/** Maps `pages` of the disk from `page` on at page `index` of the tests' memory. */
-function mapDisk(fd: i32, index: u32, protection: u32, flags: u32, page: u32, pages: u32): void {
-  const address = mmap(pageAt(index), pages * PAGE, protection, flags | MAP_FIXED, fd, page);
-  assert(address == pageAt(index), "the disk can be mapped");
-}
-
-function readWord(fd: i32, position: u32): u32 {
-  lseek(fd, position, SEEK_SET);
-  assert(same(read(fd, word, 4), 4), "a word is read");
-  return load<u32>(word);
-}
-
-function writeWord(fd: i32, position: u32, value: u32): void {
-  store<u32>(word, value);
-  lseek(fd, position, SEEK_SET);
-  assert(same(write(fd, word, 4), 4), "a word is written");
-}
-
-/** Pages read from the disk, and written to it, since the machine started. */
-function pagesRead(): u32 {
-  return counter(cstr("disk_reads")) / PAGE_SECTORS;
-}
-
-function sectorsWritten(): u32 {
-  return counter(cstr("disk_writes"));
-}
-
-/** The first word of a page on the disk itself: nobody has the disk open or mapped. */
-function onDisk(page: u32): u32 {
-  const before = counter(cstr("disk_reads"));
-  const fd = openDisk();
-  const value = readWord(fd, page * PAGE);
-  close(fd);
-  assert(same(counter(cstr("disk_reads")), before + PAGE_SECTORS), "it comes from the disk");
-  return value;
-}
 
 function coherence(): void {
   const fd = openDisk();
@@ -457,137 +387,7 @@ function partitions(): void {
   assert(same(open(cstr("/dev/hda4"), O_RDONLY), -Errno.ENOENT), "and not one that ends beyond the disk");
 }
 
-function badSector(): void {
-  const fd = openDisk();
-  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, BAD_PAGE - 1, 3);
-  assert(same(readPage(0), original(BAD_PAGE - 1)), "the page before a bad sector is good");
-  assert(same(statusOfAccess(pageAt(1), false), Signal.SIGBUS), "its own is not: SIGBUS");
-  assert(same(statusOfAccess(pageAt(1), true), Signal.SIGBUS), "each time");
-  assert(same(readPage(2), original(BAD_PAGE + 1)), "the page behind it is good");
-  lseek(fd, BAD_PAGE * PAGE, SEEK_SET);
-  assert(same(read(fd, word, 4), -Errno.EIO), "for read(2) it is EIO");
-  assert(same(write(fd, pageAt(1), 4), -Errno.EFAULT), "as an address for the kernel, EFAULT");
-  assert(same(mlock(pageAt(1), PAGE), -Errno.ENOMEM), "and mlock fails");
-  memory.fill(block, 0x66, BLOCK_BYTES);
-  assert(same(write(fd, block, BLOCK_BYTES), BLOCK_BYTES), "all of it can be written");
-  assert(same(readPage(1), 0x66666666), "and shows then");
-  assert(same(fsync(fd), 0), "the disk takes it");
-  assert(same(mlock(pageAt(0), 3 * PAGE), 0), "and mlock too");
-}
-
-function readOnly(): void {
-  const fd = openDisk();
-  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 5, 2);
-  writePage(1, NEW);
-  assert(same(msync(pageAt(0), 2 * PAGE, MS_SYNC), -Errno.EIO), "a disk that cannot be written says so");
-  assert(same(msync(pageAt(0), 2 * PAGE, MS_SYNC), -Errno.EIO), "as long as it is so");
-  assert(same(readPage(1), NEW), "what was written is kept");
-  assert(same(msync(pageAt(0), PAGE, MS_SYNC), 0), "what was not changed is in order");
-  munmap(pageAt(0), 2 * PAGE);
-  close(fd);
-  assert(same(onDisk(6), original(6)), "and lost when nobody uses it any more");
-}
-
-/** Each page is written, read by a child, changed, and read again. */
-function largerThanMemory(): void {
-  const fd = openDisk();
-  const pages = u32(lseek(fd, 0, SEEK_END)) / PAGE;
-  assert(pages > freeFrames(), "memory has not room for all");
-  const before = counter(cstr("pages_reclaimed"));
-  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 0, pages);
-  for (let i: u32 = 0; i < pages; i++) writePage(i, wordOf(i));
-  flush();
-  const pid = fork();
-  if (pid == 0) {
-    for (let i: u32 = 0; i < pages; i++) {
-      if (!same(readPage(i), wordOf(i))) exit(1);
-      if (i % 3 == 0) writePage(i, ~wordOf(i));
-    }
-    exit(0);
-  }
-  waitSuccess(pid);
-  for (let i: u32 = 0; i < pages; i++) assert(same(readPage(i), i % 3 == 0 ? ~wordOf(i) : wordOf(i)), "each is right");
-  for (let i: u32 = 0; i < pages; i += 7) assert(same(readWord(fd, i * PAGE), readPage(i)), "by read(2) as well");
-  assert(counter(cstr("pages_reclaimed")) - before > pages, "pages made room for others");
-}
-
-/** Has pages evicted, as many as can be of a few. */
-function evict(): void {
-  const fd = open(cstr("/proc/reclaim"), O_WRONLY);
-  assert(write(fd, cstr("40"), 2) == 2, "pages can be evicted");
-  close(fd);
-}
-
-/** Pages of hda1 and private memory, used again and again by two processes while pages are evicted. */
-function evictedAtRandom(): void {
-  const fd = openDisk(cstr("/dev/hda1"));
-  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 0, EVICTED);
-  mapPages(OTHER, EVICTED, READ_WRITE, MAP_PRIVATE);
-  for (let i: u32 = 0; i < EVICTED; i++) writePage(i, wordOf(i));
-  for (let i: u32 = 0; i < EVICTED; i++) writePage(OTHER + i, i);
-  for (let round: u32 = 0; round < ROUNDS; round++) {
-    const pid = startChild();
-    for (let i: u32 = pid == 0 ? 0 : 1; i < EVICTED; i += 2) {
-      if (i % 16 == round % 16) evict();
-      assert(same(readPage(i), wordOf(i) + round), "a page of the disk is as it was left");
-      assert(same(readPage(OTHER + i), i), "so is private memory");
-      writePage(i, wordOf(i) + round + 1);
-      if (pid == 0) writePage(OTHER + i, ~i);
-    }
-    if (pid == 0) childEnd();
-    pairEnd(pid);
-    if (round % 3 == 0) assert(same(msync(pageAt(0), EVICTED * PAGE, MS_SYNC), 0), "msync");
-  }
-  munmap(pageAt(0), EVICTED * PAGE);
-  for (let i: u32 = 0; i < EVICTED; i++) assert(same(readWord(fd, i * PAGE), wordOf(i) + ROUNDS), "read(2) too");
-  assert(counter(cstr("pages_reclaimed")) > 100, "many are evicted");
-}
-
-/** Says of each change when it is on the disk, for the host to look. */
-function acknowledged(): void {
-  const fd = openDisk();
-  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 200, 4);
-  for (let n: u32 = 1; n <= 32; n++) {
-    const page = n & 3;
-    if ((n & 8) == 0) writePage(page, n);
-    else writeWord(fd, (200 + page) * PAGE, n);
-    assert(same((n & 4) == 0 ? msync(pageAt(page), PAGE, MS_SYNC) : fsync(fd), 0), "it is on the disk");
-    printf(cstr("# page %u is %u\n"), 200 + page, n);
-    flush();
-  }
-}
-
-/** A change that nobody asks to be written, in a page that nobody has open or mapped: the end of the run writes it. */
-function leaveDirty(): void {
-  const fd = openDisk();
-  mapDisk(fd, 0, READ_WRITE, MAP_SHARED, 210, 1);
-  writePage(0, NEW);
-  close(fd);
-  munmap(pageAt(0), PAGE);
-}
-
-/** The one case for another disk than the good one. False if there is no such kind of disk. */
-function testKind(kind: usize): bool {
-  if (streq(kind, cstr("bad"))) {
-    test(cstr("a page that cannot be read is SIGBUS until it is written"), badSector);
-  } else if (streq(kind, cstr("readonly"))) {
-    test(cstr("msync says that a disk cannot be written"), readOnly);
-  } else if (streq(kind, cstr("large"))) {
-    test(cstr("a shared mapping of more than memory holds"), largerThanMemory);
-  } else if (streq(kind, cstr("evicted"))) {
-    test(cstr("pages of a disk that is evicted at random"), evictedAtRandom);
-  } else if (streq(kind, cstr("acknowledged"))) {
-    test(cstr("what is acknowledged is on the disk"), acknowledged);
-    leaveDirty();
-  } else {
-    return false;
-  }
-  return true;
-}
-
 export function main(argc: i32, argv: usize): i32 {
-  testBegin(1, argv);
-  if (argc == 2 && testKind(argument(argv, 1))) return testEnd();
   testBegin(argc, argv);
   test(cstr("P11 mappings, read(2) and write(2) show the same pages"), coherence);
   test(cstr("P15 private mappings copy what is written"), privateMapping);

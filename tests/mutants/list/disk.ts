@@ -1,6 +1,7 @@
-/** Faults in the page cache of disks (kernel/mm/filemap.ts and what it hangs on), its partitions, and what is written back when. */
+/** Faults in the page cache of disks (kernel/mm/filemap.ts and what it hangs on), its partitions, and what is written back when. Imports mutant. */
+import type { Mutant } from "../mutant";
 
-export const DISK_MUTANTS = [
+export const DISK_MUTANTS: readonly Mutant[] = [
   {
     fault: "D is forgotten when the mapping of a disk's page goes",
     file: "mm/pagetable.ts",
@@ -124,4 +125,4 @@ export const DISK_MUTANTS = [
     program: "diskmap",
     fails: ["P15"],
   },
-] as const;
+];

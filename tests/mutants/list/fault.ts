@@ -92,8 +92,8 @@ export const FAULT_MUTANTS: readonly Mutant[] = [
     file: "mm/fault.ts",
     edits: [
       [
-        "    if (!makeTableWritable(mm, pdeAddress, cause)) return FaultResult.OutOfMemory;\n",
-        "    if (!makeTableWritable(mm, pdeAddress, cause)) return FaultResult.OutOfMemory;\n    vmstat.faults++;\n    return FaultResult.Resolved;\n",
+        "    if (!makeTableWritable(mm, address, cause)) return FaultResult.OutOfMemory;\n",
+        "    if (!makeTableWritable(mm, address, cause)) return FaultResult.OutOfMemory;\n    vmstat.faults++;\n    return FaultResult.Resolved;\n",
       ],
     ],
     program: "fault",

@@ -91,9 +91,15 @@ export const FORK_MUTANTS: readonly Mutant[] = [
     fails: ["P7"],
   },
   {
-    fault: "fork=auto copies every table",
-    file: "mm/forkpolicy.ts",
-    edits: [["return streak >= (BASE + (table.present >> PAGES_SHIFT)) * ONE_FORK;", "return true;"]],
+    fault: "fork=auto copies every table, and no page",
+    file: "mm/memory.ts",
+    edits: [
+      [
+        "    if (slot != stackSlot && !ForkPolicy.begin(table) && table.locked == 0) continue;\n",
+        "    ForkPolicy.begin(table);\n",
+      ],
+      ["    if (slot == stackSlot) splitStackPage(parent, child, stackPointer);\n", ""],
+    ],
     program: "forkstorm",
     fails: ["P58"],
     modes: ["auto"],
