@@ -214,4 +214,17 @@ export const SWAP_MUTANTS: readonly Mutant[] = [
     modes: SHARING,
     audit: "swap",
   },
+  {
+    fault: "a page that is swapped out leaves a hole",
+    file: "mm/pagetable.ts",
+    edits: [
+      [
+        "    Entry.store(pte, entry);\n    pageRemoveRmap(page, pte);\n",
+        "    Entry.store(pte, 0);\n    pageRemoveRmap(page, pte);\n",
+      ],
+    ],
+    program: "swapping",
+    fails: ["P38"],
+    audit: "I5",
+  },
 ];
