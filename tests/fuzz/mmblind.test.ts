@@ -18,7 +18,6 @@ const SHRINK_TRIALS = 80;
 const AUDITED = [
   "fork does not flush the parent's TLB",
   "unshare keeps W in the table that is left",
-  "sharing sets users to 2 instead of adding 1",
   "a table is never given up",
   "munmap does not unshare",
 ];

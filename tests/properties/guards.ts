@@ -42,11 +42,11 @@ export function guardsOf(root: string): Guards {
     for (const name of readdirSync(join(root, folder)).filter((each) => each.endsWith(".test.ts"))) {
       const place = `${folder}/${name}`;
       const text = readFileSync(join(root, place), "utf8");
-      // The figures compare the modes themselves.
-      const inAllModes = /guestTests\(|\bMODES\b|forkfigures/.test(text);
+      // The fuzzer compares the modes, and so do the figures.
+      const inAllModes = /guestTests\(|\bMODES\b|\bComparer\b|\bFIGURES\b/.test(text);
       if (!inAllModes) continue;
       for (const test of matches(text, /\btest\(\s*["`]([^"`]+)["`]/g)) note(guards, test, place);
-      for (const property of matches(text, /(?:\bproperty: |\? )"([PI]\d+) ?"/g)) note(guards, `${property} `, place);
+      for (const property of matches(text, /\bproperty: "([PI]\d+)"/g)) note(guards, `${property} `, place);
       for (const program of matches(text, /(?:guestTests\(|testCommandLine\(mode, |run\(mode, |program: )"(\w+)"/g))
         noteProgram(guards, root, program);
       if (text.includes("runWithHelp")) noteProgram(guards, root, "spurious");

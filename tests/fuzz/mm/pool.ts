@@ -24,7 +24,9 @@ export interface PoolResult {
 
 /** Seeds that a worker takes at once. */
 const TASK_SEEDS = 10;
+/** Between two reports of progress: on a terminal, where one takes the other's place, and in a file. */
 const PROGRESS_MS = 500;
+const FILE_PROGRESS_MS = 60_000;
 
 export class Pool {
   private readonly result: PoolResult = { passed: 0, findings: [], unshrunk: [] };
@@ -39,7 +41,8 @@ export class Pool {
   /** Runs all seeds; or until stop(). Rejects with the error of a worker that breaks down. */
   async run(): Promise<PoolResult> {
     const { jobs, script } = this.options;
-    const progress = process.stderr.isTTY ? setInterval(() => this.showProgress(), PROGRESS_MS) : undefined;
+    const interval = process.stderr.isTTY ? PROGRESS_MS : FILE_PROGRESS_MS;
+    const progress = setInterval(() => this.showProgress(), interval);
     try {
       const ends = Array.from({ length: jobs }, () => {
         const worker = new Worker(script);
@@ -53,7 +56,7 @@ export class Pool {
       await Promise.all(ends);
     } finally {
       clearInterval(progress);
-      if (progress) process.stderr.write("\r\x1b[K");
+      if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
       await this.stop();
     }
     return this.result;
@@ -107,8 +110,7 @@ export class Pool {
     const rate = done / seconds;
     const left = rate > 0 ? Math.ceil((this.options.seeds - done) / rate) : 0;
     const failed = findings.length + unshrunk.length;
-    process.stderr.write(
-      `\r\x1b[K${done} of ${this.options.seeds} seeds, ${failed} failed, ${rate.toFixed(1)} a second, ${left} s left`,
-    );
+    const text = `${done} of ${this.options.seeds} seeds, ${failed} failed, ${rate.toFixed(1)} a second, ${left} s left`;
+    process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
   }
 }
