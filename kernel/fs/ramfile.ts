@@ -206,7 +206,7 @@ function ramfileWrite(file: File, buffer: usize, bytes: u32): i32 {
     const left = copyFromUser(page + (offset & PAGE_OFFSET), buffer + done, span);
     done += span - left;
     file.position = offset + span - left;
-    if (file.position > inode.size) setSize(inode, file.position);
+    if (span != left && file.position > inode.size) setSize(inode, file.position);
     if (left != 0) {
       error = -Errno.EFAULT;
       break;

@@ -328,7 +328,7 @@ const swap: Figure = {
   runs: (quick) =>
     quick
       ? inModes({ program: "/bin/forkread 8 16 1", memoryMB: 16, swapMB: 32 })
-      : inModes({ program: "/bin/forkread 8 64 2", memoryMB: 48, swapMB: 128 }),
+      : inModes({ program: "/bin/forkread 8 64 1", memoryMB: 48, swapMB: 128 }),
   report(results) {
     const line = /^forkread: children \d+ written (\d+) read (\d+) evicted (\d+)$/m;
     const all = Object.entries(results).map(([name, { output, unmap, regions }]) => {

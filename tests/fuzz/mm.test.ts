@@ -18,7 +18,7 @@ const images = await fuzzImages();
 
 const SEEDS = 300;
 
-test(`${SEEDS} random programs give the same in every way to fork, and the audit finds nothing (P57)`, () => {
+test(`P57 ${SEEDS} random programs give the same in every way to fork, and the audit finds nothing`, () => {
   const comparer = new Comparer(images);
   for (let seed = 1; seed <= SEEDS; seed++) assert.is(comparer.difference(generate(seed)), undefined, `seed ${seed}`);
 });

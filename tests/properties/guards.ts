@@ -42,7 +42,8 @@ export function guardsOf(root: string): Guards {
     for (const name of readdirSync(join(root, folder)).filter((each) => each.endsWith(".test.ts"))) {
       const place = `${folder}/${name}`;
       const text = readFileSync(join(root, place), "utf8");
-      const inAllModes = /guestTests\(|\bMODES\b/.test(text);
+      // The fuzzer compares the modes, and so do the figures.
+      const inAllModes = /guestTests\(|\bMODES\b|\bComparer\b|\bFIGURES\b/.test(text);
       if (!inAllModes) continue;
       for (const test of matches(text, /\btest\(\s*["`]([^"`]+)["`]/g)) note(guards, test, place);
       for (const property of matches(text, /\bproperty: "([PI]\d+)"/g)) note(guards, `${property} `, place);

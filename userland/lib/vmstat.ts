@@ -91,6 +91,9 @@ function swapArea(): usize {
 /** Whether fork shares page tables: all (fork=share), or all but those that are sure to be written (fork=auto). */
 export function forkShares(): bool {
   assert(readFile(cstr("/proc/cmdline"), scratch, VMSTAT_BYTES) >= 0, "/proc/cmdline can be read");
+  // Behind the settings come init's arguments, which may be about anything.
+  const end = strstr(scratch, cstr(" -- "));
+  if (end != 0) store<u8>(end, 0);
   return strstr(scratch, cstr("fork=copy")) == 0;
 }
 

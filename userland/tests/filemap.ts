@@ -145,6 +145,7 @@ function endOfFile(): void {
   writePage(OTHER + 3, NEW + 1);
   assert(same(readPage(OTHER + 2), 102), "a private mapping beside it");
   assert(ftruncate(fd, PAGE + 2) == 0, "a mapped file can be truncated");
+  assert(write(fd, pageAt(OTHER + 2), 4) == -Errno.EFAULT, "what was just seen of it is gone at once");
   assert(same(statusOfAccess(pageAt(2), false), Signal.SIGBUS), "what is cut off is gone from the mapping");
   assert(same(statusOfAccess(pageAt(OTHER + 2), false), Signal.SIGBUS), "from a private one too");
   assert(same(readPage(OTHER + 3), NEW + 1), "but not what that has copied");

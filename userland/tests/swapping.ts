@@ -65,6 +65,8 @@ import { childEnd, gateMake, gateOpen, gateWait, hear, pairEnd, startChild, tell
 const PAGES: u32 = 64;
 const NEW: u32 = 0x5eed0006;
 const SHARERS: u32 = 3;
+/** Evictions of a few pages, one after another. */
+const STEPS: i32 = 30;
 /** Pages of other processes that may move meanwhile. */
 const OTHERS: u32 = 200;
 const pids: usize = memory.data(32, 4);
@@ -122,6 +124,17 @@ function sameEntries(pid: i32, first: u32): bool {
   for (let page: u32 = 0; page < PAGES - first; page++) {
     const entry = load<u32>(entries + page * 4);
     if (!isSwapEntry(entry) || !same(load<u32>(others + page * 4), entry)) return same(entry, 0x1000);
+  }
+  return true;
+}
+
+/** Whether each page but the first is in swap for both, this process and another, or for neither. */
+function goTogether(pid: i32): bool {
+  copyEntries(0, 1, PAGES - 1, entries);
+  copyEntries(pid, 1, PAGES - 1, others);
+  for (let page: u32 = 0; page < PAGES - 1; page++) {
+    const isOut = isSwapEntry(load<u32>(entries + page * 4));
+    if (isSwapEntry(load<u32>(others + page * 4)) != isOut) return same(page, PAGES);
   }
   return true;
 }
@@ -291,6 +304,10 @@ function allOrNone(): void {
     childEnd();
   }
   hear();
+  for (let step = 0; step < STEPS; step++) {
+    evict(cstr("6"));
+    assert(goTogether(pid), "a page goes from all tables that show it, or from none");
+  }
   evictAll();
   assert(swappedForAll(1) && sameEntries(pid, 1), "out of the shared table, and of the other");
   tell();
@@ -352,6 +369,12 @@ function unshareDuplicates(): void {
   tell();
   pairEnd(pid);
   assert(same(swappedPages(0, 3, PAGES - 3), PAGES - 3), "when one table goes, the entries of the other stay");
+  const late = fork();
+  if (late == 0) {
+    intact(0);
+    exit(0);
+  }
+  waitSuccess(late);
   endSharers();
   assert(pagesIntact(0, PAGES), "and their pages");
 }

@@ -155,4 +155,12 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     program: "filemap",
     fails: ["private"],
   },
+  {
+    fault: "truncation does not flush the TLB",
+    file: "mm/pagetable.ts",
+    edits: [["    flushTlbPage(addressOf(table, pte));\n", ""]],
+    program: "filemap",
+    fails: ["behind"],
+    audit: "I6",
+  },
 ];

@@ -45,7 +45,7 @@ export const SWAP_MUTANTS: readonly Mutant[] = [
     file: "mm/vmscan.ts",
     edits: [["    swapCacheAdd(page, slot);\n    page.flags |= PAGE_DIRTY;\n", "    swapCacheAdd(page, slot);\n"]],
     program: "swapping",
-    fails: ["P21", "P38"],
+    fails: ["P21"],
   },
   {
     fault: "a clean page of the swap cache is written again",
@@ -53,14 +53,6 @@ export const SWAP_MUTANTS: readonly Mutant[] = [
     edits: [["if ((page.flags & PAGE_DIRTY) != 0 && !swapOut(page)) {", "if (!swapOut(page)) {"]],
     program: "swapping",
     fails: ["P21"],
-  },
-  {
-    fault: "a page that is written to stays in the swap cache",
-    file: "mm/swap.ts",
-    edits: [["    return false;\n  swapCacheRemove(page);\n  return true;\n", "    return false;\n  return true;\n"]],
-    program: "swapping",
-    fails: ["P21"],
-    audit: "swap",
   },
   {
     fault: "reclaim takes locked pages",
@@ -85,14 +77,6 @@ export const SWAP_MUTANTS: readonly Mutant[] = [
     ],
     program: "swapping",
     fails: ["P43"],
-  },
-  {
-    fault: "swapping out does not flush the TLB",
-    file: "mm/pagetable.ts",
-    edits: [["    flushTlbPage(addressOf(table, pte));\n", ""]],
-    program: "swapping",
-    fails: ["P38"],
-    audit: "I6",
   },
   {
     fault: "swapping out allocates",
@@ -217,17 +201,30 @@ export const SWAP_MUTANTS: readonly Mutant[] = [
     fails: ["I7 swapoff"],
   },
   {
-    fault: "a swap entry is copied twice when unsharing finds memory late",
+    fault: "an unshare that finds no frame has counted the swap entries of its copy",
     file: "mm/pagetable.ts",
     edits: [
       [
-        "  if (!chainReserve(reserve)) return 0;\n",
-        "  if (!chainReserve(reserve)) {\n    for (let pte = from; pte < from + TABLE_BYTES; pte += 4) {\n      const entry = Entry.load(pte);\n      if (entry != 0 && (entry & PTE_MAPPED) == 0) swapDuplicate(entry >> PAGE_SHIFT);\n    }\n    return 0;\n  }\n",
+        "  const frame = allocTable(old.slot);\n",
+        "  const frame = allocTable(old.slot);\n  for (let pte = from; frame == 0 && pte < from + TABLE_BYTES; pte += 4) {\n    const entry = Entry.load(pte);\n    if (entry != 0 && (entry & PTE_MAPPED) == 0) swapDuplicate(entry >> PAGE_SHIFT);\n  }\n",
       ],
     ],
     program: "injectswap",
     fails: ["P51"],
     modes: SHARING,
     audit: "swap",
+  },
+  {
+    fault: "a page that is swapped out leaves a hole",
+    file: "mm/pagetable.ts",
+    edits: [
+      [
+        "    Entry.store(pte, entry);\n    pageRemoveRmap(page, pte);\n",
+        "    Entry.store(pte, 0);\n    pageRemoveRmap(page, pte);\n",
+      ],
+    ],
+    program: "swapping",
+    fails: ["P38"],
+    audit: "I5",
   },
 ];
