@@ -23,7 +23,7 @@ for (let transfer = 1; transfer < TRANSFERS; transfer++) {
 
 const built = await builtImages();
 const runs = MODES.map((mode) => {
-  const commandLine = testCommandLine(mode, "pressure", "1 3", false, "swap=on");
+  const commandLine = testCommandLine(mode, "pressure", "1 2", false, "swap=on");
   const options = swappingOptions({ memoryMB: MEMORY_MB, diskFaults });
   return { mode, cases: casesOf(runGuest(built, { ...options, commandLine })) };
 });
