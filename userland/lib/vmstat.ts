@@ -3,6 +3,7 @@
  * A snapshot is the text of the whole file in a buffer of VMSTAT_BYTES, so that all counters in it are of one moment.
  * May import file, string, syscalls and kernel/abi.
  */
+import { Errno } from "../../kernel/abi/errno";
 import { cstr } from "../../kernel/abi/intrinsics";
 import { readFile } from "./file";
 import { parseDec, startsWith, stpcpy, strchr, strlen, strstr } from "./string";
@@ -80,12 +81,19 @@ export function freeFramesWithoutSwap(): u32 {
 
 /** Gives up swap; where it was. */
 function swapArea(): usize {
-  const path = cstr("/dev/hda");
-  if (swapoff(path) == 0) return path;
-  stpcpy(stpcpy(partition, path), cstr("1"));
-  const digit = partition + strlen(path);
-  while (load<u8>(digit) < 0x34 && swapoff(partition) != 0) store<u8>(digit, load<u8>(digit) + 1);
-  return partition;
+  const disk = cstr("/dev/hda");
+  stpcpy(stpcpy(partition, disk), cstr("1"));
+  const digit = partition + strlen(disk);
+  let path = disk;
+  let result = swapoff(path);
+  // EINVAL: it is not there. ENOENT: there is no such partition.
+  while ((result == -Errno.EINVAL || result == -Errno.ENOENT) && load<u8>(digit) < 0x35) {
+    path = partition;
+    result = swapoff(path);
+    if (result != 0) store<u8>(digit, load<u8>(digit) + 1);
+  }
+  assert(result == 0, "all that is swapped out can be brought back");
+  return path;
 }
 
 /** Whether fork shares page tables: all (fork=share), or all but those that are sure to be written (fork=auto). */
