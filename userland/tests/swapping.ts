@@ -4,12 +4,10 @@
  * of fork=share; entries, contents and signals are checked in every mode. May import lib and support/.
  */
 import {
-  close,
   cstr,
   DiskRefusal,
   Errno,
   exit,
-  flush,
   fork,
   MAP_PRIVATE,
   mlock,
@@ -21,7 +19,6 @@ import {
   read,
   Signal,
   same,
-  schedYield,
   test,
   testBegin,
   testEnd,
@@ -44,6 +41,7 @@ import {
   writePage,
   writePages,
 } from "./support/memory";
+import { endSharers, SHARERS, sharer, startSharers } from "./support/sharers";
 import {
   copyEntries,
   evict,
@@ -60,17 +58,16 @@ import {
   swapsOn,
 } from "./support/swapping";
 import { pageHere, residentPages, tableHere, tableIs, tableOf } from "./support/tables";
-import { childEnd, gateMake, gateOpen, gateWait, hear, pairEnd, startChild, tell } from "./support/turns";
+import { childEnd, hear, pairEnd, startChild, tell } from "./support/turns";
 
 const PAGES: u32 = 64;
 const NEW: u32 = 0x5eed0006;
-const SHARERS: u32 = 3;
 /** Evictions of a few pages, one after another. */
 const STEPS: i32 = 30;
 /** Pages of other processes that may move meanwhile. */
 const OTHERS: u32 = 200;
-const pids: usize = memory.data(32, 4);
-const ready: usize = memory.data(8, 4);
+/** Sizes of the sharers. */
+const sizes: usize = memory.data(16, 4);
 const ends: usize = memory.data(8, 4);
 const word: usize = memory.data(8, 4);
 /** Ptes of PAGES pages, of this process and of another. */
@@ -83,38 +80,6 @@ function prepare(): void {
   writePages(0, PAGES);
   openReclaim();
   pinProgram();
-}
-
-function sharer(index: u32): i32 {
-  return load<i32>(pids + index * 4);
-}
-
-/** Children that share all memory and sleep at the gate; each then does `body` with its number. */
-function startSharers(body: (number: u32) => void): void {
-  gateMake();
-  assert(pipe(ready) == 0, "there is a pipe");
-  flush();
-  for (let i: u32 = 0; i < SHARERS; i++) {
-    const pid = fork();
-    assert(pid >= 0, "there is room for a child");
-    if (pid == 0) {
-      write(load<i32>(ready + 4), word, 1);
-      gateWait();
-      body(i);
-      flush();
-      exit(0);
-    }
-    store<i32>(pids + i * 4, pid);
-  }
-  for (let i: u32 = 0; i < SHARERS; i++) assert(read(load<i32>(ready), word, 1) == 1, "each has begun");
-  for (let i: u32 = 0; i < 2 * SHARERS; i++) schedYield();
-  close(load<i32>(ready));
-  close(load<i32>(ready + 4));
-}
-
-function endSharers(): void {
-  gateOpen();
-  for (let i: u32 = 0; i < SHARERS; i++) waitSuccess(sharer(i));
 }
 
 /** Whether pages from `first` on are swapped out for this process and another, by the same entries. */
@@ -206,7 +171,7 @@ function residentFallsByOne(): void {
   for (let round: u32 = 0; round < 3; round++) {
     const present = tableHere(SLOT).present;
     const own = residentPages(0);
-    for (let i: u32 = 0; i < SHARERS; i++) store<u32>(pids + 16 + i * 4, residentPages(sharer(i)));
+    for (let i: u32 = 0; i < SHARERS; i++) store<u32>(sizes + i * 4, residentPages(sharer(i)));
     let tries = 0;
     while (presentPages(0, 0, PAGES) == present && tries < 2000) {
       evict(cstr("1"));
@@ -217,7 +182,7 @@ function residentFallsByOne(): void {
     assert(same(residentPages(0), own - 1), "and the process's size");
     for (let i: u32 = 0; i < SHARERS; i++) {
       assert(same(tableOf(sharer(i), SLOT).present, present - 1), "the tables of the others too");
-      const before = load<u32>(pids + 16 + i * 4);
+      const before = load<u32>(sizes + i * 4);
       assert(residentPages(sharer(i)) < before, "and their sizes");
     }
   }

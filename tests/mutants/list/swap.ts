@@ -145,7 +145,6 @@ export const SWAP_MUTANTS: readonly Mutant[] = [
     edits: [["    table.swapped--;\n    swapFree(slot);\n", "    swapFree(slot);\n"]],
     program: "swapping",
     fails: ["P42"],
-    audit: "I5",
   },
   {
     fault: "a table that has no page left is given up",
@@ -191,7 +190,6 @@ export const SWAP_MUTANTS: readonly Mutant[] = [
     ],
     program: "injectswap",
     fails: ["I7 swapping in"],
-    audit: "swap",
   },
   {
     fault: "a swapoff that finds no memory has given the area up",
