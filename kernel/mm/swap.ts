@@ -127,10 +127,14 @@ export function swapClose(): void {
   closing = false;
 }
 
+/** Whether swapTake has a slot to give. */
+export function swapHasSlot(): bool {
+  return swapIsOn() && (swapFreeSlots != 0 || reclaimSlot());
+}
+
 /** A free slot, which the caller puts to use at once; 0 if there is none. */
 export function swapTake(): u32 {
-  if (!swapIsOn()) return 0;
-  if (swapFreeSlots == 0 && !reclaimSlot()) return 0;
+  if (!swapHasSlot()) return 0;
   let slot = nextSlot;
   while (load<u32>(wordsOf(slot)) != 0 || load<u32>(wordsOf(slot), 4) != 0) slot = slot + 1 == swapSlots ? 1 : slot + 1;
   nextSlot = slot + 1 == swapSlots ? 1 : slot + 1;

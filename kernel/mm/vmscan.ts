@@ -30,6 +30,7 @@ import {
   swapCacheAdd,
   swapDrop,
   swapHasRoom,
+  swapHasSlot,
   swapIsOn,
   swapOut,
   swapSettle,
@@ -47,6 +48,7 @@ const LEAST_FRAMES: u32 = 8;
 const ROUNDS: u32 = 3;
 
 export let leastWatermark: u32 = 0;
+export let lowWatermark: u32 = 0;
 /** Up to this many free frames the reclaim task goes on. */
 export let highWatermark: u32 = 0;
 /** Someone is reclaiming without sleeping. */
@@ -56,8 +58,9 @@ let isShrinking: bool = false;
 export function reclaimConfigure(): void {
   const least = swapIsOn() ? max<u32>(LEAST_FRAMES, totalFrames() >> LEAST_SHIFT) : 0;
   leastWatermark = least;
+  lowWatermark = 2 * least;
   highWatermark = 3 * least;
-  setWatermarks(least, 2 * least);
+  setWatermarks(least, lowWatermark);
   setReclaimer(reclaimFor);
 }
 
@@ -134,9 +137,8 @@ function tryToUnmap(page: Page): bool {
 
 /** Evicts a page that is in a list and not under I/O. True if its frame has been freed. May sleep, unless polling. */
 export function evictPage(page: Page): bool {
-  // Without swap only pages of disks have a place.
-  if (!swapIsOn() && !isDiskPage(page)) return false;
-  if (!tryToUnmap(page)) return false;
+  // What has no place to go stays mapped: to take it from who uses it would only make them fault, again and again.
+  if (!hasPlace(page) || !tryToUnmap(page)) return false;
   if (isDiskPage(page)) return evicted(evictDiskPage(page));
   if (!isSwapCached(page) && !objectToSwap(page)) return false;
   const slot = page.index;
@@ -148,6 +150,11 @@ export function evictPage(page: Page): bool {
   const dropped = swapDrop(slot);
   if (!dropped) swapSettle(slot);
   return evicted(dropped);
+}
+
+/** Whether a page can go: to its disk, or to swap, where it has a slot or there is one for it. */
+function hasPlace(page: Page): bool {
+  return isDiskPage(page) || (swapIsOn() && (isSwapCached(page) || swapHasSlot()));
 }
 
 /** Counts, if a page has been evicted. */

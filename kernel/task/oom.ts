@@ -1,5 +1,5 @@
 /**
- * Out of memory: a page fault could not be served though reclaim did all it can. Somebody must end, so that the others can go on. It is
+ * Out of memory: a page fault could not be served though reclaim did all it can, or reclaim can do next to nothing any more. Somebody must end, so that the others can go on. It is
  * whoever gives most back: the process with most pages in tables that nobody shares, present or swapped out. Where all is shared,
  * killing one frees next to nothing; then a family ends, that is, all who use the largest shared table. Pid 1 is spared. It is
  * said on the console.
@@ -129,6 +129,16 @@ function killSomebody(): bool {
   if (best === null) return false;
   if (most < totalFrames() >> WORTH_SHIFT && family != 0) killFamily(family);
   else kill(best, most);
+  return true;
+}
+
+/**
+ * The current task faults while memory is exhausted, though frames may be left: somebody ends, unless pid 1 is alone. Whether somebody
+ * does; then the task's instruction may be tried again, or the task is to end. May let others run.
+ */
+export function outOfMemorySoon(task: Task): bool {
+  if (killsFaulting || !killSomebody()) return false;
+  if (!isDying(task)) schedule();
   return true;
 }
 

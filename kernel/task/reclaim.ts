@@ -6,7 +6,7 @@
  */
 import { newKernelContext } from "../arch/i386/context";
 import { freeFrames, setReclaimTaskWaker } from "../mm/pagealloc";
-import { evictAtRandom, highWatermark, leastWatermark, shrinkLists } from "../mm/vmscan";
+import { evictAtRandom, highWatermark, leastWatermark, lowWatermark, shrinkLists } from "../mm/vmscan";
 import { TaskQueue } from "./queue";
 import { requestReschedule, sleepOn, startTask, wakeAll } from "./sched";
 import { createKernelTask } from "./task";
@@ -21,6 +21,8 @@ const idleWait: TaskQueue = changetype<TaskQueue>(memory.data(8));
 /** Who waits for it to have freed something. */
 const memoryWait: TaskQueue = changetype<TaskQueue>(memory.data(8));
 let exists: bool = false;
+/** Its last look at all pages freed less than it wanted. */
+let foundLittle: bool = false;
 /** Of evict=SEED: the state of its random numbers, 0 for never; a tick has come. */
 let evictSeed: u32 = 0;
 export let evictionDue: bool = false;
@@ -39,6 +41,7 @@ export function startReclaimTask(): bool {
 
 function wakeReclaimTask(): void {
   if (idleWait.first === null) return;
+  foundLittle = false;
   wakeAll(idleWait);
   requestReschedule();
 }
@@ -50,6 +53,7 @@ export function reclaimTask(): void {
     let freed: u32 = 1;
     while (freeFrames() < highWatermark && freed != 0) {
       freed = shrinkLists(BATCH);
+      foundLittle = freed < BATCH;
       wakeAll(memoryWait);
     }
     wakeAll(memoryWait);
@@ -64,6 +68,14 @@ export function waitForMemory(): void {
   if (freeFrames() >= leastWatermark || !exists) return;
   wakeReclaimTask();
   sleepOn(memoryWait);
+}
+
+/**
+ * Whether memory is exhausted, though some frames may be free: the reclaim task has looked at every page several times, and hardly any
+ * could go. Those few would only go out and come back from now on.
+ */
+export function memoryIsExhausted(): bool {
+  return foundLittle && freeFrames() < lowWatermark;
 }
 
 /** evict=SEED: from now on pages are evicted at random at timer ticks. */

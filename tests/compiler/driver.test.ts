@@ -67,7 +67,7 @@ test("gdb breaks at a line of memory.ts and lists it", async () => {
     writeFileSync(file, elf);
     const line = bodyLine("kernel/mm/memory.ts", "copyPageRange");
     const commands = [
-      `break memory.ts:${line}`,
+      `break mm/memory.ts:${line}`,
       "list copyPageRange",
       "break copyPageRange",
       "info line handleMmFault",
@@ -76,7 +76,7 @@ test("gdb breaks at a line of memory.ts and lists it", async () => {
     assert.match(output, /Breakpoint 1 at 0xc01[0-9a-f]+: file kernel\/mm\/memory\.ts, line \d+\./);
     assert.match(output, /\n\d+\s+export function copyPageRange/);
     assert.match(output, /Breakpoint 2 at 0xc01[0-9a-f]+: file kernel\/mm\/memory\.ts/);
-    assert.match(output, /Line \d+ of "kernel\/mm\/memory\.ts"/);
+    assert.match(output, /Line \d+ of "kernel\/mm\/fault\.ts"/);
   });
 });
 

@@ -12,8 +12,8 @@ import { KERNEL_BASE } from "../../mm/layout";
 import { swapWait } from "../../mm/swap";
 import { findVma, Mm } from "../../mm/vmalist";
 import { syscallDispatch } from "../../sys/syscall";
-import { outOfMemory } from "../../task/oom";
-import { waitForMemory } from "../../task/reclaim";
+import { outOfMemory, outOfMemorySoon } from "../../task/oom";
+import { memoryIsExhausted, waitForMemory } from "../../task/reclaim";
 import { forceSignal } from "../../task/signal";
 import { currentTask, Task } from "../../task/task";
 import { prepareUserReturn } from "../../task/usermode";
@@ -44,6 +44,7 @@ function userFault(frame: TrapFrame, address: usize): void {
   const task = currentTask();
   const mm = task.mm;
   waitForMemory();
+  if (memoryIsExhausted() && outOfMemorySoon(task)) return;
   let result = FaultResult.BadAccess;
   if (address < KERNEL_BASE && mm !== null) result = handleMmFault(mm, address, frame.error);
   if (result == FaultResult.Resolved) return;
