@@ -1,6 +1,6 @@
 /**
- * Processes that need several times the memory, on a swap disk that is late and loses interrupts: they finish, and nothing is lost, in
- * each mode. The disk's refusals are swapping.test.ts's.
+ * Processes that need several times the memory, on a swap disk that is late, loses interrupts and fails now and then: the kernel tries
+ * again, they finish, and nothing is lost, in each mode. A disk that refuses for good is swapping.test.ts's.
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -9,16 +9,18 @@ import { builtImages, casesOf, MODES, quoted, runGuest, testCommandLine } from "
 import { swappingOptions } from "./swapping";
 
 const MEMORY_MB = 5;
-/** Of so many sectors moved one is late, by so many cycles; of so many one loses its interrupt. */
+/** Of so many sectors moved one is late, by so many cycles; of so many one loses its interrupt, and of so many one cannot be moved. */
 const LATE_EVERY = 97;
 const LATE_CYCLES = 400_000;
 const LOST_EVERY = 1009;
+const FAILS_EVERY = 331;
 const TRANSFERS = 20_000;
 
 const diskFaults: DiskFault[] = [];
 for (let transfer = 1; transfer < TRANSFERS; transfer++) {
   if (transfer % LATE_EVERY === 0) diskFaults.push({ transfer, delayCycles: LATE_CYCLES });
   else if (transfer % LOST_EVERY === 0) diskFaults.push({ transfer, losesInterrupt: true });
+  else if (transfer % FAILS_EVERY === 0) diskFaults.push({ transfer, fails: true });
 }
 
 const built = await builtImages();
