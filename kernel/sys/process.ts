@@ -17,11 +17,12 @@ import { Errno } from "../abi/errno";
 import { Signal } from "../abi/signals";
 import { exitedStatus, WALL, WCLONE, WNOHANG, WNOTHREAD, WUNTRACED } from "../abi/wait";
 import { TrapFrame } from "../arch/i386/trapframe";
+import { descriptorsCloseOnExec } from "../fs/fdtable";
 import { zeroPage } from "../fs/ramfile";
 import { isError } from "../lib/errptr";
 import { kfree } from "../mm/kmalloc";
 import { executeProgram } from "../task/exec";
-import { argumentAdd, argumentsAddVector, argumentsBegin, argumentsEnd, ExecArguments } from "../task/execargs";
+import { argumentAdd, argumentsAddVector, argumentsBegin, ExecArguments } from "../task/execargs";
 import { exitTask, waitForChild } from "../task/exit";
 import { cloneTask } from "../task/fork";
 import { schedule } from "../task/sched";
@@ -105,11 +106,11 @@ function collectArguments(frame: TrapFrame, list: ExecArguments): i32 {
 
 /** execve(path, argv, envp). If it succeeds, the frame starts the new program. */
 export function sysExecve(frame: TrapFrame): i32 {
-  let result = argumentsBegin(execArguments);
-  if (result < 0) return result;
-  result = collectArguments(frame, execArguments);
+  argumentsBegin(execArguments);
+  let result = collectArguments(frame, execArguments);
   if (result == 0) result = executeProgram(execArguments);
-  argumentsEnd(execArguments);
+  // Last of all: with its last descriptor a disk is written back, which may sleep, and then others may execute programs.
+  if (result == 0) descriptorsCloseOnExec(currentTask().files);
   return result;
 }
 

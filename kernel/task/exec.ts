@@ -13,7 +13,6 @@ import { Mark } from "../abi/marks";
 import { Signal } from "../abi/signals";
 import { Auxiliary, TICKS_PER_SECOND } from "../abi/structs";
 import { startProgramFrame, userFrame } from "../arch/i386/context";
-import { descriptorsCloseOnExec } from "../fs/fdtable";
 import { Inode, inodePut } from "../fs/inode";
 import { lookupPath } from "../fs/namei";
 import { isRamFile } from "../fs/ramfile";
@@ -170,7 +169,7 @@ function replaceImage(file: Inode, list: ExecArguments): i32 {
 
 /**
  * Executes the program that the list's path names in the current task: its trap frame then starts the program. 0, or
- * -errno, and then the task is as it was.
+ * -errno, and then the task is as it was. The caller closes the descriptors that are to be closed.
  */
 export function executeProgram(list: ExecArguments): i32 {
   const found = lookupPath(list.block);
@@ -184,7 +183,6 @@ export function executeProgram(list: ExecArguments): i32 {
   if (result < 0) return result;
   const task = currentTask();
   ownParts(task);
-  descriptorsCloseOnExec(task.files);
   task.exitSignal = Signal.SIGCHLD;
   setTaskName(task, list.block);
   mark(Mark.Exec, task.pid);

@@ -5,13 +5,8 @@
  */
 import { Errno } from "../abi/errno";
 import { stringLength } from "../lib/string";
-import { frameToVirt, virtToFrame } from "../mm/layout";
-import { FrameKind } from "../mm/page";
-import { allocPages, freePages } from "../mm/pagealloc";
 import { getUser32, strncpyFromUser } from "../mm/uaccess";
 
-/** The block: 8 pages. */
-const BLOCK_ORDER: u32 = 3;
 const BLOCK_BYTES: u32 = 32768;
 /** Strings beyond this number are refused, so that their addresses fit on the new stack as well. */
 const MAX_STRINGS: u32 = 4096;
@@ -27,20 +22,18 @@ export class ExecArguments {
   pointer: usize = 0;
 }
 
-/** Takes the block. 0 or -ENOMEM. */
-export function argumentsBegin(list: ExecArguments): i32 {
-  const frame = allocPages(BLOCK_ORDER, FrameKind.Kernel);
-  if (frame == 0) return -Errno.ENOMEM;
-  list.block = frameToVirt(frame);
+/**
+ * The block. Nothing sleeps while a program is being executed, so one serves all; and exec needs no frames in a row, which a small memory
+ * may not have however much of it can be evicted.
+ */
+const block: usize = memory.data(32768, 16);
+
+/** Makes the list empty. What it had holds no longer. */
+export function argumentsBegin(list: ExecArguments): void {
+  list.block = block;
   list.used = 0;
   list.argc = 0;
   list.envc = 0;
-  return 0;
-}
-
-/** Gives the block back. */
-export function argumentsEnd(list: ExecArguments): void {
-  freePages(virtToFrame(list.block), BLOCK_ORDER);
 }
 
 /** Adds a string of the kernel's own. 0 or -E2BIG. The caller counts it. */

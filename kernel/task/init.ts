@@ -16,7 +16,7 @@ import { panic } from "../lib/panic";
 import { printk } from "../lib/printk";
 import { mmActivateKernel } from "../mm/vma";
 import { executeProgram } from "./exec";
-import { argumentAdd, argumentAddSpan, argumentsBegin, argumentsEnd, ExecArguments } from "./execargs";
+import { argumentAdd, argumentAddSpan, argumentsBegin, ExecArguments } from "./execargs";
 import { startTask } from "./sched";
 import { INIT_PID } from "./signal";
 import { createTask, idleTask, setCurrentTask, Task } from "./task";
@@ -63,12 +63,9 @@ export function startInit(options: BootOptions): void {
     task.session = task.pid;
     setCurrentTask(task);
     openConsole(task);
-    let result = argumentsBegin(list);
-    if (result == 0) {
-      result = collectArguments(options);
-      if (result == 0) result = executeProgram(list);
-      argumentsEnd(list);
-    }
+    argumentsBegin(list);
+    let result = collectArguments(options);
+    if (result == 0) result = executeProgram(list);
     if (result < 0) {
       printk(cstr("cannot execute %s: error %d\n"), options.initPath, result as u32);
       panic(cstr("no init"));

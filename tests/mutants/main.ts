@@ -23,7 +23,13 @@ interface Judged {
 
 async function runJob({ index, modes }: Job): Promise<Verdict[]> {
   const { initrd } = await builtImages();
-  const kernel = await mutatedKernel(MUTANTS[index], process.cwd());
+  let kernel: Uint8Array;
+  try {
+    kernel = await mutatedKernel(MUTANTS[index], process.cwd());
+  } catch (error) {
+    const unnoticed = [`nobody, as it cannot be built: ${(error as Error).message}`];
+    return modes.map((mode) => ({ mode, guest: [], audit: undefined, unnoticed }));
+  }
   return modes.map((mode) => judge(MUTANTS[index], kernel, initrd, mode, process.cwd()));
 }
 

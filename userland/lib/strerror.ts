@@ -31,8 +31,14 @@ export function errorText(result: i32): usize {
       return cstr("permission denied");
     case Errno.EFAULT:
       return cstr("bad address");
+    case Errno.ENOTBLK:
+      return cstr("not a disk");
+    case Errno.EBUSY:
+      return cstr("busy");
     case Errno.EEXIST:
       return cstr("file exists");
+    case Errno.ENODEV:
+      return cstr("no such device");
     case Errno.ENOTDIR:
       return cstr("not a directory");
     case Errno.EISDIR:

@@ -27,7 +27,7 @@ export const EDIT_MUTANTS: readonly Mutant[] = [
     program: "unmap",
     fails: ["P27", "P28", "P29"],
     modes: SHARING,
-    audit: "frames",
+    audit: "I1",
   },
   {
     fault: "a table is never given up",

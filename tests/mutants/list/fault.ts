@@ -50,7 +50,7 @@ export const FAULT_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         "  } else if (write && (pde & PTE_WRITE) == 0) {\n",
-        "  } else if (write && (pde & PTE_WRITE) == 0 && Frames.ofEntry(Entry.load(Entry.pteOf(pde, address))).count == 1) {\n    Entry.store(pdeAddress, pde | PTE_WRITE);\n    flushTlb();\n  } else if (write && (pde & PTE_WRITE) == 0) {\n",
+        "  } else if (write && (pde & PTE_WRITE) == 0 && Frames.ofEntry(Entry.load(Entry.pteOf(pde, address))).count == 1) {\n    Entry.store(pdeAddress, pde | PTE_WRITE);\n    flushTlbPage(address);\n  } else if (write && (pde & PTE_WRITE) == 0) {\n",
       ],
     ],
     program: "fault",
@@ -65,7 +65,7 @@ export const FAULT_MUTANTS: readonly Mutant[] = [
     program: "fault",
     fails: ["P13"],
     modes: SHARING,
-    audit: "I1",
+    audit: "I4",
   },
   {
     fault: "a page that is mapped once is copied",

@@ -43,7 +43,13 @@ export const SWAP_MUTANTS: readonly Mutant[] = [
   {
     fault: "a page is taken for clean when it is put into the swap cache",
     file: "mm/vmscan.ts",
-    edits: [["    swapCacheAdd(page, slot);\n    page.flags |= PAGE_DIRTY;\n", "    swapCacheAdd(page, slot);\n"]],
+    edits: [
+      ["(page.flags & PAGE_DIRTY) != 0 && !swapOut(page)", "cleaned(page) && !swapOut(page)"],
+      [
+        "/** Evicts a page that is in a list",
+        "function cleaned(page: Page): bool {\n  page.flags &= ~PAGE_DIRTY;\n  return false;\n}\n\n/** Evicts a page that is in a list",
+      ],
+    ],
     program: "swapping",
     fails: ["P21"],
   },
