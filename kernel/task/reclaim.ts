@@ -6,6 +6,7 @@
  */
 import { newKernelContext } from "../arch/i386/context";
 import { freeFrames, setReclaimTaskWaker } from "../mm/pagealloc";
+import { swapFreeSlots } from "../mm/swap";
 import { evictAtRandom, highWatermark, leastWatermark, lowWatermark, shrinkLists } from "../mm/vmscan";
 import { TaskQueue } from "./queue";
 import { requestReschedule, sleepOn, startTask, wakeAll } from "./sched";
@@ -71,11 +72,11 @@ export function waitForMemory(): void {
 }
 
 /**
- * Whether memory is exhausted, though some frames may be free: the reclaim task has looked at every page several times, and hardly any
- * could go. Those few would only go out and come back from now on.
+ * Whether memory is exhausted, though some frames may be free: swap is full, and the reclaim task has looked at every page several times,
+ * and hardly any could go. Those few would only go out and come back from now on.
  */
 export function memoryIsExhausted(): bool {
-  return foundLittle && freeFrames() < lowWatermark;
+  return foundLittle && swapFreeSlots == 0 && freeFrames() < lowWatermark;
 }
 
 /** evict=SEED: from now on pages are evicted at random at timer ticks. */
