@@ -12,9 +12,10 @@ import { BlockCache } from "./blocks";
 import { type CostTable, STANDARD_COSTS, type TlbGeometry } from "./costs";
 import { readEflags, writeEflags } from "./eflags";
 import { MachineError } from "./errors";
+import { SIGNATURE } from "./exec/system";
 import { run } from "./interpreter";
-import { flushHostTlb, forgetFetch, setControlWords, walkTables } from "./paging";
-import { Attention, byteRegister, Cr0, Flag, Layout, type Register, Time, Word } from "./registers";
+import { flushHostTlb, forgetFetch, setA20, setControlWords, walkTables } from "./paging";
+import { Attention, byteRegister, Cr0, Flag, Layout, Register, Time, Word } from "./registers";
 import type { Bus, CpuListener, RunExit } from "./seam";
 import { FLAT_CODE, FLAT_DATA, refreshMode } from "./segmentation";
 import { ChargedTlb } from "./tlb";
@@ -61,6 +62,9 @@ const PAGE = 4096;
 const WASM_PAGE = 65536;
 const MAX_MEMORY = 0x70000000;
 const ZERO_PAGE = new Uint8Array(PAGE);
+const REAL_LIMIT = 0xffff;
+/** ES CS SS DS FS GS LDTR TR after RESET#: data, code, an LDT and a busy 32-bit TSS. */
+const RESET_ATTRIBUTES: readonly number[] = [0x9300, 0x9b00, 0x9300, 0x9300, 0x9300, 0x9300, 0x8200, 0x8b00];
 
 export class Cpu {
   /** State, host TLB and RAM; registers.ts says where. */
@@ -175,25 +179,59 @@ export class Cpu {
    * instret and cycles start at 0, there is no deadline, all caches are empty.
    */
   reset(): void {
+    const { r } = this;
+    this.clearState();
+    r[Word.Cr0] = Cr0.PE | Cr0.ET;
+    for (let segment = 0; segment < 6; segment++) {
+      r[Word.Limit + segment] = -1;
+      r[Word.Attributes + segment] = segment === 1 ? FLAT_CODE : FLAT_DATA;
+    }
+    this.forgetCaches();
+  }
+
+  /**
+   * Registers as the RESET# pin leaves them: real mode at F000:FFF0, with CS based at FFFF0000 until its first far jump, and
+   * the last 128 KB below 4 GB showing the last 128 KB below 1 MB, where the ROM is. For the rest as reset().
+   * Source: Intel SDM volume 3, section 9.1.1, table 9-1.
+   */
+  resetToRealMode(): void {
+    const { r } = this;
+    this.clearState();
+    r[Word.Cr0] = Cr0.CD | Cr0.NW | Cr0.ET;
+    r[Register.EDX] = SIGNATURE;
+    for (let segment = 0; segment < 8; segment++) {
+      r[Word.Limit + segment] = REAL_LIMIT;
+      r[Word.Attributes + segment] = RESET_ATTRIBUTES[segment];
+    }
+    r[Word.Selector + 1] = 0xf000;
+    r[Word.Base + 1] = 0xffff0000 | 0;
+    r[Word.Eip] = 0xfff0;
+    r[Word.RomAlias] = 1;
+    this.forgetCaches();
+  }
+
+  /** The level of the A20 gate: with 0, bit 20 of every physical address reads as 0. Up after a reset. */
+  setA20(level: 0 | 1): void {
+    setA20(this, level);
+  }
+  get a20(): 0 | 1 {
+    return this.r[Word.HeldLow] === 0 ? 1 : 0;
+  }
+
+  private clearState(): void {
     const { r, time } = this;
     const hook = r[Word.Attention] & Attention.Hook;
     r.fill(0);
     r[Word.Eflags] = Flag.Always;
-    r[Word.Cr0] = Cr0.PE | Cr0.ET;
     r[Word.Dr6] = 0xffff0ff0 | 0;
     r[Word.Dr7] = 0x400;
     r[Word.IdtLimit] = 0xffff;
     r[Word.GdtLimit] = 0xffff;
     r[Word.Attention] = hook;
-    for (let segment = 0; segment < 6; segment++) {
-      r[Word.Limit + segment] = -1;
-      r[Word.Attributes + segment] = segment === 1 ? FLAT_CODE : FLAT_DATA;
-    }
     time.fill(0);
     time[Time.Deadline] = Infinity;
     time[Time.Limit] = Infinity;
     this.tlb.clear();
-    this.forgetCaches();
   }
 
   /** A general register as uint32. */
@@ -223,6 +261,7 @@ export class Cpu {
   }
   set eflags(value: number) {
     writeEflags(this.r, value);
+    refreshMode(this);
   }
 
   /** Present privilege level, 0 to 3. */
@@ -255,7 +294,7 @@ export class Cpu {
       attributes: r[Word.Attributes + segment],
     };
   }
-  /** Sets a segment register's visible and hidden part without a check. CPL follows CS's selector. */
+  /** Sets a segment register's visible and hidden part without a check. CPL follows the DPL of SS. */
   setSegment(segment: number, state: SegmentState): void {
     const { r } = this;
     r[Word.Selector + segment] = state.selector;

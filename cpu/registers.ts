@@ -98,6 +98,10 @@ export const enum Word {
   Limit = 64,
   /** Descriptor's second word, bits 8–15 and 20–23 in place; 0 for a null or unusable segment. */
   Attributes = 72,
+  /** Physical address bits that the board holds low: 0, or bit 20 while A20 is off. */
+  HeldLow = 176,
+  /** Not 0: the last 128 KB below 4 GB show those below 1 MB, as on a board whose ROM is decoded in both places. */
+  RomAlias = 177,
 }
 
 /** Indices of the float64 words. */

@@ -13,11 +13,10 @@ import {
   Descriptor,
   fillSegment,
   markDescriptor,
-  SystemType,
   selectorError,
   setStackPointer,
   stackPointer,
-  TYPE_MASK,
+  wideTask,
   withinLimit,
 } from "./segmentation";
 
@@ -49,8 +48,7 @@ export class TargetStack {
   useInner(cpu: Cpu, level: number, external: number): boolean {
     const { r, view } = cpu;
     const { descriptor } = this;
-    const type = r[Word.Attributes + TR] & TYPE_MASK;
-    const wide = type === SystemType.Tss32 || type === SystemType.Tss32Busy;
+    const wide = wideTask(r);
     const offset = wide ? 4 + 8 * level : 2 + 4 * level;
     const bytes = wide ? 6 : 4;
     if (r[Word.Attributes + TR] === 0 || offset + bytes - 1 > r[Word.Limit + TR] >>> 0) {

@@ -17,17 +17,19 @@ import { ALU_OPERATIONS, ARITHMETIC } from "./arith";
 import { BIT_OPERATIONS, BITS } from "./bits";
 import { CONTROL } from "./control";
 import { DECIMAL } from "./decimal";
-import { FAR } from "./far";
 import { FLAGS } from "./flags";
 import { LOGIC } from "./logic";
 import { MOVES } from "./mov";
 import { MULTIPLICATION } from "./multiply";
 import { PORTS } from "./ports";
+import { RETURNS } from "./return";
 import { PRIVILEGE_CHECKS, SEGMENTS } from "./segment";
 import { SHIFT_OPERATIONS, SHIFTS } from "./shift";
+import { SOFTWARE_INTERRUPTS } from "./softint";
 import { STACK } from "./stack";
 import { STRINGS } from "./string";
 import { invalidCode, SYSTEM } from "./system";
+import { TRANSFERS } from "./transfer";
 
 const HANDLERS: ReadonlyMap<string, Handler> = new Map(
   [
@@ -43,7 +45,9 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map(
     STRINGS,
     FLAGS,
     PORTS,
-    FAR,
+    TRANSFERS,
+    RETURNS,
+    SOFTWARE_INTERRUPTS,
     SEGMENTS,
     PRIVILEGE_CHECKS,
     SYSTEM,

@@ -27,7 +27,7 @@ const LMSW_BITS = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS;
 
 /** CPUID leaf 0: highest leaf 1, vendor "TineTineTine". Leaf 1: family 5, model 4, stepping 1, and the features. */
 const VENDOR_WORD = 0x656e6954;
-const SIGNATURE = 0x541;
+export const SIGNATURE = 0x541;
 const FEATURE_PSE = 1 << 3;
 const FEATURE_TSC = 1 << 4;
 const FEATURE_PGE = 1 << 13;
@@ -102,6 +102,7 @@ export const SYSTEM: Readonly<Record<string, Handler>> = {
     loadMachineStatus(cpu, cpu.r16[op.destination]);
   },
   "lmsw m2"(cpu, op) {
+    if (!privileged(cpu)) return;
     const at = operandRead(cpu, op, 2);
     if (at >= 0) loadMachineStatus(cpu, cpu.view.getUint16(at, true));
   },
