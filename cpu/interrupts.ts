@@ -106,7 +106,7 @@ function enterHandler(cpu: Cpu, vector: number, source: Source, errorCode: numbe
 
   const words = (virtual ? 9 : inner ? 5 : 3) + (errorCode === NO_ERROR_CODE ? 0 : 1);
   const bytes = words * (wide ? 4 : 2);
-  const frame = stack.frame(cpu, bytes, external);
+  const frame = stack.frame(cpu, bytes, wide ? 4 : 2, external);
   if (frame < 0) return Entered.No;
   if (!withinLimit(code.limit, code.attributes, target, 1)) return refuse(cpu, external);
 
@@ -168,7 +168,7 @@ function enterTask(cpu: Cpu, selector: number, vector: number, source: Source, e
 function pushErrorCode(cpu: Cpu, errorCode: number, external: number): boolean {
   const size = wideTask(cpu.r) ? 4 : 2;
   stack.usePresent(cpu);
-  const at = stack.frame(cpu, size, external);
+  const at = stack.frame(cpu, size, size, external);
   if (at < 0) return false;
   if (size === 4) put32(cpu, at, errorCode);
   else put16(cpu, at, errorCode);
@@ -212,7 +212,7 @@ function enterRealMode(cpu: Cpu, vector: number): Entered {
   if (at < 0) return Entered.No;
   const target = view.getInt32(at, true);
   stack.usePresent(cpu);
-  const frame = stack.frame(cpu, 6, 0);
+  const frame = stack.frame(cpu, 6, 2, 0);
   if (frame < 0) return Entered.No;
   if (!withinLimit(r[Word.Limit + CS], r[Word.Attributes + CS], target & 0xffff, 1)) return refuse(cpu, 0);
   const flags = readEflags(r);

@@ -81,7 +81,10 @@ export const enum Word {
   IdtLimit = 32,
   /** Result of segmentation.ts's linearAddress. */
   Linear = 33,
-  /** Pieces of a write that crosses a page: host offsets of the two pieces, bytes in the first, bytes in all. */
+  /**
+   * Pieces of a write that crosses a page: host offsets of the two pieces, bytes in the first, bytes in all. Of a frame that
+   * wraps at 64 KB: base of its segment, its offset, -1 (-2: by the user), bytes in all.
+   */
   SplitFirst = 34,
   SplitSecond = 35,
   SplitBytes = 36,

@@ -154,6 +154,20 @@ export function refreshMode(cpu: Cpu): void {
   refreshAccess(cpu);
 }
 
+/**
+ * Whether a frame of `bytes` at `offset` of a 16-bit stack is pushed, element by element, over the edge of 64 KB: no element
+ * of `size` bytes may lie across it.
+ */
+export function frameWraps(limit: number, attributes: number, offset: number, bytes: number, size: number): boolean {
+  if ((attributes & Attribute.Big) !== 0 || offset + bytes <= 0x10000 || size === bytes) return false;
+  const first = 0x10000 - offset;
+  return (
+    first % size === 0 &&
+    withinLimit(limit, attributes, offset, first) &&
+    withinLimit(limit, attributes, 0, bytes - first)
+  );
+}
+
 /** Offset of the stack pointer within SS: ESP, or SP in a 16-bit stack. */
 export function stackPointer(r: Int32Array): number {
   return (r[Word.Attributes + SS] & Attribute.Big) !== 0 ? r[4] : r[4] & 0xffff;

@@ -71,7 +71,7 @@ function outerReady(cpu: Cpu, stack: number, level: number, offset: number): boo
 function farReturn(cpu: Cpu, op: Operation, extra: number): void {
   const { r, view } = cpu;
   const size = op.operandSize;
-  const at = stackRead(cpu, op, 0, 2 * size);
+  const at = stackRead(cpu, op, 0, 2 * size, size);
   if (at < 0) return;
   const offset = word(view, at, size);
   const selector = view.getUint16(at + size, true);
@@ -88,7 +88,7 @@ function farReturn(cpu: Cpu, op: Operation, extra: number): void {
     setCode(cpu, selector, r[Word.Cpl], target, offset);
     return;
   }
-  const outer = stackRead(cpu, op, 2 * size + extra, 2 * size);
+  const outer = stackRead(cpu, op, 2 * size + extra, 2 * size, size);
   if (outer < 0) return;
   const pointer = word(view, outer, size);
   const stack = view.getUint16(outer + size, true);
@@ -98,7 +98,7 @@ function farReturn(cpu: Cpu, op: Operation, extra: number): void {
 /** IRETD at ring 0 with VM in the popped flags: ESP and five segments lie above the three words that are read. */
 function returnToVirtual(cpu: Cpu, op: Operation, offset: number, selector: number, flags: number): boolean {
   const { r, view } = cpu;
-  const at = stackRead(cpu, op, 12, 24);
+  const at = stackRead(cpu, op, 12, 24, 4);
   if (at < 0) return false;
   if (offset >>> 0 > REAL_LIMIT) {
     generalProtection(cpu, 0);
@@ -127,7 +127,7 @@ function protectedReturn(cpu: Cpu, op: Operation, offset: number, selector: numb
     setCode(cpu, selector, r[Word.Cpl], target, offset);
     return true;
   }
-  const outer = stackRead(cpu, op, 3 * size, 2 * size);
+  const outer = stackRead(cpu, op, 3 * size, 2 * size, size);
   if (outer < 0) return false;
   const pointer = word(view, outer, size);
   const stack = view.getUint16(outer + size, true);
@@ -157,7 +157,7 @@ const interruptReturn: Handler = (cpu, op) => {
     if (link < 0 || !transferToTask(cpu, link, TaskEntry.Return)) return;
   } else {
     const size = op.operandSize;
-    const at = stackRead(cpu, op, 0, 3 * size);
+    const at = stackRead(cpu, op, 0, 3 * size, size);
     if (at < 0) return;
     const offset = word(view, at, size);
     const selector = view.getUint16(at + size, true);

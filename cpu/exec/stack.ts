@@ -5,32 +5,44 @@
  */
 import type { Cpu } from "../cpu";
 import { Segment } from "../instruction";
-import { finishWrite, put16, put32, readAt, writeAt } from "../memory";
+import { finishWrite, put16, put32, readAt, wrappedReadAt, wrappedWriteAt, writeAt } from "../memory";
 import type { Handler, Operation } from "../operation";
 import { Layout, Register, Word } from "../registers";
-import { Attribute, setStackPointer, stackPointer } from "../segmentation";
+import { Attribute, frameWraps, setStackPointer, stackPointer } from "../segmentation";
 import { checkedRead, checkedWrite, effectiveAddress, operandRead } from "./operand";
 
+const SS = Segment.SS;
 const ESP = Register.ESP;
 const EBP = Register.EBP;
 
 /** A stack offset cut to the stack's width. */
 function wrapped(r: Int32Array, offset: number): number {
-  return (r[Word.Attributes + Segment.SS] & Attribute.Big) !== 0 ? offset | 0 : offset & 0xffff;
+  return (r[Word.Attributes + SS] & Attribute.Big) !== 0 ? offset | 0 : offset & 0xffff;
 }
 
-/** Host offset for reading `size` bytes at `distance` bytes above the stack pointer, or FAULT. */
-export function stackRead(cpu: Cpu, op: Operation, distance: number, size: number): number {
+/**
+ * Host offset for reading `bytes` at `distance` bytes above the stack pointer, or FAULT. `size`: of the elements in it, which
+ * may lie on both sides of a 16-bit stack's edge.
+ */
+export function stackRead(cpu: Cpu, op: Operation, distance: number, bytes: number, size = bytes): number {
   const { r } = cpu;
-  if (op.checked === 0) return readAt(cpu, (r[ESP] + distance) | 0, size);
-  return checkedRead(cpu, Segment.SS, wrapped(r, r[ESP] + distance), size);
+  if (op.checked === 0) return readAt(cpu, (r[ESP] + distance) | 0, bytes);
+  const offset = wrapped(r, r[ESP] + distance);
+  if (frameWraps(r[Word.Limit + SS], r[Word.Attributes + SS], offset, bytes, size)) {
+    return wrappedReadAt(cpu, r[Word.Base + SS], offset, bytes, r[Word.Cpl] === 3 ? 1 : 0);
+  }
+  return checkedRead(cpu, SS, offset, bytes);
 }
 
-/** Host offset for writing `size` bytes at `distance` bytes above (negative: below) the stack pointer, or FAULT. */
-export function stackWrite(cpu: Cpu, op: Operation, distance: number, size: number): number {
+/** Host offset for writing `bytes` at `distance` bytes above (negative: below) the stack pointer, or FAULT; else as above. */
+export function stackWrite(cpu: Cpu, op: Operation, distance: number, bytes: number, size = bytes): number {
   const { r } = cpu;
-  if (op.checked === 0) return writeAt(cpu, (r[ESP] + distance) | 0, size);
-  return checkedWrite(cpu, Segment.SS, wrapped(r, r[ESP] + distance), size);
+  if (op.checked === 0) return writeAt(cpu, (r[ESP] + distance) | 0, bytes);
+  const offset = wrapped(r, r[ESP] + distance);
+  if (frameWraps(r[Word.Limit + SS], r[Word.Attributes + SS], offset, bytes, size)) {
+    return wrappedWriteAt(cpu, r[Word.Base + SS], offset, bytes, r[Word.Cpl] === 3 ? 1 : 0);
+  }
+  return checkedWrite(cpu, SS, offset, bytes);
 }
 
 /** Moves the stack pointer by `bytes`. */
@@ -80,7 +92,7 @@ function enter(cpu: Cpu, op: Operation, size: number): void {
   }
   // The room for locals must be writable too, at least at its end.
   if (op.immediate !== 0 && stackWrite(cpu, op, -bytes - op.immediate, 1) < 0) return;
-  if (stackWrite(cpu, op, -bytes, bytes) < 0) return;
+  if (stackWrite(cpu, op, -bytes, bytes, size) < 0) return;
   for (let i = 0; i <= level; i++) {
     let value = i === 0 ? r[EBP] : frame;
     if (i > 0 && i < level) {
@@ -98,7 +110,7 @@ function enter(cpu: Cpu, op: Operation, size: number): void {
 
 function frameRead(cpu: Cpu, op: Operation, offset: number, size: number): number {
   if (op.checked === 0) return readAt(cpu, offset | 0, size);
-  return checkedRead(cpu, Segment.SS, wrapped(cpu.r, offset), size);
+  return checkedRead(cpu, SS, wrapped(cpu.r, offset), size);
 }
 
 export const STACK: Readonly<Record<string, Handler>> = {
@@ -159,7 +171,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     moveStack(cpu, op, 2);
   },
   pushad(cpu, op) {
-    const at = stackWrite(cpu, op, -32, 32);
+    const at = stackWrite(cpu, op, -32, 32, 4);
     if (at < 0) return;
     const { r, view } = cpu;
     for (let register = 0; register < 8; register++) view.setInt32(at + 28 - register * 4, r[register], true);
@@ -167,7 +179,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     moveStack(cpu, op, -32);
   },
   pushaw(cpu, op) {
-    const at = stackWrite(cpu, op, -16, 16);
+    const at = stackWrite(cpu, op, -16, 16, 2);
     if (at < 0) return;
     const { r, view } = cpu;
     for (let register = 0; register < 8; register++) view.setInt16(at + 14 - register * 2, r[register], true);
@@ -176,7 +188,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
   },
   // The word for ESP is thrown away.
   popad(cpu, op) {
-    const at = stackRead(cpu, op, 0, 32);
+    const at = stackRead(cpu, op, 0, 32, 4);
     if (at < 0) return;
     const { r, view } = cpu;
     for (let register = 0; register < 8; register++) {
@@ -185,7 +197,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     moveStack(cpu, op, 32);
   },
   popaw(cpu, op) {
-    const at = stackRead(cpu, op, 0, 16);
+    const at = stackRead(cpu, op, 0, 16, 2);
     if (at < 0) return;
     const { r16, view } = cpu;
     for (let register = 0; register < 8; register++) {

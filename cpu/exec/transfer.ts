@@ -114,7 +114,7 @@ function farJump(cpu: Cpu, selector: number, offset: number): void {
 /** Pushes CS and EIP on the present stack; false when it faulted. */
 function pushReturn(cpu: Cpu, op: Operation, size: number): boolean {
   const { r, view } = cpu;
-  const at = stackWrite(cpu, op, -2 * size, 2 * size);
+  const at = stackWrite(cpu, op, -2 * size, 2 * size, size);
   if (at < 0) return false;
   putWord(view, at + size, size, r[Word.Selector + CS]);
   putWord(view, at, size, r[Word.Eip]);
@@ -165,8 +165,8 @@ function innerCall(cpu: Cpu, selector: number): void {
   }
   const frameBytes = 4 * size + parameters;
   // Twice: the room comes before the limit of CS, and setting the accessed bit uses the buffer that a frame may be in.
-  if (callStack.frame(cpu, frameBytes, 0) < 0 || !enterable(cpu, target, gateOffset())) return;
-  const frame = callStack.frame(cpu, frameBytes, 0);
+  if (callStack.frame(cpu, frameBytes, size, 0) < 0 || !enterable(cpu, target, gateOffset())) return;
+  const frame = callStack.frame(cpu, frameBytes, size, 0);
   if (frame < 0) return;
   putWord(view, frame + frameBytes - size, size, r[Word.Selector + SS]);
   putWord(view, frame + frameBytes - 2 * size, size, r[ESP]);
