@@ -27,7 +27,7 @@ import {
 import { linkedTask, TaskEntry } from "../tasks";
 import { enterable, present, resolve, setCode, setRealCode, withinRealCode, word } from "./codesegment";
 import { loadFlags, virtualAllowed } from "./flags";
-import { moveStack, stackRead } from "./stack";
+import { moveStack, stackReadParts } from "./stack";
 
 const SS = Segment.SS;
 const REAL_LIMIT = 0xffff;
@@ -71,7 +71,7 @@ function outerReady(cpu: Cpu, stack: number, level: number, offset: number): boo
 function farReturn(cpu: Cpu, op: Operation, extra: number): void {
   const { r, view } = cpu;
   const size = op.operandSize;
-  const at = stackRead(cpu, op, 0, 2 * size, size);
+  const at = stackReadParts(cpu, op, 0, size, 2);
   if (at < 0) return;
   const offset = word(view, at, size);
   const selector = view.getUint16(at + size, true);
@@ -88,7 +88,7 @@ function farReturn(cpu: Cpu, op: Operation, extra: number): void {
     setCode(cpu, selector, r[Word.Cpl], target, offset);
     return;
   }
-  const outer = stackRead(cpu, op, 2 * size + extra, 2 * size, size);
+  const outer = stackReadParts(cpu, op, 2 * size + extra, size, 2);
   if (outer < 0) return;
   const pointer = word(view, outer, size);
   const stack = view.getUint16(outer + size, true);
@@ -98,7 +98,7 @@ function farReturn(cpu: Cpu, op: Operation, extra: number): void {
 /** IRETD at ring 0 with VM in the popped flags: ESP and five segments lie above the three words that are read. */
 function returnToVirtual(cpu: Cpu, op: Operation, offset: number, selector: number, flags: number): boolean {
   const { r, view } = cpu;
-  const at = stackRead(cpu, op, 12, 24, 4);
+  const at = stackReadParts(cpu, op, 12, 4, 6);
   if (at < 0) return false;
   if (offset >>> 0 > REAL_LIMIT) {
     generalProtection(cpu, 0);
@@ -127,7 +127,7 @@ function protectedReturn(cpu: Cpu, op: Operation, offset: number, selector: numb
     setCode(cpu, selector, r[Word.Cpl], target, offset);
     return true;
   }
-  const outer = stackRead(cpu, op, 3 * size, 2 * size, size);
+  const outer = stackReadParts(cpu, op, 3 * size, size, 2);
   if (outer < 0) return false;
   const pointer = word(view, outer, size);
   const stack = view.getUint16(outer + size, true);
@@ -157,7 +157,7 @@ const interruptReturn: Handler = (cpu, op) => {
     if (link < 0 || !transferToTask(cpu, link, TaskEntry.Return)) return;
   } else {
     const size = op.operandSize;
-    const at = stackRead(cpu, op, 0, 3 * size, size);
+    const at = stackReadParts(cpu, op, 0, size, 3);
     if (at < 0) return;
     const offset = word(view, at, size);
     const selector = view.getUint16(at + size, true);

@@ -20,29 +20,38 @@ function wrapped(r: Int32Array, offset: number): number {
   return (r[Word.Attributes + SS] & Attribute.Big) !== 0 ? offset | 0 : offset & 0xffff;
 }
 
-/**
- * Host offset for reading `bytes` at `distance` bytes above the stack pointer, or FAULT. `size`: of the elements in it, which
- * may lie on both sides of a 16-bit stack's edge.
- */
-export function stackRead(cpu: Cpu, op: Operation, distance: number, bytes: number, size = bytes): number {
+/** Host offset for reading `size` bytes at `distance` bytes above the stack pointer, or FAULT. */
+export function stackRead(cpu: Cpu, op: Operation, distance: number, size: number): number {
   const { r } = cpu;
-  if (op.checked === 0) return readAt(cpu, (r[ESP] + distance) | 0, bytes);
-  const offset = wrapped(r, r[ESP] + distance);
-  if (frameWraps(r[Word.Limit + SS], r[Word.Attributes + SS], offset, bytes, size)) {
-    return wrappedReadAt(cpu, r[Word.Base + SS], offset, bytes, r[Word.Cpl] === 3 ? 1 : 0);
-  }
-  return checkedRead(cpu, SS, offset, bytes);
+  if (op.checked === 0) return readAt(cpu, (r[ESP] + distance) | 0, size);
+  return checkedRead(cpu, SS, wrapped(r, r[ESP] + distance), size);
 }
 
-/** Host offset for writing `bytes` at `distance` bytes above (negative: below) the stack pointer, or FAULT; else as above. */
-export function stackWrite(cpu: Cpu, op: Operation, distance: number, bytes: number, size = bytes): number {
+/** Host offset for writing `size` bytes at `distance` bytes above (negative: below) the stack pointer, or FAULT. */
+export function stackWrite(cpu: Cpu, op: Operation, distance: number, size: number): number {
   const { r } = cpu;
-  if (op.checked === 0) return writeAt(cpu, (r[ESP] + distance) | 0, bytes);
+  if (op.checked === 0) return writeAt(cpu, (r[ESP] + distance) | 0, size);
+  return checkedWrite(cpu, SS, wrapped(r, r[ESP] + distance), size);
+}
+
+/** stackRead for `count` values of `part` bytes, which may lie on both sides of the edge of a 16-bit stack. */
+export function stackReadParts(cpu: Cpu, op: Operation, distance: number, part: number, count: number): number {
+  const { r } = cpu;
   const offset = wrapped(r, r[ESP] + distance);
-  if (frameWraps(r[Word.Limit + SS], r[Word.Attributes + SS], offset, bytes, size)) {
-    return wrappedWriteAt(cpu, r[Word.Base + SS], offset, bytes, r[Word.Cpl] === 3 ? 1 : 0);
+  if (op.checked !== 0 && frameWraps(r[Word.Limit + SS], r[Word.Attributes + SS], offset, part * count, part)) {
+    return wrappedReadAt(cpu, r[Word.Base + SS], offset, part * count, r[Word.Cpl] === 3 ? 1 : 0);
   }
-  return checkedWrite(cpu, SS, offset, bytes);
+  return stackRead(cpu, op, distance, part * count);
+}
+
+/** stackWrite for them. */
+export function stackWriteParts(cpu: Cpu, op: Operation, distance: number, part: number, count: number): number {
+  const { r } = cpu;
+  const offset = wrapped(r, r[ESP] + distance);
+  if (op.checked !== 0 && frameWraps(r[Word.Limit + SS], r[Word.Attributes + SS], offset, part * count, part)) {
+    return wrappedWriteAt(cpu, r[Word.Base + SS], offset, part * count, r[Word.Cpl] === 3 ? 1 : 0);
+  }
+  return stackWrite(cpu, op, distance, part * count);
 }
 
 /** Moves the stack pointer by `bytes`. */
@@ -92,7 +101,7 @@ function enter(cpu: Cpu, op: Operation, size: number): void {
   }
   // The room for locals must be writable too, at least at its end.
   if (op.immediate !== 0 && stackWrite(cpu, op, -bytes - op.immediate, 1) < 0) return;
-  if (stackWrite(cpu, op, -bytes, bytes, size) < 0) return;
+  if (stackWriteParts(cpu, op, -bytes, size, bytes / size) < 0) return;
   for (let i = 0; i <= level; i++) {
     let value = i === 0 ? r[EBP] : frame;
     if (i > 0 && i < level) {
@@ -171,7 +180,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     moveStack(cpu, op, 2);
   },
   pushad(cpu, op) {
-    const at = stackWrite(cpu, op, -32, 32, 4);
+    const at = stackWriteParts(cpu, op, -32, 4, 8);
     if (at < 0) return;
     const { r, view } = cpu;
     for (let register = 0; register < 8; register++) view.setInt32(at + 28 - register * 4, r[register], true);
@@ -179,7 +188,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     moveStack(cpu, op, -32);
   },
   pushaw(cpu, op) {
-    const at = stackWrite(cpu, op, -16, 16, 2);
+    const at = stackWriteParts(cpu, op, -16, 2, 8);
     if (at < 0) return;
     const { r, view } = cpu;
     for (let register = 0; register < 8; register++) view.setInt16(at + 14 - register * 2, r[register], true);
@@ -188,7 +197,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
   },
   // The word for ESP is thrown away.
   popad(cpu, op) {
-    const at = stackRead(cpu, op, 0, 32, 4);
+    const at = stackReadParts(cpu, op, 0, 4, 8);
     if (at < 0) return;
     const { r, view } = cpu;
     for (let register = 0; register < 8; register++) {
@@ -197,7 +206,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     moveStack(cpu, op, 32);
   },
   popaw(cpu, op) {
-    const at = stackRead(cpu, op, 0, 16, 2);
+    const at = stackReadParts(cpu, op, 0, 2, 8);
     if (at < 0) return;
     const { r16, view } = cpu;
     for (let register = 0; register < 8; register++) {

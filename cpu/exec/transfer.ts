@@ -16,7 +16,7 @@ import { TargetStack } from "../stackswitch";
 import { TaskEntry } from "../tasks";
 import { enterable, present, putWord, resolve, setCode, setRealCode, withinRealCode, word } from "./codesegment";
 import { checkedRead, operandRead } from "./operand";
-import { moveStack, stackWrite } from "./stack";
+import { moveStack, stackWriteParts } from "./stack";
 
 const CS = Segment.CS;
 const SS = Segment.SS;
@@ -114,7 +114,7 @@ function farJump(cpu: Cpu, selector: number, offset: number): void {
 /** Pushes CS and EIP on the present stack; false when it faulted. */
 function pushReturn(cpu: Cpu, op: Operation, size: number): boolean {
   const { r, view } = cpu;
-  const at = stackWrite(cpu, op, -2 * size, 2 * size, size);
+  const at = stackWriteParts(cpu, op, -2 * size, size, 2);
   if (at < 0) return false;
   putWord(view, at + size, size, r[Word.Selector + CS]);
   putWord(view, at, size, r[Word.Eip]);
