@@ -13,13 +13,15 @@ import { type CostTable, STANDARD_COSTS, type TlbGeometry } from "./costs";
 import { readEflags, writeEflags } from "./eflags";
 import { MachineError } from "./errors";
 import { run } from "./interpreter";
+import { DEFAULT_MODEL, type Model, type ModelName, modelNamed } from "./model";
 import { flushHostTlb, forgetFetch, setControlWords, walkTables } from "./paging";
-import { Attention, byteRegister, Cr0, Flag, Layout, type Register, Time, Word } from "./registers";
+import { Attention, byteRegister, Cr0, Flag, Layout, Register, Time, Word } from "./registers";
 import type { Bus, CpuListener, RunExit } from "./seam";
 import { FLAT_CODE, FLAT_DATA, refreshMode } from "./segmentation";
 import { ChargedTlb } from "./tlb";
 
 export { COST_VERSION, type CostTable, STANDARD_COSTS, STANDARD_TLB, type TlbGeometry } from "./costs";
+export { DEFAULT_MODEL, MODEL_NAMES, type Model, type ModelName } from "./model";
 export { type Bus, CpuEvent, type CpuListener, RunExit } from "./seam";
 
 /** A segment register with its hidden part. */
@@ -39,15 +41,18 @@ export interface CpuOptions {
   costs?: CostTable;
   /** Instead of the cost table's own geometry. */
   tlb?: TlbGeometry;
+  /** The CPU model; DEFAULT_MODEL by default. */
+  model?: ModelName;
 }
 
 /** Raised when the meaning of a saved state changes. */
-export const CPU_STATE_VERSION = 1;
+export const CPU_STATE_VERSION = 2;
 
 /** A whole processor with its RAM, fit for structured cloning. */
 export interface CpuState {
   version: number;
   costVersion: number;
+  model: ModelName;
   words: Int32Array;
   time: Float64Array;
   tlb: Int32Array;
@@ -81,15 +86,16 @@ export class Cpu {
   readonly memoryBytes: number;
   readonly bus: Bus;
   readonly costs: CostTable;
+  readonly model: Model;
   readonly tlb: ChargedTlb;
   readonly blocks: BlockCache;
   /** Hears of events; null when nobody listens. */
   listener: CpuListener | null = null;
   private hook: (() => boolean) | null = null;
 
-  /** Throws MachineError for an impossible size of memory. The state is reset()'s. */
+  /** Throws MachineError for an impossible size of memory and an unknown model. The state is reset()'s. */
   constructor(options: CpuOptions) {
-    const { memoryBytes, bus, costs = STANDARD_COSTS, tlb = costs.tlb } = options;
+    const { memoryBytes, bus, costs = STANDARD_COSTS, tlb = costs.tlb, model = DEFAULT_MODEL } = options;
     if (memoryBytes <= 0 || memoryBytes % PAGE !== 0 || memoryBytes > MAX_MEMORY) {
       throw new MachineError(`memory of ${memoryBytes} bytes: it must be a multiple of 4096 up to ${MAX_MEMORY}`);
     }
@@ -112,6 +118,7 @@ export class Cpu {
     this.bytes.fill(0xff, Layout.OnesPage, Layout.OnesPage + PAGE);
     this.bus = bus;
     this.costs = costs;
+    this.model = modelNamed(model);
     this.tlb = new ChargedTlb(tlb);
     this.blocks = new BlockCache(this);
     this.reset();
@@ -171,14 +178,17 @@ export class Cpu {
   }
 
   /**
-   * Registers as a multiboot loader leaves them: 32-bit flat protected mode, no paging, interrupts off, EIP = 0. RAM stays.
+   * Registers as a multiboot loader leaves them: 32-bit flat protected mode, no paging, interrupts off, EIP = 0, and the model's
+   * signature in EDX, as reset puts it there. RAM stays.
    * instret and cycles start at 0, there is no deadline, all caches are empty.
    */
   reset(): void {
     const { r, time } = this;
     const hook = r[Word.Attention] & Attention.Hook;
     r.fill(0);
+    r[Register.EDX] = this.model.signature;
     r[Word.Eflags] = Flag.Always;
+    r[Word.FlagsMask] = ~this.model.absentFlags;
     r[Word.Cr0] = Cr0.PE | Cr0.ET;
     r[Word.Dr6] = 0xffff0ff0 | 0;
     r[Word.Dr7] = 0x400;
@@ -302,6 +312,7 @@ export class Cpu {
     return {
       version: CPU_STATE_VERSION,
       costVersion: this.costs.version,
+      model: this.model.name,
       words: this.r.slice(),
       time: this.time.slice(),
       tlb: this.tlb.save(),
@@ -313,12 +324,15 @@ export class Cpu {
 
   /**
    * Takes over a saved state; decoded code whose bytes are the same in it stays. Throws MachineError when it is of another
-   * version, size of memory or TLB geometry.
+   * version, CPU model, size of memory or TLB geometry.
    */
   restore(state: CpuState): void {
     if (state.version !== CPU_STATE_VERSION) throw new MachineError(`saved state of version ${state.version}`);
     if (state.costVersion !== this.costs.version) {
       throw new MachineError(`saved state under cost table ${state.costVersion}, this is ${this.costs.version}`);
+    }
+    if (state.model !== this.model.name) {
+      throw new MachineError(`saved state of CPU model ${state.model}, this is ${this.model.name}`);
     }
     if (state.memoryBytes !== this.memoryBytes) throw new MachineError("saved state of another size of memory");
     // The host TLB is found by way of the TLB that is given up.

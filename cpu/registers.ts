@@ -98,6 +98,11 @@ export const enum Word {
   Limit = 64,
   /** Descriptor's second word, bits 8–15 and 20–23 in place; 0 for a null or unusable segment. */
   Attributes = 72,
+  /** All ones but for the flags that the CPU model lacks: what EFLAGS can hold. */
+  FlagsMask = 160,
+  /** The time-stamp counter less the cycles, as a 64-bit number. */
+  TscLow = 161,
+  TscHigh = 162,
 }
 
 /** Indices of the float64 words. */
@@ -188,6 +193,7 @@ export const enum Cr0 {
 
 export const enum Cr4 {
   TSD = 4,
+  DE = 8,
   PSE = 0x10,
   PGE = 0x80,
 }
