@@ -15,7 +15,7 @@ import { MachineError } from "./errors";
 import { run } from "./interpreter";
 import { DEFAULT_MODEL, type Model, type ModelName, modelNamed } from "./model";
 import { flushHostTlb, forgetFetch, setControlWords, walkTables } from "./paging";
-import { Attention, byteRegister, Cr0, Flag, Layout, Register, Time, Word } from "./registers";
+import { Attention, byteRegister, Cr0, Flag, Layout, type Register, Time, Word } from "./registers";
 import type { Bus, CpuListener, RunExit } from "./seam";
 import { FLAT_CODE, FLAT_DATA, refreshMode } from "./segmentation";
 import { ChargedTlb } from "./tlb";
@@ -162,6 +162,15 @@ export class Cpu {
     this.attend(Attention.Interrupt, level !== 0);
   }
 
+  /**
+   * An edge on the NMI input: vector 2 at the next instruction boundary that is not in the shadow of a load of SS. One more is
+   * remembered until the IRET of its handler.
+   */
+  raiseNmi(): void {
+    this.r[Word.NmiPending] = 1;
+    this.attend(Attention.Nmi, this.r[Word.NmiBlocked] === 0);
+  }
+
   /** run() returns RunExit.Stopped before the next instruction. */
   requestStop(): void {
     this.attend(Attention.Stop, true);
@@ -178,17 +187,15 @@ export class Cpu {
   }
 
   /**
-   * Registers as a multiboot loader leaves them: 32-bit flat protected mode, no paging, interrupts off, EIP = 0, and the model's
-   * signature in EDX, as reset puts it there. RAM stays.
+   * Registers as a multiboot loader leaves them: 32-bit flat protected mode, no paging, interrupts off, EIP = 0. RAM stays.
    * instret and cycles start at 0, there is no deadline, all caches are empty.
    */
   reset(): void {
     const { r, time } = this;
     const hook = r[Word.Attention] & Attention.Hook;
     r.fill(0);
-    r[Register.EDX] = this.model.signature;
     r[Word.Eflags] = Flag.Always;
-    r[Word.FlagsMask] = ~this.model.absentFlags;
+    r[Word.FlagsMask] = ~(this.model.absentFlags | Flag.RF);
     r[Word.Cr0] = Cr0.PE | Cr0.ET;
     r[Word.Dr6] = 0xffff0ff0 | 0;
     r[Word.Dr7] = 0x400;
@@ -202,6 +209,7 @@ export class Cpu {
     time.fill(0);
     time[Time.Deadline] = Infinity;
     time[Time.Limit] = Infinity;
+    time[Time.ResumeAt] = -1;
     this.tlb.clear();
     this.forgetCaches();
   }

@@ -9,6 +9,7 @@
  * Source: Intel SDM volume 3, sections 6.10 to 6.15 (gates, stack switch, error codes, double fault), 20.1.4 (real mode).
  */
 import type { Cpu } from "./cpu";
+import { DebugControl, resumes } from "./debug";
 import { readEflags, writeEflags } from "./eflags";
 import { ErrorCode, generalProtection, NO_ERROR_CODE, raise, Vector } from "./faults";
 import { finishWrite, systemReadAt } from "./memory";
@@ -129,8 +130,9 @@ function refuse(cpu: Cpu, errorCode: number): boolean {
 function entered(cpu: Cpu, vector: number, errorCode: number, inner: boolean): void {
   const { costs, listener, r, time } = cpu;
   time[Time.Cycles] += costs.trapEntry + (inner ? costs.trapRingChange : 0);
-  r[Word.Attention] &= ~Attention.Halted;
+  r[Word.Attention] &= ~(Attention.Halted | Attention.Shadow | Attention.StackShadow);
   r[Word.TrapArmed] = 0;
+  time[Time.ResumeAt] = -1;
   if (listener !== null) listener(CpuEvent.TrapEntry, vector, errorCode);
 }
 
@@ -170,6 +172,7 @@ function isContributory(vector: number): boolean {
  */
 export function deliverFault(cpu: Cpu): void {
   const { r } = cpu;
+  r[Word.DebugPending] = 0;
   for (;;) {
     const vector = r[Word.FaultVector];
     const errorCode = r[Word.FaultError];
@@ -191,13 +194,31 @@ export function deliverFault(cpu: Cpu): void {
   }
 }
 
-/** Delivers an interrupt or trap between two instructions, and whatever fault that leads to. */
+/** Delivers an interrupt or trap between two instructions, and whatever fault that leads to. RF is pushed as it is. */
 export function interrupt(cpu: Cpu, vector: number): void {
+  if (resumes(cpu)) cpu.r[Word.Eflags] |= Flag.RF;
   if (!enterHandler(cpu, vector, Source.External, NO_ERROR_CODE)) deliverFault(cpu);
 }
 
-/** Delivers the single-step trap: #DB with DR6.BS. */
-export function singleStepTrap(cpu: Cpu): void {
-  cpu.r[Word.Dr6] |= 0x4000;
+/** Delivers #DB with bits of DR6, for breakpoints and single steps. The handler may use the debug registers: GD is cleared. */
+export function debugException(cpu: Cpu, status: number): void {
+  cpu.r[Word.Dr6] |= status;
+  cpu.r[Word.Dr7] &= ~DebugControl.GD;
   interrupt(cpu, Vector.Debug);
+}
+
+/** Delivers the NMI that is pending. */
+export function nonMaskable(cpu: Cpu): void {
+  const { r } = cpu;
+  r[Word.NmiPending] = 0;
+  r[Word.NmiBlocked] = 1;
+  r[Word.Attention] &= ~Attention.Nmi;
+  interrupt(cpu, Vector.NonMaskable);
+}
+
+/** IRET, whether or not it faults: the next NMI may come. */
+export function unblockNmi(cpu: Cpu): void {
+  const { r } = cpu;
+  r[Word.NmiBlocked] = 0;
+  if (r[Word.NmiPending] !== 0) r[Word.Attention] |= Attention.Nmi;
 }

@@ -17,6 +17,7 @@ import { ALU_OPERATIONS, ARITHMETIC } from "./arith";
 import { BIT_OPERATIONS, BITS } from "./bits";
 import { CONDITIONAL_MOVES } from "./conditional";
 import { CONTROL } from "./control";
+import { DEBUG_REGISTERS } from "./debug";
 import { DECIMAL } from "./decimal";
 import { FAR } from "./far";
 import { FLAGS } from "./flags";
@@ -50,6 +51,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map(
     SEGMENTS,
     PRIVILEGE_CHECKS,
     SYSTEM,
+    DEBUG_REGISTERS,
     IDENTITY,
   ].flatMap((family) => Object.entries(family)),
 );

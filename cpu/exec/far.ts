@@ -10,7 +10,7 @@ import type { Cpu } from "../cpu";
 import { overflow } from "../eflags";
 import { generalProtection, invalidOpcode, NO_ERROR_CODE, raise, Vector } from "../faults";
 import { Segment } from "../instruction";
-import { enterHandler, Source } from "../interrupts";
+import { enterHandler, Source, unblockNmi } from "../interrupts";
 import { finishWrite } from "../memory";
 import type { Handler, Operation } from "../operation";
 import { Cr0, Flag, Layout, Register, Time, Word } from "../registers";
@@ -34,8 +34,8 @@ import {
 } from "../segmentation";
 import { TargetStack } from "../stackswitch";
 import { loadFlags } from "./flags";
-import { checkedRead, operandRead } from "./operand";
-import { moveStack, stackRead, stackWrite } from "./stack";
+import { checkedRead, operandParts, operandRead } from "./operand";
+import { moveStack, stackReadParts, stackWriteParts } from "./stack";
 
 const CS = Segment.CS;
 const SS = Segment.SS;
@@ -168,7 +168,7 @@ function farJump(cpu: Cpu, selector: number, offset: number): void {
 /** Pushes CS and EIP on the present stack; false when it faulted. */
 function pushReturn(cpu: Cpu, op: Operation, size: number): boolean {
   const { r, view } = cpu;
-  const at = stackWrite(cpu, op, -2 * size, 2 * size);
+  const at = stackWriteParts(cpu, op, -2 * size, size, 2);
   if (at < 0) return false;
   putWord(view, at + size, size, r[Word.Selector + CS]);
   putWord(view, at, size, r[Word.Eip]);
@@ -264,7 +264,7 @@ function outerStackOk(cpu: Cpu, selector: number, level: number): boolean {
 function farReturn(cpu: Cpu, op: Operation, extra: number): void {
   const { r, view } = cpu;
   const size = op.operandSize;
-  const at = stackRead(cpu, op, 0, 2 * size);
+  const at = stackReadParts(cpu, op, 0, size, 2);
   if (at < 0) return;
   const offset = word(view, at, size);
   const selector = view.getUint16(at + size, true);
@@ -279,7 +279,7 @@ function farReturn(cpu: Cpu, op: Operation, extra: number): void {
     setCode(cpu, selector, r[Word.Cpl], target, offset);
     return;
   }
-  const outer = stackRead(cpu, op, 2 * size + extra, 2 * size);
+  const outer = stackReadParts(cpu, op, 2 * size + extra, size, 2);
   if (outer < 0) return;
   const pointer = word(view, outer, size);
   const stack = view.getUint16(outer + size, true);
@@ -289,12 +289,13 @@ function farReturn(cpu: Cpu, op: Operation, extra: number): void {
 /** IRET, IRETD. */
 function interruptReturn(cpu: Cpu, op: Operation): void {
   const { r, view } = cpu;
+  unblockNmi(cpu);
   const size = op.operandSize;
   if (!isReal(cpu) && (r[Word.Eflags] & Flag.NT) !== 0) {
     invalidOpcode(cpu);
     return;
   }
-  const at = stackRead(cpu, op, 0, 3 * size);
+  const at = stackReadParts(cpu, op, 0, size, 3);
   if (at < 0) return;
   const offset = word(view, at, size);
   const selector = view.getUint16(at + size, true);
@@ -315,7 +316,7 @@ function interruptReturn(cpu: Cpu, op: Operation): void {
     loadFlags(cpu, flags, size);
     setCode(cpu, selector, r[Word.Cpl], target, offset);
   } else {
-    const outer = stackRead(cpu, op, 3 * size, 2 * size);
+    const outer = stackReadParts(cpu, op, 3 * size, size, 2);
     if (outer < 0) return;
     const pointer = word(view, outer, size);
     const stack = view.getUint16(outer + size, true);
@@ -329,7 +330,7 @@ function interruptReturn(cpu: Cpu, op: Operation): void {
 
 /** BOUND: the index against two signed bounds in memory. */
 function bound(cpu: Cpu, op: Operation, size: number): void {
-  const at = operandRead(cpu, op, 2 * size);
+  const at = operandParts(cpu, op, size, 2);
   if (at < 0) return;
   const { view } = cpu;
   const index = size === 4 ? cpu.r[op.destination] : (cpu.r16[op.destination] << 16) >> 16;
@@ -344,7 +345,7 @@ function indirect(
   transfer: (cpu: Cpu, op: Operation, selector: number, offset: number) => void,
 ): Handler {
   return (cpu, op) => {
-    const at = operandRead(cpu, op, size + 2);
+    const at = size === 2 ? operandParts(cpu, op, 2, 2) : operandRead(cpu, op, 6);
     if (at >= 0) transfer(cpu, op, cpu.view.getUint16(at + size, true), word(cpu.view, at, size));
   };
 }

@@ -33,6 +33,22 @@ export function stackWrite(cpu: Cpu, op: Operation, distance: number, size: numb
   return checkedWrite(cpu, Segment.SS, wrapped(r, r[ESP] + distance), size);
 }
 
+/** stackRead for `count` values of `part` bytes, which are aligned when the first of them is. */
+export function stackReadParts(cpu: Cpu, op: Operation, distance: number, part: number, count: number): number {
+  cpu.r[Word.Part] = part;
+  const at = stackRead(cpu, op, distance, part * count);
+  cpu.r[Word.Part] = 0;
+  return at;
+}
+
+/** stackWrite for them. */
+export function stackWriteParts(cpu: Cpu, op: Operation, distance: number, part: number, count: number): number {
+  cpu.r[Word.Part] = part;
+  const at = stackWrite(cpu, op, distance, part * count);
+  cpu.r[Word.Part] = 0;
+  return at;
+}
+
 /** Moves the stack pointer by `bytes`. */
 export function moveStack(cpu: Cpu, op: Operation, bytes: number): void {
   const { r } = cpu;
@@ -80,7 +96,7 @@ function enter(cpu: Cpu, op: Operation, size: number): void {
   }
   // The room for locals must be writable too, at least at its end.
   if (op.immediate !== 0 && stackWrite(cpu, op, -bytes - op.immediate, 1) < 0) return;
-  if (stackWrite(cpu, op, -bytes, bytes) < 0) return;
+  if (stackWriteParts(cpu, op, -bytes, size, bytes / size) < 0) return;
   for (let i = 0; i <= level; i++) {
     let value = i === 0 ? r[EBP] : frame;
     if (i > 0 && i < level) {
@@ -159,7 +175,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     moveStack(cpu, op, 2);
   },
   pushad(cpu, op) {
-    const at = stackWrite(cpu, op, -32, 32);
+    const at = stackWriteParts(cpu, op, -32, 4, 8);
     if (at < 0) return;
     const { r, view } = cpu;
     for (let register = 0; register < 8; register++) view.setInt32(at + 28 - register * 4, r[register], true);
@@ -167,7 +183,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     moveStack(cpu, op, -32);
   },
   pushaw(cpu, op) {
-    const at = stackWrite(cpu, op, -16, 16);
+    const at = stackWriteParts(cpu, op, -16, 2, 8);
     if (at < 0) return;
     const { r, view } = cpu;
     for (let register = 0; register < 8; register++) view.setInt16(at + 14 - register * 2, r[register], true);
@@ -176,7 +192,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
   },
   // The word for ESP is thrown away.
   popad(cpu, op) {
-    const at = stackRead(cpu, op, 0, 32);
+    const at = stackReadParts(cpu, op, 0, 4, 8);
     if (at < 0) return;
     const { r, view } = cpu;
     for (let register = 0; register < 8; register++) {
@@ -185,7 +201,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     moveStack(cpu, op, 32);
   },
   popaw(cpu, op) {
-    const at = stackRead(cpu, op, 0, 16);
+    const at = stackReadParts(cpu, op, 0, 2, 8);
     if (at < 0) return;
     const { r16, view } = cpu;
     for (let register = 0; register < 8; register++) {

@@ -1,9 +1,8 @@
 /**
- * Control and debug registers, TLB and cache control, HLT, and the answers to what is no instruction here.
+ * Control registers, TLB and cache control, HLT, and the answers to what is no instruction here.
  * May import operand.ts, segment.ts, memory.ts, paging.ts, segmentation.ts, faults.ts, seam.ts, registers.ts, types.
- * The x87 is not there: its opcodes raise #NM where CR0.EM or TS asks for it, else #UD. Debug registers hold their values and
- * break nothing.
- * Source: Intel SDM volume 2, under each mnemonic; volume 3, sections 2.5 (control registers), 17.2 (debug registers).
+ * The x87 is not there: its opcodes raise #NM where CR0.EM or TS asks for it, else #UD.
+ * Source: Intel SDM volume 2, under each mnemonic; volume 3, section 2.5 (control registers).
  */
 import type { Cpu } from "../cpu";
 import { generalProtection, invalidOpcode, raise, Vector } from "../faults";
@@ -42,11 +41,6 @@ function controlWord(register: number): number {
   return register === 0 ? Word.Cr0 : Word.Cr2 + register - 2;
 }
 
-/** DR4 and DR5 are other names of DR6 and DR7. */
-function debugWord(register: number): number {
-  return Word.Dr0 + (register === 4 || register === 5 ? register + 2 : register);
-}
-
 function fpu(cpu: Cpu): void {
   if ((cpu.r[Word.Cr0] & (Cr0.EM | Cr0.TS)) !== 0) raise(cpu, Vector.DeviceNotAvailable);
   else invalidOpcode(cpu);
@@ -69,18 +63,6 @@ export const SYSTEM: Readonly<Record<string, Handler>> = {
     if (op.reg === 0) return loadCr0(cpu, value);
     if (op.reg === 4 && (value & ~cpu.model.cr4) !== 0) return generalProtection(cpu, 0);
     setControlWords(cpu, op.reg, value);
-  },
-  "mov r4 d"(cpu, op) {
-    if (privileged(cpu)) cpu.r[op.destination] = cpu.r[debugWord(op.reg)];
-  },
-  "mov d r4"(cpu, op) {
-    if (!privileged(cpu)) return;
-    const { r } = cpu;
-    const word = debugWord(op.reg);
-    const value = r[op.source];
-    if (word === Word.Dr6) r[word] = (value & 0xe00f) | 0xffff0ff0;
-    else if (word === Word.Dr7) r[word] = (value & ~0xd800) | 0x400;
-    else r[word] = value;
   },
   clts(cpu) {
     if (privileged(cpu)) cpu.r[Word.Cr0] &= ~Cr0.TS;

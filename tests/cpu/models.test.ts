@@ -74,7 +74,7 @@ function cpuid(model: ModelName, leaf: number): number[] {
   return [0, 3, 1, 2].map((register) => rig.cpu.register(register));
 }
 
-test("CPUID says what is there, and the signature is also EDX at reset", () => {
+test("CPUID says what is there", () => {
   const [FPU, DE, PSE, TSC, MSR, CX8, PGE, CMOV] = [0, 2, 3, 4, 5, 8, 13, 15].map((bit) => 1 << bit);
   const pentium = FPU | DE | PSE | TSC | MSR | CX8;
   const expected = { 586: [0x52c, pentium], 686: [0x619, pentium | PGE | CMOV] } as const;
@@ -85,10 +85,7 @@ test("CPUID says what is there, and the signature is also EDX at reset", () => {
     for (const leaf of [1, 2, 7, 0x80000000]) {
       assert.equal(cpuid(model, leaf), [expected[model][0], 0, 0, expected[model][1]], `leaf ${leaf}`);
     }
-    assert.is(new Rig({ model }).cpu.register(2), expected[model][0]);
   }
-  assert.is(new Rig({ model: "386" }).cpu.register(2), 0x308);
-  assert.is(new Rig({ model: "486" }).cpu.register(2), 0x401);
   assert.is(new Rig().cpu.model.name, "686");
 });
 

@@ -252,8 +252,7 @@ test("a call gate to ring 0 and the far return: stacks, parameters, and back", (
   );
   rig.ring(3);
   assert.is(rig.run(CODE)?.vector, 0x80);
-  const { signature } = rig.cpu.model;
-  assert.equal(rig.registers.slice(0, 4), [DATA0, 0x111, signature, 0x222]);
+  assert.equal(rig.registers.slice(0, 4), [DATA0, 0x111, 0, 0x222]);
   assert.equal(rig.word(KERNEL_STACK - 8), STACK3, "both stacks dropped the parameters");
   assert.is(rig.word(KERNEL_STACK - 16), CODE3);
   assert.ok(labels.end > 0);
