@@ -13,8 +13,8 @@ import { COMPILE_AFTER } from "./compile/region";
 import { type CostTable, STANDARD_COSTS, type TlbGeometry } from "./costs";
 import { readEflags, writeEflags } from "./eflags";
 import { MachineError } from "./errors";
-import { SIGNATURE } from "./exec/system";
 import { run } from "./interpreter";
+import { DEFAULT_MODEL, type Model, type ModelName, modelNamed } from "./model";
 import { flushHostTlb, forgetFetch, setA20, setControlWords, walkTables } from "./paging";
 import { Attention, byteRegister, Cr0, Flag, Layout, Register, Time, Word } from "./registers";
 import type { Bus, CpuListener, RunExit } from "./seam";
@@ -22,6 +22,7 @@ import { FLAT_CODE, FLAT_DATA, refreshMode } from "./segmentation";
 import { ChargedTlb } from "./tlb";
 
 export { COST_VERSION, type CostTable, STANDARD_COSTS, STANDARD_TLB, type TlbGeometry } from "./costs";
+export { DEFAULT_MODEL, MODEL_NAMES, type Model, type ModelName } from "./model";
 export { type Bus, CpuEvent, type CpuListener, RunExit } from "./seam";
 
 /** A segment register with its hidden part. */
@@ -43,15 +44,18 @@ export interface CpuOptions {
   tlb?: TlbGeometry;
   /** Runs of a block before it is compiled; Infinity for never. It shows in speed only. */
   compileAfter?: number;
+  /** The CPU model; DEFAULT_MODEL by default. */
+  model?: ModelName;
 }
 
 /** Raised when the meaning of a saved state changes. */
-export const CPU_STATE_VERSION = 1;
+export const CPU_STATE_VERSION = 2;
 
 /** A whole processor with its RAM, fit for structured cloning. */
 export interface CpuState {
   version: number;
   costVersion: number;
+  model: ModelName;
   words: Int32Array;
   time: Float64Array;
   tlb: Int32Array;
@@ -88,6 +92,7 @@ export class Cpu {
   readonly memoryBytes: number;
   readonly bus: Bus;
   readonly costs: CostTable;
+  readonly model: Model;
   readonly tlb: ChargedTlb;
   readonly blocks: BlockCache;
   /** Runs of a block before it is compiled. */
@@ -96,9 +101,16 @@ export class Cpu {
   listener: CpuListener | null = null;
   private hook: (() => boolean) | null = null;
 
-  /** Throws MachineError for an impossible size of memory. The state is reset()'s. */
+  /** Throws MachineError for an impossible size of memory and an unknown model. The state is reset()'s. */
   constructor(options: CpuOptions) {
-    const { memoryBytes, bus, costs = STANDARD_COSTS, tlb = costs.tlb, compileAfter = COMPILE_AFTER } = options;
+    const {
+      memoryBytes,
+      bus,
+      costs = STANDARD_COSTS,
+      tlb = costs.tlb,
+      compileAfter = COMPILE_AFTER,
+      model = DEFAULT_MODEL,
+    } = options;
     if (memoryBytes <= 0 || memoryBytes % PAGE !== 0 || memoryBytes > MAX_MEMORY) {
       throw new MachineError(`memory of ${memoryBytes} bytes: it must be a multiple of 4096 up to ${MAX_MEMORY}`);
     }
@@ -121,6 +133,7 @@ export class Cpu {
     this.bytes.fill(0xff, Layout.OnesPage, Layout.OnesPage + PAGE);
     this.bus = bus;
     this.costs = costs;
+    this.model = modelNamed(model);
     this.tlb = new ChargedTlb(tlb);
     this.blocks = new BlockCache(this);
     this.compileAfter = compileAfter;
@@ -165,6 +178,15 @@ export class Cpu {
     this.attend(Attention.Interrupt, level !== 0);
   }
 
+  /**
+   * An edge on the NMI input: vector 2 at the next instruction boundary that is not in the shadow of a load of SS. One more is
+   * remembered until the IRET of its handler.
+   */
+  raiseNmi(): void {
+    this.r[Word.NmiPending] = 1;
+    this.attend(Attention.Nmi, this.r[Word.NmiBlocked] === 0);
+  }
+
   /** run() returns RunExit.Stopped before the next instruction. */
   requestStop(): void {
     this.attend(Attention.Stop, true);
@@ -203,8 +225,8 @@ export class Cpu {
   resetToRealMode(): void {
     const { r } = this;
     this.clearState();
-    r[Word.Cr0] = Cr0.CD | Cr0.NW | Cr0.ET;
-    r[Register.EDX] = SIGNATURE;
+    r[Word.Cr0] = ((Cr0.CD | Cr0.NW) & this.model.cr0) | Cr0.ET;
+    r[Register.EDX] = this.model.signature;
     for (let segment = 0; segment < 8; segment++) {
       r[Word.Limit + segment] = REAL_LIMIT;
       r[Word.Attributes + segment] = RESET_ATTRIBUTES[segment];
@@ -229,6 +251,7 @@ export class Cpu {
     const hook = r[Word.Attention] & Attention.Hook;
     r.fill(0);
     r[Word.Eflags] = Flag.Always;
+    r[Word.FlagsMask] = ~(this.model.absentFlags | Flag.RF);
     r[Word.Dr6] = 0xffff0ff0 | 0;
     r[Word.Dr7] = 0x400;
     r[Word.IdtLimit] = 0xffff;
@@ -237,6 +260,7 @@ export class Cpu {
     time.fill(0);
     time[Time.Deadline] = Infinity;
     time[Time.Limit] = Infinity;
+    time[Time.ResumeAt] = -1;
     this.tlb.clear();
   }
 
@@ -347,6 +371,7 @@ export class Cpu {
     return {
       version: CPU_STATE_VERSION,
       costVersion: this.costs.version,
+      model: this.model.name,
       words: this.r.slice(),
       time: this.time.slice(),
       tlb: this.tlb.save(),
@@ -358,12 +383,15 @@ export class Cpu {
 
   /**
    * Takes over a saved state; decoded code whose bytes are the same in it stays. Throws MachineError when it is of another
-   * version, size of memory or TLB geometry.
+   * version, CPU model, size of memory or TLB geometry.
    */
   restore(state: CpuState): void {
     if (state.version !== CPU_STATE_VERSION) throw new MachineError(`saved state of version ${state.version}`);
     if (state.costVersion !== this.costs.version) {
       throw new MachineError(`saved state under cost table ${state.costVersion}, this is ${this.costs.version}`);
+    }
+    if (state.model !== this.model.name) {
+      throw new MachineError(`saved state of CPU model ${state.model}, this is ${this.model.name}`);
     }
     if (state.memoryBytes !== this.memoryBytes) throw new MachineError("saved state of another size of memory");
     // The host TLB is found by way of the TLB that is given up.

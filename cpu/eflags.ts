@@ -168,7 +168,7 @@ export function setZero(r: Int32Array, isZero: boolean): void {
 /** Sets the whole register (bits that do not exist are dropped). Attention.Trap follows TF. */
 export function writeEflags(r: Int32Array, value: number): void {
   r[Word.Lazy] = 0;
-  r[Word.Eflags] = (value & CHANGEABLE_FLAGS) | Flag.Always;
+  r[Word.Eflags] = (value & CHANGEABLE_FLAGS & r[Word.FlagsMask]) | Flag.Always;
   if ((value & Flag.TF) !== 0) r[Word.Attention] |= Attention.Trap;
   else r[Word.Attention] &= ~Attention.Trap;
 }

@@ -10,6 +10,7 @@
  * (real mode), 20.3.1 (out of virtual-8086 mode); volume 2, INT n.
  */
 import type { Cpu } from "./cpu";
+import { DebugControl, DebugStatus, resumes } from "./debug";
 import { readEflags, writeEflags } from "./eflags";
 import { ErrorCode, generalProtection, NO_ERROR_CODE, raise, Vector } from "./faults";
 import { finishWrite, put16, put32, systemReadAt } from "./memory";
@@ -137,6 +138,7 @@ function enterHandler(cpu: Cpu, vector: number, source: Source, errorCode: numbe
   fillSegment(cpu, CS, (selector & ~3) | level, code);
   r[Word.Eip] = target;
   const cleared = Flag.TF | Flag.NT | Flag.RF | Flag.VM | ((high & 0x100) !== 0 ? 0 : Flag.IF);
+  cpu.time[Time.ResumeAt] = -1;
   writeEflags(r, flags & ~cleared);
   refreshMode(cpu);
   entered(cpu, vector, errorCode, inner);
@@ -160,7 +162,7 @@ function enterTask(cpu: Cpu, selector: number, vector: number, source: Source, e
   if (switched === Switched.WithFault) return Entered.WithFault;
   if (errorCode !== NO_ERROR_CODE && !pushErrorCode(cpu, errorCode, external)) return Entered.WithFault;
   if (!taskCanStart(cpu, external)) return Entered.WithFault;
-  if (switched === Switched.WithTrap) interrupt(cpu, Vector.Debug);
+  if (switched === Switched.WithTrap) debugException(cpu, DebugStatus.BT);
   return Entered.Yes;
 }
 
@@ -182,7 +184,7 @@ export function transferToTask(cpu: Cpu, selector: number, entry: TaskEntry): bo
   if (switched === Switched.No) return false;
   cpu.r[Word.TrapArmed] = 0;
   if (switched === Switched.WithFault || !taskCanStart(cpu, 0)) deliverFault(cpu);
-  else if (switched === Switched.WithTrap) interrupt(cpu, Vector.Debug);
+  else if (switched === Switched.WithTrap) debugException(cpu, DebugStatus.BT);
   return true;
 }
 
@@ -199,7 +201,7 @@ function refuse(cpu: Cpu, errorCode: number): Entered {
 function entered(cpu: Cpu, vector: number, errorCode: number, inner: boolean): void {
   const { costs, listener, r, time } = cpu;
   time[Time.Cycles] += costs.trapEntry + (inner ? costs.trapRingChange : 0);
-  r[Word.Attention] &= ~Attention.Halted;
+  r[Word.Attention] &= ~(Attention.Halted | Attention.Shadow | Attention.StackShadow);
   r[Word.TrapArmed] = 0;
   if (listener !== null) listener(CpuEvent.TrapEntry, vector, errorCode);
 }
@@ -223,6 +225,7 @@ function enterRealMode(cpu: Cpu, vector: number): Entered {
   stack.commit(cpu, 6);
   fillRealSegment(cpu, CS, target >>> 16);
   r[Word.Eip] = target & 0xffff;
+  cpu.time[Time.ResumeAt] = -1;
   writeEflags(r, flags & ~(Flag.TF | Flag.IF | Flag.RF | Flag.AC));
   refreshMode(cpu);
   entered(cpu, vector, NO_ERROR_CODE, false);
@@ -240,6 +243,7 @@ function isContributory(vector: number): boolean {
  */
 export function deliverFault(cpu: Cpu): void {
   const { r } = cpu;
+  r[Word.DebugPending] = 0;
   for (;;) {
     const vector = r[Word.FaultVector];
     const errorCode = r[Word.FaultError];
@@ -261,8 +265,9 @@ export function deliverFault(cpu: Cpu): void {
   }
 }
 
-/** Delivers an interrupt or trap between two instructions, and whatever fault that leads to. */
+/** Delivers an interrupt or trap between two instructions, and whatever fault that leads to. RF is pushed as it is. */
 export function interrupt(cpu: Cpu, vector: number): void {
+  if (resumes(cpu)) cpu.r[Word.Eflags] |= Flag.RF;
   if (enterHandler(cpu, vector, Source.External, NO_ERROR_CODE) !== Entered.Yes) deliverFault(cpu);
 }
 
@@ -274,8 +279,25 @@ export function softwareInterrupt(cpu: Cpu, vector: number, source: Source = Sou
   if (enterHandler(cpu, vector, source, NO_ERROR_CODE) === Entered.WithFault) deliverFault(cpu);
 }
 
-/** Delivers the single-step trap: #DB with DR6.BS. */
-export function singleStepTrap(cpu: Cpu): void {
-  cpu.r[Word.Dr6] |= 0x4000;
+/** Delivers #DB with bits of DR6, for breakpoints and single steps. The handler may use the debug registers: GD is cleared. */
+export function debugException(cpu: Cpu, status: number): void {
+  cpu.r[Word.Dr6] |= status;
+  cpu.r[Word.Dr7] &= ~DebugControl.GD;
   interrupt(cpu, Vector.Debug);
+}
+
+/** Delivers the NMI that is pending. */
+export function nonMaskable(cpu: Cpu): void {
+  const { r } = cpu;
+  r[Word.NmiPending] = 0;
+  r[Word.NmiBlocked] = 1;
+  r[Word.Attention] &= ~Attention.Nmi;
+  interrupt(cpu, Vector.NonMaskable);
+}
+
+/** IRET, whether or not it faults: the next NMI may come. */
+export function unblockNmi(cpu: Cpu): void {
+  const { r } = cpu;
+  r[Word.NmiBlocked] = 0;
+  if (r[Word.NmiPending] !== 0) r[Word.Attention] |= Attention.Nmi;
 }

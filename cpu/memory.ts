@@ -1,7 +1,7 @@
 /**
  * The way from a linear address to bytes. An operand is translated first, to a host offset in the one memory, and read or
  * written there; a negative offset means that a fault is recorded and nothing was touched.
- * May import registers.ts, paging.ts, tlb.ts, faults.ts, and the type of the processor.
+ * May import registers.ts, paging.ts, tlb.ts, debug.ts, faults.ts, and the type of the processor.
  *
  * Rules: both pages of an operand that crosses a page are translated before either is touched; such an operand is put
  * together in a bounce buffer and, after a write, taken apart by finishWrite. So is a frame that wraps at 64 KB. RAM beyond the end reads all ones and ignores
@@ -9,9 +9,10 @@
  * Source: Intel SDM volume 3, sections 4.1 and 6.15 (interrupts 14 and 17).
  */
 import type { Cpu } from "./cpu";
+import { watchAccess } from "./debug";
 import { raise, Vector } from "./faults";
-import { NO_PAGE, pageOf } from "./paging";
-import { Layout, Word } from "./registers";
+import { alignmentChecked, NO_PAGE, pageOf } from "./paging";
+import { Attention, Layout, Word } from "./registers";
 import { HostTlb } from "./tlb";
 
 const PAGE = 4096;
@@ -46,14 +47,21 @@ export function writeAt(cpu: Cpu, linear: number, size: number): number {
 
 function readSlow(cpu: Cpu, linear: number, size: number): number {
   const at = translateRead(cpu, linear, size, cpu.r[Word.Cpl] === 3 ? 1 : 0);
-  if (at < 0 || !misaligned(cpu, linear, size)) return at;
+  if (at < 0) return at;
+  if (!misaligned(cpu, linear, size)) {
+    if ((cpu.r[Word.Attention] & Attention.Breakpoints) !== 0) watchAccess(cpu, linear, size, 0);
+    return at;
+  }
   raise(cpu, Vector.AlignmentCheck, 0);
   return FAULT;
 }
 
 function writeSlow(cpu: Cpu, linear: number, size: number): number {
   const byUser = cpu.r[Word.Cpl] === 3 ? 1 : 0;
-  if (!misaligned(cpu, linear, size)) return translateWrite(cpu, linear, size, byUser);
+  if (!misaligned(cpu, linear, size)) {
+    if ((cpu.r[Word.Attention] & Attention.Breakpoints) !== 0) watchAccess(cpu, linear, size, 1);
+    return translateWrite(cpu, linear, size, byUser);
+  }
   // A page fault of the same access comes first, and no code may be dropped for a write that does not happen.
   if (pageOf(cpu, linear, 1, byUser) !== NO_PAGE && pageOf(cpu, (linear + size - 1) | 0, 1, byUser) !== NO_PAGE) {
     raise(cpu, Vector.AlignmentCheck, 0);
@@ -61,10 +69,20 @@ function writeSlow(cpu: Cpu, linear: number, size: number): number {
   return FAULT;
 }
 
-/** Whether alignment is checked now (then no host entry has a bit for any access) and this access lacks it. */
+/**
+ * Whether alignment is checked now (then no host entry has a bit for any access) and this access lacks it. What is made of parts
+ * is aligned as one of them (Word.Part); a far pointer of 6 bytes and a descriptor-table register by 4; x87 values of 8 and 10
+ * bytes and CMPXCHG8B's by 8; the x87's saved state by 2 or 4, as wide as it is.
+ * Source: Intel SDM volume 3, section 6.15, table 6-7 (interrupt 17).
+ */
 function misaligned(cpu: Cpu, linear: number, size: number): boolean {
-  return cpu.r[Word.ReadBit] === 0 && (linear & (size >= 4 ? 3 : size - 1)) !== 0;
+  const { r } = cpu;
+  const alignment = r[Word.Part] !== 0 ? r[Word.Part] : (ALIGNMENT[size] ?? 4);
+  return (linear & (alignment - 1)) !== 0 && alignmentChecked(r);
 }
+
+/** By size in bytes, where it is not 4. */
+const ALIGNMENT: Readonly<Record<number, number>> = { 1: 1, 2: 2, 8: 8, 10: 8, 14: 2, 94: 2 };
 
 /** As readAt, for the processor's own reads of descriptor tables and the like: with supervisor rights. */
 export function systemReadAt(cpu: Cpu, linear: number, size: number): number {

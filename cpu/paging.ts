@@ -10,7 +10,7 @@
  */
 import type { Cpu } from "./cpu";
 import { raise, Vector } from "./faults";
-import { Cr0, Cr4, Event, Flag, Layout, Time, Word } from "./registers";
+import { Attention, Cr0, Cr4, Event, Flag, Layout, Time, Word } from "./registers";
 import { CpuEvent } from "./seam";
 import { Entry, HostTlb } from "./tlb";
 
@@ -266,16 +266,21 @@ export function setA20(cpu: Cpu, level: number): void {
   cpu.r[Word.HeldLow] = level !== 0 ? 0 : A20;
 }
 
+/** Whether accesses must be aligned now. */
+export function alignmentChecked(r: Int32Array): boolean {
+  return r[Word.Cpl] === 3 && (r[Word.Eflags] & Flag.AC) !== 0 && (r[Word.Cr0] & Cr0.AM) !== 0;
+}
+
 /**
- * Decides which bits of a host entry plain accesses need now. With alignment checking on there is no such bit, so that
- * every access takes the slow path, which checks. Called when CPL, EFLAGS.AC or CR0.AM may have changed.
+ * Decides which bits of a host entry plain accesses need now. With alignment checking on, or a breakpoint enabled, there is no
+ * such bit, so that every access takes the slow path, which looks. Called when CPL, EFLAGS.AC, CR0.AM or DR7 may have changed.
  */
 export function refreshAccess(cpu: Cpu): void {
   const { r } = cpu;
   const user = r[Word.Cpl] === 3;
-  const aligned = user && (r[Word.Eflags] & Flag.AC) !== 0 && (r[Word.Cr0] & Cr0.AM) !== 0;
-  r[Word.ReadBit] = aligned ? 0 : user ? HostTlb.UserRead : HostTlb.SupervisorRead;
-  r[Word.WriteBit] = aligned ? 0 : user ? HostTlb.UserWrite : HostTlb.SupervisorWrite;
+  const slow = alignmentChecked(r) || (r[Word.Attention] & Attention.Breakpoints) !== 0;
+  r[Word.ReadBit] = slow ? 0 : user ? HostTlb.UserRead : HostTlb.SupervisorRead;
+  r[Word.WriteBit] = slow ? 0 : user ? HostTlb.UserWrite : HostTlb.SupervisorWrite;
 }
 
 /** Loads CR0, CR2, CR3 or CR4 and does all that follows from it; checks nothing and charges nothing. */

@@ -402,12 +402,14 @@ export function checkStackSegment(
 
 const DATA_SEGMENTS: readonly number[] = [0, 3, 4, 5];
 
-/** After a return to an outer ring: data segments that the new ring may not have become null. refreshMode must follow. */
+/**
+ * After a return to an outer ring: data segments that the new ring may not have become null, and null ones lose their RPL.
+ * refreshMode must follow.
+ */
 export function dropInnerSegments(cpu: Cpu, cpl: number): void {
   const { r } = cpu;
   for (const segment of DATA_SEGMENTS) {
     const attributes = r[Word.Attributes + segment];
-    if (attributes === 0) continue;
     const conforming = Attribute.Code | Attribute.DownOrConforming;
     if ((attributes & conforming) !== conforming && (attributes & Attribute.Dpl) >> DPL_SHIFT < cpl) {
       clearSegment(cpu, segment, 0);

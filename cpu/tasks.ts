@@ -1,6 +1,6 @@
 /**
  * Task switches: a JMP, CALL, IRET, interrupt or exception that leads to a task state segment.
- * May import segmentation.ts, memory.ts, paging.ts, eflags.ts, faults.ts, registers.ts, and the type of the processor.
+ * May import segmentation.ts, memory.ts, paging.ts, debug.ts, eflags.ts, faults.ts, registers.ts, and the type of the processor.
  *
  * Up to the commit point everything is checked and translated and nothing is written: a fault there is the switching
  * instruction's own. Behind it the processor is in the new task: the registers are loaded, and a segment that is not good
@@ -16,6 +16,7 @@
  * Source: Intel SDM volume 3, sections 7.2 (TSS), 7.3 (the steps; table 7-1), 7.4 (nesting), 7.6 (16-bit TSS).
  */
 import type { Cpu } from "./cpu";
+import { DebugControl, refreshBreakpoints, setResume } from "./debug";
 import { writeEflags } from "./eflags";
 import { faulted, raise, Vector } from "./faults";
 import { FAULT, finishWrite, put16, put32, systemReadAt, systemWriteAt } from "./memory";
@@ -53,7 +54,7 @@ export const enum Switched {
   /** A fault is raised, and nothing has changed. */
   No,
   Yes,
-  /** The new task runs, and its T bit asks for a debug trap (DR6.BT is set). */
+  /** The new task runs, and its T bit asks for a debug trap. */
   WithTrap,
   /** The new task runs, and a fault is raised in it. */
   WithFault,
@@ -106,9 +107,6 @@ const TRAP_FIELD = 0x64;
 
 const BUSY = SystemType.Tss32Busy ^ SystemType.Tss32;
 const WIDE = SystemType.Tss32 ^ SystemType.Tss16;
-const BREAK_TASK = 0x8000;
-/** DR7's L0 to L3 and LE: what a task switch clears. */
-const LOCAL_BREAKPOINTS = 0x155;
 /** A stack that nothing may use, whose DPL still is the privilege level: code that cannot be read. */
 const UNUSABLE_STACK = Attribute.Code;
 /** A 16-bit TSS has no upper halves: the registers' are set. */
@@ -230,7 +228,7 @@ function loadState(cpu: Cpu, layout: TssLayout, entry: TaskEntry, external: numb
   const directory = image.getInt32(CR3_FIELD, true);
   if (wide && (r[Word.Cr0] & Cr0.PG) !== 0 && directory !== r[Word.Cr3]) setControlWords(cpu, 3, directory);
   r[Word.Cr0] |= Cr0.TS;
-  r[Word.Dr7] &= ~LOCAL_BREAKPOINTS;
+  r[Word.Dr7] &= ~DebugControl.Local;
   r[Word.Eip] = get(eip);
   for (let register = 0; register < 8; register++) {
     const value = get(general + register * size);
@@ -238,6 +236,8 @@ function loadState(cpu: Cpu, layout: TssLayout, entry: TaskEntry, external: numb
   }
   const flags = get(eflags) | (entry === TaskEntry.Call ? Flag.NT : 0);
   writeEflags(r, flags);
+  cpu.time[Time.ResumeAt] = -1;
+  if ((flags & Flag.RF) !== 0) setResume(cpu);
   const selectors = Array.from({ length: 6 }, (_, i) =>
     i < segmentCount ? image.getUint16(segments + i * size, true) : 0,
   );
@@ -252,10 +252,9 @@ function loadState(cpu: Cpu, layout: TssLayout, entry: TaskEntry, external: numb
   // A write above can only have failed where the state lies in its own page tables.
   const good = !faulted(cpu) && loadLdt(cpu, external) && (virtual || loadSegments(cpu, selectors, external));
   refreshMode(cpu);
+  refreshBreakpoints(cpu);
   if (!good) return Switched.WithFault;
-  if (!wide || (image.getUint16(TRAP_FIELD, true) & 1) === 0) return Switched.Yes;
-  r[Word.Dr6] |= BREAK_TASK;
-  return Switched.WithTrap;
+  return wide && (image.getUint16(TRAP_FIELD, true) & 1) !== 0 ? Switched.WithTrap : Switched.Yes;
 }
 
 function loadLdt(cpu: Cpu, external: number): boolean {

@@ -3,6 +3,7 @@
  * segmentation.ts, registers.ts, types. In virtual-8086 mode CPL is 3, which is all that CLI and STI need to know. Source: Intel SDM volume 2, under each mnemonic (the tables of POPF and STI in protected mode).
  */
 import type { Cpu } from "../cpu";
+import { setResume } from "../debug";
 import { arithmeticFlags, carry, readEflags, setArithmeticFlags, setCarry, writeEflags } from "../eflags";
 import { generalProtection } from "../faults";
 import type { Handler } from "../operation";
@@ -22,11 +23,12 @@ export function iopl(r: Int32Array): number {
 }
 
 /**
- * Loads EFLAGS as POPF and IRET do: IOPL only at CPL 0, IF only at CPL <= IOPL, RF never (the instruction that it would
- * shield is the next one), VM never. With 16 bits the upper half stays. Refreshes what depends on AC.
+ * Loads EFLAGS as IRET does, and POPF, which never sets RF: IOPL only at CPL 0, IF only at CPL <= IOPL, VM never. With 16 bits the
+ * upper half stays. Refreshes what depends on AC.
  */
 export function loadFlags(cpu: Cpu, value: number, size: number): void {
   const { r } = cpu;
+  if (size === 4 && (value & Flag.RF) !== 0) setResume(cpu);
   let kept = Flag.RF | Flag.VM;
   if (size === 2) kept |= 0xffff0000 | 0;
   if (r[Word.Cpl] !== 0) kept |= Flag.IOPL;
@@ -87,7 +89,7 @@ export const FLAGS: Readonly<Record<string, Handler>> = {
     if (!virtualAllowed(cpu)) return;
     const at = stackRead(cpu, op, 0, 4);
     if (at < 0) return;
-    loadFlags(cpu, cpu.view.getInt32(at, true), 4);
+    loadFlags(cpu, cpu.view.getInt32(at, true) & ~Flag.RF, 4);
     setStackPointer(cpu.r, stackPointer(cpu.r) + 4);
   },
   popfw(cpu, op) {

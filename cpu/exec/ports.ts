@@ -4,6 +4,7 @@
  * Source: Intel SDM volume 1, chapter 18 (18.5: I/O privilege and the permission bitmap); volume 2, IN, OUT.
  */
 import type { Cpu } from "../cpu";
+import { watchPort } from "../debug";
 import { faulted, generalProtection } from "../faults";
 import { systemReadAt } from "../memory";
 import type { Handler, Operation } from "../operation";
@@ -55,6 +56,7 @@ function input(cpu: Cpu, op: Operation, port: number, size: 1 | 2 | 4): void {
   if (size === 1) cpu.r8[EAX] = value;
   else if (size === 2) cpu.r16[EAX] = value;
   else cpu.r[EAX] = value;
+  watchPort(cpu, port, size);
   retire(cpu, op);
 }
 
@@ -62,6 +64,7 @@ function output(cpu: Cpu, op: Operation, port: number, size: 1 | 2 | 4): void {
   if (!portAllowed(cpu, port, size)) return;
   const value = cpu.r[EAX] >>> 0;
   cpu.bus.write(port, size, size === 1 ? value & 0xff : size === 2 ? value & 0xffff : value);
+  watchPort(cpu, port, size);
   retire(cpu, op);
 }
 

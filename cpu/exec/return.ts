@@ -1,14 +1,15 @@
 /**
  * Far RET and IRET: within a ring, to an outer one, to virtual-8086 mode and within it, to the task that waits.
- * May import codesegment.ts, stack.ts, flags.ts, interrupts.ts, tasks.ts, segmentation.ts, faults.ts, eflags.ts, seam.ts,
+ * May import codesegment.ts, stack.ts, flags.ts, debug.ts, interrupts.ts, tasks.ts, segmentation.ts, faults.ts, eflags.ts, seam.ts,
  * registers.ts, types. Everything is checked and translated before the first change (for tasks: tasks.ts).
  * Source: Intel SDM volume 2, IRET and RET; volume 3, sections 5.8.6 (returns), 7.4 (nested tasks), 20.2.5 (virtual-8086).
  */
 import type { Cpu } from "../cpu";
+import { setResume } from "../debug";
 import { writeEflags } from "../eflags";
 import { generalProtection, Vector } from "../faults";
 import { Segment } from "../instruction";
-import { transferToTask } from "../interrupts";
+import { transferToTask, unblockNmi } from "../interrupts";
 import type { Handler, Operation } from "../operation";
 import { Cr0, Flag, Time, Word } from "../registers";
 import { CpuEvent } from "../seam";
@@ -106,6 +107,7 @@ function returnToVirtual(cpu: Cpu, op: Operation, offset: number, selector: numb
   }
   const pointer = view.getInt32(at, true);
   writeEflags(r, flags);
+  if ((flags & Flag.RF) !== 0) setResume(cpu);
   for (const [i, segment] of VIRTUAL_SEGMENTS.entries()) {
     fillRealSegment(cpu, segment, view.getUint16(at + 4 + 4 * i, true));
   }
@@ -150,6 +152,7 @@ function realReturn(cpu: Cpu, op: Operation, offset: number, selector: number, f
 /** IRET, IRETD. */
 const interruptReturn: Handler = (cpu, op) => {
   const { r, view } = cpu;
+  unblockNmi(cpu);
   const real = realAddressing(r);
   if (!virtualAllowed(cpu)) return;
   if (!real && (r[Word.Eflags] & Flag.NT) !== 0) {

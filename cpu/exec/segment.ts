@@ -23,7 +23,7 @@ import {
   SystemType,
   selectorError,
 } from "../segmentation";
-import { operandRead, operandWrite } from "./operand";
+import { operandParts, operandRead, operandWrite } from "./operand";
 import { moveStack, stackRead } from "./stack";
 
 /** CPL 0 or #GP(0). */
@@ -43,7 +43,7 @@ function load(cpu: Cpu, segment: number, selector: number): boolean {
 /** LDS LES LFS LGS LSS: an offset and a selector from memory. */
 function loadFar(segment: number, size: number): Handler {
   return (cpu, op) => {
-    const at = operandRead(cpu, op, size + 2);
+    const at = size === 2 ? operandParts(cpu, op, 2, 2) : operandRead(cpu, op, 6);
     if (at < 0) return;
     const offset = size === 4 ? cpu.view.getInt32(at, true) : cpu.view.getInt16(at, true);
     if (!loadSegment(cpu, segment, cpu.view.getUint16(at + size, true))) return;

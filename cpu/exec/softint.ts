@@ -8,11 +8,11 @@ import { raise, Vector } from "../faults";
 import { Source, softwareInterrupt } from "../interrupts";
 import type { Handler, Operation } from "../operation";
 import { virtualAllowed } from "./flags";
-import { operandRead } from "./operand";
+import { operandParts } from "./operand";
 
 /** BOUND: the index against two signed bounds in memory. */
 function bound(cpu: Cpu, op: Operation, size: number): void {
-  const at = operandRead(cpu, op, 2 * size);
+  const at = operandParts(cpu, op, size, 2);
   if (at < 0) return;
   const { view } = cpu;
   const index = size === 4 ? cpu.r[op.destination] : (cpu.r16[op.destination] << 16) >> 16;

@@ -34,14 +34,20 @@ export function stackWrite(cpu: Cpu, op: Operation, distance: number, size: numb
   return checkedWrite(cpu, SS, wrapped(r, r[ESP] + distance), size);
 }
 
-/** stackRead for `count` values of `part` bytes, which may lie on both sides of the edge of a 16-bit stack. */
+/**
+ * stackRead for `count` values of `part` bytes, which are aligned when the first of them is, and may lie on both sides of the
+ * edge of a 16-bit stack.
+ */
 export function stackReadParts(cpu: Cpu, op: Operation, distance: number, part: number, count: number): number {
   const { r } = cpu;
   const offset = wrapped(r, r[ESP] + distance);
   if (op.checked !== 0 && frameWraps(r[Word.Limit + SS], r[Word.Attributes + SS], offset, part * count, part)) {
     return wrappedReadAt(cpu, r[Word.Base + SS], offset, part * count, r[Word.Cpl] === 3 ? 1 : 0);
   }
-  return stackRead(cpu, op, distance, part * count);
+  r[Word.Part] = part;
+  const at = stackRead(cpu, op, distance, part * count);
+  r[Word.Part] = 0;
+  return at;
 }
 
 /** stackWrite for them. */
@@ -51,7 +57,10 @@ export function stackWriteParts(cpu: Cpu, op: Operation, distance: number, part:
   if (op.checked !== 0 && frameWraps(r[Word.Limit + SS], r[Word.Attributes + SS], offset, part * count, part)) {
     return wrappedWriteAt(cpu, r[Word.Base + SS], offset, part * count, r[Word.Cpl] === 3 ? 1 : 0);
   }
-  return stackWrite(cpu, op, distance, part * count);
+  r[Word.Part] = part;
+  const at = stackWrite(cpu, op, distance, part * count);
+  r[Word.Part] = 0;
+  return at;
 }
 
 /** Moves the stack pointer by `bytes`. */

@@ -15,7 +15,7 @@ import { Descriptor, realAddressing, SystemType, selectorError, stackPointer, TY
 import { TargetStack } from "../stackswitch";
 import { TaskEntry } from "../tasks";
 import { enterable, present, putWord, resolve, setCode, setRealCode, withinRealCode, word } from "./codesegment";
-import { checkedRead, operandRead } from "./operand";
+import { checkedRead, operandParts, operandRead } from "./operand";
 import { moveStack, stackWriteParts } from "./stack";
 
 const CS = Segment.CS;
@@ -185,7 +185,7 @@ function indirect(
   transfer: (cpu: Cpu, op: Operation, selector: number, offset: number) => void,
 ): Handler {
   return (cpu, op) => {
-    const at = operandRead(cpu, op, size + 2);
+    const at = size === 2 ? operandParts(cpu, op, 2, 2) : operandRead(cpu, op, 6);
     if (at >= 0) transfer(cpu, op, cpu.view.getUint16(at + size, true), word(cpu.view, at, size));
   };
 }
