@@ -103,16 +103,20 @@ function enterHandler(cpu: Cpu, vector: number, source: Source, errorCode: numbe
   if (!inner) stack.usePresent(cpu);
   else if (!stack.useInner(cpu, level, external)) return Entered.No;
 
-  if (!markDescriptor(cpu, code, Attribute.Accessed)) return Entered.No;
-
   const words = (virtual ? 9 : inner ? 5 : 3) + (errorCode === NO_ERROR_CODE ? 0 : 1);
   const bytes = words * (wide ? 4 : 2);
-  const frame = stack.frame(cpu, bytes, wide ? 4 : 2, external);
+  const size = wide ? 4 : 2;
+  let frame = stack.frame(cpu, bytes, size, external);
   if (frame < 0) return Entered.No;
   if (!withinLimit(code.limit, code.attributes, target, 1)) return refuse(cpu, external);
+  if (stack.isUnmarked || (code.high & Attribute.Accessed) === 0) {
+    // Marking goes through the buffer that the frame may be in.
+    if (!markDescriptor(cpu, code, Attribute.Accessed) || !stack.setAccessed(cpu)) return Entered.No;
+    frame = stack.frame(cpu, bytes, size, external);
+    if (frame < 0) return Entered.No;
+  }
 
   const flags = readEflags(r);
-  const size = wide ? 4 : 2;
   // The lowest word is the error code, where there is one.
   let at = frame;
   if (errorCode !== NO_ERROR_CODE) {

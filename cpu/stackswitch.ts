@@ -61,7 +61,6 @@ export class TargetStack {
     this.pointer = wide ? view.getInt32(at, true) : view.getUint16(at, true);
     this.selector = view.getUint16(at + (wide ? 4 : 2), true);
     if (!checkStackSegment(cpu, this.selector, level, Vector.InvalidTss, external, descriptor)) return false;
-    if (!markDescriptor(cpu, descriptor, Attribute.Accessed)) return false;
     this.base = descriptor.base;
     this.limit = descriptor.limit;
     this.attributes = descriptor.attributes;
@@ -86,6 +85,16 @@ export class TargetStack {
       return FAULT;
     }
     return systemWriteAt(cpu, (this.base + offset) | 0, bytes, byUser);
+  }
+
+  /** Whether setAccessed has something to do. */
+  get isUnmarked(): boolean {
+    return this.inner && (this.descriptor.high & Attribute.Accessed) === 0;
+  }
+
+  /** Sets the accessed bit of an inner stack's segment. False: a fault is raised. A frame must be asked for anew. */
+  setAccessed(cpu: Cpu): boolean {
+    return !this.inner || markDescriptor(cpu, this.descriptor, Attribute.Accessed);
   }
 
   /** Moves the stack pointer below the frame, and loads SS where the ring changes. refreshMode must follow then. */

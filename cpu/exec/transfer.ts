@@ -164,8 +164,9 @@ function innerCall(cpu: Cpu, selector: number): void {
     parameterBytes.set(bytes.subarray(from, from + parameters));
   }
   const frameBytes = 4 * size + parameters;
-  // Twice: the room comes before the limit of CS, and setting the accessed bit uses the buffer that a frame may be in.
+  // Twice: the room comes before the limit of CS, and setting accessed bits uses the buffer that a frame may be in.
   if (callStack.frame(cpu, frameBytes, size, 0) < 0 || !enterable(cpu, target, gateOffset())) return;
+  if (!callStack.setAccessed(cpu)) return;
   const frame = callStack.frame(cpu, frameBytes, size, 0);
   if (frame < 0) return;
   putWord(view, frame + frameBytes - size, size, r[Word.Selector + SS]);
