@@ -1,7 +1,7 @@
 /**
  * The way into a handler: interrupts and exceptions through the IDT, with the change to an inner ring's stack from the TSS;
  * out of virtual-8086 mode, through task gates; double faults; shutdown. IRET is in exec/return.ts.
- * May import segmentation.ts, stackswitch.ts, tasks.ts, memory.ts, eflags.ts, faults.ts, seam.ts, registers.ts, and the type
+ * May import segmentation.ts, realmode.ts, debug.ts, stackswitch.ts, tasks.ts, memory.ts, eflags.ts, faults.ts, seam.ts, registers.ts, and the type
  * of the processor.
  *
  * A delivery checks and translates everything before it changes anything, so that one which faults leaves the state of before
@@ -14,6 +14,7 @@ import { DebugControl, DebugStatus, resumes } from "./debug";
 import { readEflags, writeEflags } from "./eflags";
 import { ErrorCode, generalProtection, NO_ERROR_CODE, raise, Vector } from "./faults";
 import { finishWrite, put16, put32, systemReadAt } from "./memory";
+import { fillRealSegment, virtualMode } from "./realmode";
 import { Attention, Cr0, Event, Flag, Layout, Register, Time, Word } from "./registers";
 import { CpuEvent } from "./seam";
 import {
@@ -22,7 +23,6 @@ import {
   Descriptor,
   DPL_SHIFT,
   fetchDescriptor,
-  fillRealSegment,
   fillSegment,
   isNull,
   markDescriptor,
@@ -30,11 +30,9 @@ import {
   SystemType,
   selectorError,
   TYPE_MASK,
-  virtualMode,
-  wideTask,
   withinLimit,
 } from "./segmentation";
-import { TargetStack } from "./stackswitch";
+import { TargetStack, wideTask } from "./stackswitch";
 import { Switched, switchTask, TaskEntry, taskCanStart } from "./tasks";
 
 const CS = 1;

@@ -1,6 +1,6 @@
 /**
  * Far JMP and CALL: direct, through call gates, to tasks. May import codesegment.ts, operand.ts, stack.ts, interrupts.ts,
- * tasks.ts, stackswitch.ts, segmentation.ts, memory.ts, faults.ts, registers.ts, types.
+ * tasks.ts, stackswitch.ts, segmentation.ts, realmode.ts, memory.ts, faults.ts, registers.ts, types.
  * Everything is checked and translated before the first change (for tasks: tasks.ts).
  * Source: Intel SDM volume 2, under each mnemonic; volume 3, section 5.8 (privilege at transfers).
  */
@@ -10,8 +10,9 @@ import { Segment } from "../instruction";
 import { transferToTask } from "../interrupts";
 import { finishWrite } from "../memory";
 import type { Handler, Operation } from "../operation";
+import { realAddressing } from "../realmode";
 import { Layout, Register, Time, Word } from "../registers";
-import { Descriptor, realAddressing, SystemType, selectorError, stackPointer, TYPE_MASK } from "../segmentation";
+import { Descriptor, SystemType, selectorError, stackPointer, TYPE_MASK } from "../segmentation";
 import { TargetStack } from "../stackswitch";
 import { TaskEntry } from "../tasks";
 import { enterable, present, putWord, resolve, setCode, setRealCode, withinRealCode, word } from "./codesegment";
