@@ -79,7 +79,10 @@ export class Emitter {
    * `unsigned`.
    */
   view(size: number, index: number, unsigned = false): void {
-    if (size === 4) return this.register(index);
+    if (size === 4) {
+      this.register(index);
+      return;
+    }
     if (size === 2) {
       this.register(index >> 1);
       if (unsigned) this.with(Op.I32And, 0xffff);
@@ -94,7 +97,10 @@ export class Emitter {
 
   /** Sets it from the stack; upper bits of the value are dropped. Uses T. */
   setView(size: number, index: number): void {
-    if (size === 4) return this.setRegister(index);
+    if (size === 4) {
+      this.setRegister(index);
+      return;
+    }
     const register = size === 2 ? index >> 1 : index >> 2;
     const mask = size === 2 ? 0xffff : 0xff;
     const shift = size === 1 && (index & 1) !== 0 ? 8 : 0;

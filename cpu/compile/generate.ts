@@ -34,9 +34,11 @@ export const enum Exit {
   Event = 2,
   /** The instruction at the site, the last of its block, is to be run by its handler. */
   RunLast = 3,
-  Kind = 3,
-  SiteShift = 2,
 }
+
+/** Bits of a code that are the Exit. */
+export const EXIT_KIND = 3;
+export const SITE_SHIFT = 2;
 
 /** What is emitted for a region beside its blocks. */
 export interface Plan {
@@ -255,7 +257,7 @@ class Generator {
     for (let i = STATE.length - 1; i >= 0; i--) body.set(Local.Registers + i);
     body.get(Local.T);
     body.if();
-    this.leaveAt(end, (this.site << Exit.SiteShift) | Exit.Event);
+    this.leaveAt(end, (this.site << SITE_SHIFT) | Exit.Event);
     body.end();
   }
 
@@ -278,7 +280,7 @@ class Generator {
       if (emit(e, op, shapes, ways)) body.end();
       else body.rewind(mark);
     }
-    this.leaveAt(end, (this.site << Exit.SiteShift) | Exit.RunLast);
+    this.leaveAt(end, (this.site << SITE_SHIFT) | Exit.RunLast);
   }
 }
 
