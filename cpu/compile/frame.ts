@@ -71,24 +71,32 @@ export const enum Type {
   Handler = 1,
   /** (eflags, lazy, a, b, result) -> 0 or 1. */
   Condition = 2,
+  /** (linear address, 1 for writing) -> entry. */
+  Translate = 3,
+  /** The same -> (entry, budget). */
+  Fill = 4,
 }
 
 export const TYPES: readonly Signature[] = [
   { parameters: 1, results: 1 },
   { parameters: 1 + STATE.length, results: STATE.length + 2 },
   { parameters: 5, results: 1 },
+  { parameters: 2, results: 1 },
+  { parameters: 2, results: 2 },
 ];
 
 /** Functions of a region's module, imports first. */
 export const enum Callee {
   RunHandler = 0,
-  Handler = 1,
-  Carry = 2,
-  Zero = 3,
-  Sign = 4,
-  Overflow = 5,
-  Parity = 6,
-  Less = 7,
+  Translate = 1,
+  Handler = 2,
+  Fill = 3,
+  Carry = 4,
+  Zero = 5,
+  Sign = 6,
+  Overflow = 7,
+  Parity = 8,
+  Less = 9,
 }
 
 /** Budgets are cut to this, so that sums stay within int32. */

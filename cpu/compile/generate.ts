@@ -111,8 +111,8 @@ class Generator {
     leave(body);
     return moduleBytes(
       TYPES,
-      [Type.Unary],
-      [handlerCall(), ...CONDITION_FUNCTIONS, { type: Type.Unary, body: body.finish() }],
+      [Type.Unary, Type.Translate],
+      [handlerCall(), fill(), ...CONDITION_FUNCTIONS, { type: Type.Unary, body: body.finish() }],
     );
   }
 
@@ -306,7 +306,17 @@ function handlerCall(): Definition {
   return { type: Type.Handler, body: body.finish() };
 }
 
-/** The module of a region: imports the memory and `(site) -> event`, exports `(block) -> Exit`. */
+/** The function Callee.Fill: has the host TLB filled for an address, which may take time. */
+function fill(): Definition {
+  const body = new Body(0, 0);
+  body.get(0);
+  body.get(1);
+  body.call(Callee.Translate);
+  pushBudget(body);
+  return { type: Type.Fill, body: body.finish() };
+}
+
+/** The module of a region: imports the memory, `(site) -> event` and `(linear, write) -> entry`, exports `(block) -> Exit`. */
 export function generate(plan: Plan): Uint8Array {
   return new Generator(plan).generate();
 }
