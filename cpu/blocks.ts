@@ -1,6 +1,6 @@
 /**
  * Blocks: straight runs of decoded instructions, found by physical address and Mode, and dropped when their bytes change.
- * May import decoder.ts, isa.ts, exec/, registers.ts, paging.ts, memory.ts, faults.ts, and the type of the processor.
+ * May import decoder.ts, isa.ts, model.ts, exec/, registers.ts, paging.ts, memory.ts, faults.ts, and the type of the processor.
  *
  * Invariants: a block lies within one page, except that of one instruction which crosses into a second; that instruction is
  * alone in its block, and the second page's translation is checked at each entry. A frame with `isCode` set has no host-TLB
@@ -13,7 +13,8 @@ import { DecodeResult, decode, MAX_INSTRUCTION_BYTES } from "./decoder";
 import { bind } from "./exec/bind";
 import { invalidCode, overlongCode } from "./exec/system";
 import { faulted } from "./faults";
-import { ROWS, RowFlag } from "./isa";
+import { INVALID_ROW, ROWS, RowFlag } from "./isa";
+import { hasInstruction } from "./model";
 import { Operation } from "./operation";
 import { denyWrites, NO_PAGE, pageOf } from "./paging";
 import { Event, Layout, Mode, Word } from "./registers";
@@ -172,7 +173,8 @@ export class BlockCache {
   }
 
   private ready(op: Operation, result: DecodeResult, mode: number): void {
-    if (result === DecodeResult.Ok) bind(op, mode, this.cpu.costs);
+    if (result === DecodeResult.Ok && hasInstruction(this.cpu.model, op)) bind(op, mode, this.cpu.costs);
+    else if (result === DecodeResult.Ok) op.row = INVALID_ROW;
     else if (result === DecodeResult.TooLong) op.run = overlongCode;
   }
 
