@@ -223,6 +223,8 @@ export class Cpu {
   }
   set eflags(value: number) {
     writeEflags(this.r, value);
+    // AC decides how accesses are checked.
+    refreshMode(this);
   }
 
   /** Present privilege level, 0 to 3. */
