@@ -148,8 +148,11 @@ test("finds undefined what the manual finds undefined", () => {
     "0f 20 e8", // CR5
     "0f 01 f8", // INVLPG of a register (SWAPGS later)
     "0f 58 c0", // ADDPS
-    "0f 40 c1", // CMOVO
-    "0f c7 08", // CMPXCHG8B
+    "0f c7 c9", // CMPXCHG8B of a register
+    "0f c7 38", // RDRAND's opcode, with memory
+    "0f 0d 00", // PREFETCHW
+    "0f 33", // RDPMC
+    "0f 34", // SYSENTER
     "0f 0f 00 00",
     "c7 f8 00 00 00 00", // XBEGIN
     "8f 08",

@@ -19,6 +19,9 @@ const OUR_FEATURES = new Set([
   CpuidFeature.CPUID,
   CpuidFeature.TSC,
   CpuidFeature.MULTIBYTENOP,
+  CpuidFeature.MSR,
+  CpuidFeature.CX8,
+  CpuidFeature.CMOV,
   CpuidFeature.FPU,
   CpuidFeature.FPU287,
   CpuidFeature.FPU387,
@@ -35,11 +38,7 @@ export const UNCLAIMED: readonly Unclaimed[] = [
     matches: ({ features }) => !features.every((feature) => OUR_FEATURES.has(feature)),
     reason: "of an extension that CPUID does not report: MMX, SSE, AVX, VMX, SMM, SYSENTER and all that came later",
   },
-  { matches: ({ form }) => /^Ud[01]/.test(form), reason: "UD0 and UD1 fault like anything undefined" },
-  {
-    matches: ({ form }) => form.startsWith("Reservednop") && !/_0F1F$/.test(form),
-    reason: "0F 0D and 0F 18 to 0F 1E: hints of later processors",
-  },
+  { matches: ({ form }) => /_0F0D$/.test(form), reason: "0F 0D, which the Pentium Pro does not have" },
 ];
 
 /** What a comparison found. */

@@ -8,7 +8,19 @@ import { Instruction, NO_REGISTER, Segment } from "../../../cpu/instruction";
 import { hasModrm, ROWS, type Row, RowFlag } from "../../../cpu/isa";
 import { OPERAND_INFO, Size } from "../../../cpu/isa/operands";
 import type { Random } from "../../fuzz/random";
-import { CODE, CODE_BYTES, CODE16, CODE32, DATA, DATA_BYTES, descriptorOf, PAGE, SELECTORS, STACK } from "./layout";
+import {
+  CODE,
+  CODE_BYTES,
+  CODE16,
+  CODE32,
+  DATA,
+  DATA_BYTES,
+  descriptorOf,
+  FLAT_SELECTORS,
+  PAGE,
+  SELECTORS,
+  STACK,
+} from "./layout";
 
 /** An instruction's surroundings: what it finds, and what the generator may change so that it fits. */
 export interface Surroundings {
@@ -356,4 +368,22 @@ export function generate(row: Row, random: Random, around: Surroundings): Genera
   pokeOperands(row, scratch, target, random, around);
   if (around.straight && isShortBranch(row)) bytes.push(...SKIPPED);
   return { code: bytes, shadows: shadows(row, scratch), invalid: false };
+}
+
+/** An instruction of a row in flat 32-bit code that goes on behind it, and the registers that lead it to its operands. */
+export interface Piece {
+  code: number[];
+  registers: ReadonlyMap<number, number>;
+}
+
+/** A piece, or null when the draw was unlucky. */
+export function straightPiece(row: Row, random: Random, selectors = FLAT_SELECTORS): Piece | null {
+  const registers = Array.from({ length: 8 }, () => value(random));
+  const around: Surroundings = { registers, fixed: new Set(), selectors, pokes: [], straight: true };
+  const generated = generate(row, random, around);
+  if (generated === null) return null;
+  return {
+    code: generated.code,
+    registers: new Map([...around.fixed].map((register) => [register, registers[register]])),
+  };
 }

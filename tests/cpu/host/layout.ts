@@ -56,6 +56,8 @@ export const CODE32 = 0x23;
 export const DATA32 = 0x2b;
 export const CODE16 = 0x07;
 export const STACK16 = 0x27;
+/** ES CS SS DS FS GS of a 32-bit program. */
+export const FLAT_SELECTORS: readonly number[] = [DATA32, CODE32, DATA32, DATA32, DATA32, DATA32];
 /** What DS, ES, FS and GS may hold when a sequence begins. */
 export const DATA_SELECTORS: readonly number[] = [DATA32, 0x0f, 0x17, 0x1f, 0x2f, 0];
 /**

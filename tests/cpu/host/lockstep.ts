@@ -9,8 +9,19 @@ import { Instruction } from "../../../cpu/instruction";
 import { ROWS, type Row } from "../../../cpu/isa";
 import { Random } from "../../fuzz/random";
 import { maskedFlags } from "../undefinedflags";
-import { type Generated, generate, runsStepped, runsStraight, type Surroundings, value } from "./generate";
-import { CODE, CODE_BYTES, CODE16, CODE32, Control, DATA_SELECTORS, DATA32, STACK16, type Step } from "./layout";
+import { generate, runsStepped, runsStraight, type Surroundings, straightPiece, value } from "./generate";
+import {
+  CODE,
+  CODE_BYTES,
+  CODE16,
+  CODE32,
+  Control,
+  DATA_SELECTORS,
+  DATA32,
+  FLAT_SELECTORS,
+  STACK16,
+  type Step,
+} from "./layout";
 import { type Native, type NativeOutcome, SI_KERNEL, TRAP_TRACE, tellsOf } from "./native";
 import type { OurOutcome, Ours } from "./ours";
 import { COMPARED } from "./rows";
@@ -61,7 +72,7 @@ function randomFlags(random: Random): number {
 
 /** ES CS SS DS FS GS: flat most of the time. */
 function randomSelectors(random: Random): number[] {
-  if (random.below(3) > 0) return [DATA32, CODE32, DATA32, DATA32, DATA32, DATA32];
+  if (random.below(3) > 0) return [...FLAT_SELECTORS];
   const data = () => (random.oneIn(2) ? DATA32 : random.pick(DATA_SELECTORS));
   const selectors = [data(), CODE32, DATA32, data(), data(), data()];
   if (random.oneIn(2)) selectors[1] = CODE16;
@@ -128,24 +139,20 @@ function straight(seed: number, random: Random, { ours, rows }: Settings): Trial
   const registers = Array.from({ length: 8 }, () => value(random));
   const code: number[] = [];
   const used: Row[] = [];
-  const pokes: [number, number][] = [];
   for (let number = 0; number < RUN; number++) {
     const row = random.pick(usable);
-    const around: Surroundings = { registers: [...registers], fixed: new Set(), selectors, pokes, straight: true };
-    const generated: Generated | null = generate(row, random, around);
+    const piece = straightPiece(row, random, selectors);
     // An undefined flag would come through in a later SETcc or PUSHF.
-    if (generated === null || ignored(generated.code, selectors[1], 2, row) !== 0) continue;
+    if (piece === null || ignored(piece.code, selectors[1], 2, row) !== 0) continue;
     const wide = selectors[1] === CODE16 ? [0x66] : [];
-    for (const register of around.fixed) {
-      const to = around.registers[register];
+    for (const [register, to] of piece.registers)
       code.push(...wide, 0xb8 + register, ...[0, 8, 16, 24].map((shift) => (to >>> shift) & 0xff));
-    }
-    code.push(...generated.code);
+    code.push(...piece.code);
     used.push(row);
   }
   code.push(INT3);
   const step: Step = {
-    ...{ control: Control.Fresh | Control.Straight, seed, limit: 1, eflags: randomFlags(random), pokes },
+    ...{ control: Control.Fresh | Control.Straight, seed, limit: 1, eflags: randomFlags(random), pokes: [] },
     ...{ registers, selectors, shadows: false, code, ...at(random, selectors[1], code.length) },
   };
   return [{ step, ours: ours.run(step), seed, number: 0, rows: used, ignoredFlags: 0 }];
