@@ -169,13 +169,16 @@ function shiftBody(e: Emitter, kind: ShiftKind, less: () => void): void {
     shiftFlags(
       e,
       () => topOf(Local.U),
+      // Whatever the count, OF is what a shift by 1 makes of it.
       () => {
-        topOf(Local.U);
-        topOf(Local.LazyResult);
+        e.get(Local.T);
+        e.get(Local.T);
+        e.with(Op.I32Shl, 1);
         e.op(Op.I32Xor);
+        e.with(Op.I32ShrU, 31);
       },
     );
-  } else shiftFlags(e, () => e.get(Local.U), kind === "shr" ? () => topOf(Local.U) : null);
+  } else shiftFlags(e, () => e.get(Local.U), kind === "shr" ? () => topOf(Local.T) : null);
 }
 
 /** 32-bit shifts by an immediate and by CL. */
@@ -219,6 +222,10 @@ function productFlags(e: Emitter): void {
     () => e.get(Local.U),
     () => e.get(Local.U),
   );
+  e.get(Local.Eflags);
+  e.with(Op.I32And, ~Flag.ZF);
+  e.set(Local.Eflags);
+  e.flags(SHIFT_LAZY & ~Flag.ZF, Known.Nothing);
 }
 
 /** IMUL with two or three operands of 32 bits. */

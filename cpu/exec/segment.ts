@@ -315,12 +315,17 @@ export const PRIVILEGE_CHECKS: Readonly<Record<string, Handler>> = {
   },
   "arpl m2 r2"(cpu, op) {
     if (!protectedMode(cpu)) return;
-    const at = operandWrite(cpu, op, 2);
-    if (at < 0) return;
+    const from = operandRead(cpu, op, 2);
+    if (from < 0) return;
     const rpl = cpu.r16[op.source] & 3;
-    const value = cpu.view.getUint16(at, true);
+    const value = cpu.view.getUint16(from, true);
     const raised = (value & 3) < rpl;
-    if (raised) put16(cpu, at, (value & ~3) | rpl);
+    if (raised) {
+      // Only then must it be writable.
+      const to = operandWrite(cpu, op, 2);
+      if (to < 0) return;
+      put16(cpu, to, (value & ~3) | rpl);
+    }
     setZero(cpu.r, raised);
   },
 };
