@@ -28,6 +28,8 @@ export const enum DebugStatus {
   BD = 0x2000,
   /** Single step. */
   BS = 0x4000,
+  /** A task switch to a TSS with its T bit set. */
+  BT = 0x8000,
   Writable = 0xe00f,
   Ones = 0xffff0ff0 | 0,
 }
@@ -36,6 +38,8 @@ export const enum DebugStatus {
 export const enum DebugControl {
   /** All L and G bits. */
   Enabled = 0xff,
+  /** L0 to L3 and LE: what a task switch clears. */
+  Local = 0x155,
   Ones = 0x400,
   GD = 0x2000,
   Zeros = 0xd800,

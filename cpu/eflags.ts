@@ -19,9 +19,9 @@ export const enum Lazy {
   Sub = 0x108d5,
 }
 
-/** Flags that POPF and IRET can change at all. */
+/** Flags that exist. Whoever writes them keeps VM as it is, but for the ways into and out of virtual-8086 mode. */
 export const CHANGEABLE_FLAGS =
-  Flag.Arithmetic | Flag.TF | Flag.IF | Flag.DF | Flag.IOPL | Flag.NT | Flag.RF | Flag.AC | Flag.ID;
+  Flag.Arithmetic | Flag.TF | Flag.IF | Flag.DF | Flag.IOPL | Flag.NT | Flag.RF | Flag.VM | Flag.AC | Flag.ID;
 
 /** The carry flag: 0 or 1. */
 export function carry(r: Int32Array): number {

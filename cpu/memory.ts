@@ -4,7 +4,7 @@
  * May import registers.ts, paging.ts, tlb.ts, debug.ts, faults.ts, and the type of the processor.
  *
  * Rules: both pages of an operand that crosses a page are translated before either is touched; such an operand is put
- * together in a bounce buffer and, after a write, taken apart by finishWrite. RAM beyond the end reads all ones and ignores
+ * together in a bounce buffer and, after a write, taken apart by finishWrite. So is a frame that wraps at 64 KB. RAM beyond the end reads all ones and ignores
  * writes. Decoded code under a write is dropped before the write.
  * Source: Intel SDM volume 3, sections 4.1 and 6.15 (interrupts 14 and 17).
  */
@@ -150,8 +150,53 @@ export function finishWrite(cpu: Cpu, at: number): void {
   if (at !== Layout.WriteBounce) return;
   const { bytes, r } = cpu;
   const inFirst = r[Word.SplitBytes];
+  if (inFirst < 0) {
+    scatter(cpu);
+    return;
+  }
   bytes.copyWithin(r[Word.SplitFirst], at, at + inFirst);
   bytes.copyWithin(r[Word.SplitSecond], at + inFirst, at + r[Word.SplitSize]);
+}
+
+/** Linear address of byte `index` of a frame that goes on at offset 0 behind offset FFFF. */
+function wrappedAddress(base: number, offset: number, index: number): number {
+  return (base + ((offset + index) & 0xffff)) | 0;
+}
+
+/** As systemReadAt, for a frame at an offset of a 16-bit stack segment that wraps at 64 KB. Up to Layout.BounceBytes bytes. */
+export function wrappedReadAt(cpu: Cpu, base: number, offset: number, size: number, byUser: number): number {
+  for (let i = 0; i < size; i++) {
+    const at = translateRead(cpu, wrappedAddress(base, offset, i), 1, byUser);
+    if (at < 0) return FAULT;
+    cpu.bytes[Layout.ReadBounce + i] = cpu.bytes[at];
+  }
+  return Layout.ReadBounce;
+}
+
+/** As systemWriteAt, for such a frame; finishWrite spreads it. */
+export function wrappedWriteAt(cpu: Cpu, base: number, offset: number, size: number, byUser: number): number {
+  const { bytes, r } = cpu;
+  for (let i = 0; i < size; i++) {
+    const at = translateWrite(cpu, wrappedAddress(base, offset, i), 1, byUser);
+    if (at < 0) return FAULT;
+    bytes[Layout.WriteBounce + i] = bytes[at];
+  }
+  r[Word.SplitFirst] = base;
+  r[Word.SplitSecond] = offset;
+  r[Word.SplitBytes] = -1 - byUser;
+  r[Word.SplitSize] = size;
+  return Layout.WriteBounce;
+}
+
+/** Writes a wrapped frame out of the buffer: every byte of it has been translated. */
+function scatter(cpu: Cpu): void {
+  const { bytes, r } = cpu;
+  const byUser = -1 - r[Word.SplitBytes];
+  for (let i = 0; i < r[Word.SplitSize]; i++) {
+    const linear = wrappedAddress(r[Word.SplitFirst], r[Word.SplitSecond], i);
+    const at = translateWrite(cpu, linear, 1, byUser);
+    if (at >= 0) bytes[at] = bytes[Layout.WriteBounce + i];
+  }
 }
 
 /** Stores at a host offset that writeAt gave. */

@@ -81,7 +81,10 @@ export const enum Word {
   IdtLimit = 32,
   /** Result of segmentation.ts's linearAddress. */
   Linear = 33,
-  /** Pieces of a write that crosses a page: host offsets of the two pieces, bytes in the first, bytes in all. */
+  /**
+   * Pieces of a write that crosses a page: host offsets of the two pieces, bytes in the first, bytes in all. Of a frame that
+   * wraps at 64 KB: base of its segment, its offset, -1 (-2: by the user), bytes in all.
+   */
   SplitFirst = 34,
   SplitSecond = 35,
   SplitBytes = 36,
@@ -110,6 +113,10 @@ export const enum Word {
   NmiBlocked = 165,
   /** Bytes of one of the parts that the running instruction's operand consists of, where they are aligned as parts; else 0. */
   Part = 166,
+  /** Physical address bits that the board holds low: 0, or bit 20 while A20 is off. */
+  HeldLow = 176,
+  /** Not 0: the last 128 KB below 4 GB show those below 1 MB, as on a board whose ROM is decoded in both places. */
+  RomAlias = 177,
 }
 
 /** Indices of the float64 words. */
@@ -167,6 +174,8 @@ export const enum Mode {
   Flat = 2,
   /** One instruction a block: near a deadline, under a hook, in an interrupt shadow. */
   Single = 4,
+  /** CPL 3, with Flat: compiled code knows which bits of a host-TLB entry it needs. */
+  User = 8,
 }
 
 /** EFLAGS, Intel SDM volume 1, section 3.4.3. */

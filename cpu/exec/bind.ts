@@ -19,18 +19,20 @@ import { CONDITIONAL_MOVES } from "./conditional";
 import { CONTROL } from "./control";
 import { DEBUG_REGISTERS } from "./debug";
 import { DECIMAL } from "./decimal";
-import { FAR } from "./far";
 import { FLAGS } from "./flags";
 import { IDENTITY } from "./identity";
 import { LOGIC } from "./logic";
 import { MOVES } from "./mov";
 import { MULTIPLICATION } from "./multiply";
 import { PORTS } from "./ports";
+import { RETURNS } from "./return";
 import { PRIVILEGE_CHECKS, SEGMENTS } from "./segment";
 import { SHIFT_OPERATIONS, SHIFTS } from "./shift";
+import { SOFTWARE_INTERRUPTS } from "./softint";
 import { STACK } from "./stack";
 import { STRINGS } from "./string";
 import { invalidCode, SYSTEM } from "./system";
+import { TRANSFERS } from "./transfer";
 
 const HANDLERS: ReadonlyMap<string, Handler> = new Map(
   [
@@ -47,7 +49,9 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map(
     STRINGS,
     FLAGS,
     PORTS,
-    FAR,
+    TRANSFERS,
+    RETURNS,
+    SOFTWARE_INTERRUPTS,
     SEGMENTS,
     PRIVILEGE_CHECKS,
     SYSTEM,

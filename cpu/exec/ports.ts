@@ -9,7 +9,7 @@ import { faulted, generalProtection } from "../faults";
 import { systemReadAt } from "../memory";
 import type { Handler, Operation } from "../operation";
 import { Cr0, Register, Time, TR, Word } from "../registers";
-import { SystemType, TYPE_MASK } from "../segmentation";
+import { virtualMode, wideTask } from "../segmentation";
 import { iopl } from "./flags";
 
 const EAX = Register.EAX;
@@ -23,10 +23,13 @@ export function retire(cpu: Cpu, op: Operation): void {
   cpu.time[Time.Cycles] += op.cycles;
 }
 
-/** Whether the present privilege allows `size` bytes at a port; a fault is raised where it does not. */
+/**
+ * Whether the present privilege allows `size` bytes at a port; a fault is raised where it does not. In virtual-8086 mode
+ * IOPL says nothing of ports: the bitmap alone does.
+ */
 export function portAllowed(cpu: Cpu, port: number, size: number): boolean {
   const { r } = cpu;
-  if ((r[Word.Cr0] & Cr0.PE) === 0 || r[Word.Cpl] <= iopl(r)) return true;
+  if ((r[Word.Cr0] & Cr0.PE) === 0 || (r[Word.Cpl] <= iopl(r) && !virtualMode(r))) return true;
   if (bitmapAllows(cpu, port, size)) return true;
   if (!faulted(cpu)) generalProtection(cpu, 0);
   return false;
@@ -34,10 +37,8 @@ export function portAllowed(cpu: Cpu, port: number, size: number): boolean {
 
 function bitmapAllows(cpu: Cpu, port: number, size: number): boolean {
   const { r, view } = cpu;
-  const type = r[Word.Attributes + TR] & TYPE_MASK;
   const limit = r[Word.Limit + TR] >>> 0;
-  if (type !== SystemType.Tss32 && type !== SystemType.Tss32Busy) return false;
-  if (limit < BITMAP_FIELD + 1) return false;
+  if (!wideTask(r) || limit < BITMAP_FIELD + 1) return false;
   const field = systemReadAt(cpu, (r[Word.Base + TR] + BITMAP_FIELD) | 0, 2);
   if (field < 0) return false;
   // Two bytes are always read: the bits of one access may lie in both.

@@ -71,6 +71,7 @@ export const SYSTEM: Readonly<Record<string, Handler>> = {
     loadMachineStatus(cpu, cpu.r16[op.destination]);
   },
   "lmsw m2"(cpu, op) {
+    if (!privileged(cpu)) return;
     const at = operandRead(cpu, op, 2);
     if (at >= 0) loadMachineStatus(cpu, cpu.view.getUint16(at, true));
   },
