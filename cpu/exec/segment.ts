@@ -206,7 +206,7 @@ export const SEGMENTS: Readonly<Record<string, Handler>> = {
   },
   // The stack pointer moves in the stack that it was read from, also when SS is popped.
   "pop s"(cpu, op) {
-    const at = stackRead(cpu, op, 0, 2);
+    const at = stackRead(cpu, op, 0, op.operandSize);
     if (at < 0) return;
     const selector = cpu.view.getUint16(at, true);
     const esp = cpu.r[4];
