@@ -13,7 +13,7 @@
  * Source: Intel SDM volume 3, section 6.9 (priority among simultaneous exceptions and interrupts).
  */
 import type { Block } from "./blocks";
-import { Exit } from "./compile/generate";
+import { EXIT_KIND, Exit, SITE_SHIFT } from "./compile/generate";
 import { compileRegion, type Region } from "./compile/region";
 import type { Cpu } from "./cpu";
 import { breakpointsHere, DebugStatus } from "./debug";
@@ -79,10 +79,10 @@ function runRegion(cpu: Cpu, region: Region, entry: number): void {
   r[Word.Event] = 0;
   const exit = region.run(entry);
   if (exit === 0) return;
-  const site = exit >> Exit.SiteShift;
+  const site = exit >> SITE_SHIFT;
   const block = region.siteBlock[site];
   const index = region.siteIndex[site];
-  if ((exit & Exit.Kind) === Exit.RunLast) {
+  if ((exit & EXIT_KIND) === Exit.RunLast) {
     const op = block.operations[index];
     op.run(cpu, op);
     if (r[Word.Event] === 0) return;

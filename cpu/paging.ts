@@ -185,6 +185,21 @@ function makeHostEntry(cpu: Cpu, linear: number, page: number, entry: number, la
   hostTlb[index] = (Layout.Ram + page) | bits;
 }
 
+/**
+ * Fills the host TLB for an access at the present privilege level and returns its entry; 0 when the access faults (then nothing
+ * has happened yet) or when the running code must look up after it.
+ */
+export function fillHostTlb(cpu: Cpu, linear: number, write: number): number {
+  const { r, time } = cpu;
+  const before = time[Time.Cycles];
+  if (pageOf(cpu, linear, write, r[Word.Cpl] === 3 ? 1 : 0) === NO_PAGE) {
+    r[Word.Event] &= ~Event.Fault;
+    time[Time.Cycles] = before;
+    return 0;
+  }
+  return r[Word.Event] === 0 ? cpu.hostTlb[linear >>> 12] : 0;
+}
+
 function pageFault(cpu: Cpu, linear: number, code: number, write: number, byUser: number): number {
   const { r } = cpu;
   const errorCode = code | (write !== 0 ? PageFaultCode.Write : 0) | (byUser !== 0 ? PageFaultCode.User : 0);
