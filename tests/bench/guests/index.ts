@@ -42,7 +42,7 @@ export const GUESTS: readonly Guest[] = [
   { name: "forktable", operation: "1,024 ptes copied", operations: 2_000, shape: () => compiled("copytable") },
 ];
 
-/** The multiboot image of a guest for so many operations. Throws CompileError. */
-export async function imageOf({ shape }: Guest, operations: number): Promise<Uint8Array> {
-  return image(typeof shape === "function" ? await shape() : shape, operations);
+/** The multiboot image of a guest for so many operations, after `warmUp` that are not measured. Throws CompileError. */
+export async function imageOf({ shape }: Guest, operations: number, warmUp: number): Promise<Uint8Array> {
+  return image(typeof shape === "function" ? await shape() : shape, operations, warmUp);
 }
