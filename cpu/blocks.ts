@@ -1,18 +1,20 @@
 /**
  * Blocks: straight runs of decoded instructions, found by physical address and Mode, and dropped when their bytes change.
- * May import decoder.ts, isa.ts, exec/, registers.ts, paging.ts, memory.ts, faults.ts, and the type of the processor.
+ * May import decoder.ts, isa.ts, model.ts, exec/, registers.ts, paging.ts, memory.ts, faults.ts, and the type of the processor.
  *
  * Invariants: a block lies within one page, except that of one instruction which crosses into a second; that instruction is
  * alone in its block, and the second page's translation is checked at each entry. A frame with `isCode` set has no host-TLB
  * entry that allows writes, so that every write to it comes through memory.ts or paging.ts and calls invalidate() first.
  * Blocks hold nothing that depends on a linear address: the same code mapped twice is decoded once.
  */
+import { forgetRegions, type Region } from "./compile/region";
 import type { Cpu } from "./cpu";
 import { DecodeResult, decode, MAX_INSTRUCTION_BYTES } from "./decoder";
 import { bind } from "./exec/bind";
 import { invalidCode, overlongCode } from "./exec/system";
 import { faulted } from "./faults";
-import { ROWS, RowFlag } from "./isa";
+import { INVALID_ROW, ROWS, RowFlag } from "./isa";
+import { hasInstruction } from "./model";
 import { Operation } from "./operation";
 import { denyWrites, NO_PAGE, pageOf } from "./paging";
 import { Event, Layout, Mode, Word } from "./registers";
@@ -43,8 +45,16 @@ export class Block {
   readonly bytes: number;
   /** Physical page that the instruction crosses into, or NO_PAGE. */
   readonly second: number;
+  /** Least cycles that an instruction of it takes. */
+  readonly least: number;
   /** Next block in the same slot of the table. */
   next: Block | null = null;
+  /** How often the interpreter has run it since it was decoded or its region forgotten. */
+  heat = 0;
+  /** What it is compiled in, its number there, and all regions that it is in. */
+  region: Region | null = null;
+  entry = 0;
+  regions: Region[] = [];
 
   constructor(cpu: Cpu, physical: number, mode: number, operations: Operation[], second: number) {
     const { walkRead, walkUpdate, takenBranch } = cpu.costs;
@@ -52,6 +62,7 @@ export class Block {
     let cycles = 0;
     let worst = 0;
     let bytes = 0;
+    let least = Infinity;
     for (const op of operations) {
       op.start = bytes;
       bytes += op.length;
@@ -59,6 +70,7 @@ export class Block {
       op.cyclesBefore = cycles;
       if (op !== last) worst += op.cycles + takenBranch + op.walks * 2 * (walkRead + walkUpdate);
       if (op.selfCharging === 0) cycles += op.cycles;
+      least = Math.min(least, op.cycles);
     }
     this.physical = physical;
     this.mode = mode;
@@ -69,6 +81,7 @@ export class Block {
     this.before = operations.length - 1;
     this.bytes = bytes;
     this.second = second;
+    this.least = least;
   }
 }
 
@@ -82,6 +95,8 @@ export class BlockCache {
   /** The blocks with bytes in a frame, and their granules: two words a frame. */
   private readonly byFrame = new Map<number, Block[]>();
   private readonly granules: Int32Array;
+  /** Regions compiled so far. */
+  compiled = 0;
   /** Instructions in all blocks. */
   private cached = 0;
   /** An instruction that crosses a page is put together here. */
@@ -158,7 +173,8 @@ export class BlockCache {
   }
 
   private ready(op: Operation, result: DecodeResult, mode: number): void {
-    if (result === DecodeResult.Ok) bind(op, mode, this.cpu.costs);
+    if (result === DecodeResult.Ok && hasInstruction(this.cpu.model, op)) bind(op, mode, this.cpu.costs);
+    else if (result === DecodeResult.Ok) op.row = INVALID_ROW;
     else if (result === DecodeResult.TooLong) op.run = overlongCode;
   }
 
@@ -242,6 +258,7 @@ export class BlockCache {
     }
     this.leave(block, block.physical >>> 12);
     if (block.second !== NO_PAGE) this.leave(block, block.second >>> 12);
+    forgetRegions(block);
     this.cpu.r[Word.Event] |= Event.Leave;
   }
 

@@ -28,6 +28,7 @@ const SIZE_NAMES: Readonly<Record<number, string>> = {
   2: "word ptr ",
   4: "dword ptr ",
   6: "fword ptr ",
+  8: "qword ptr ",
 };
 const SIZE_SUFFIXES: Readonly<Record<number, string>> = { 1: "b", 2: "w", 4: "l" };
 

@@ -16,8 +16,12 @@ export type Operand =
   | "Gb"
   | "Gw"
   | "Gv"
-  /** Memory only; a register form is undefined. M: an address without a size; Mp: far pointer; Ma: two bounds; Ms: 6 bytes. */
+  /**
+   * Memory only; a register form is undefined. M: an address without a size; Mp: far pointer; Ma: two bounds; Ms: 6 bytes;
+   * Mq: 8 bytes.
+   */
   | "M"
+  | "Mq"
   | "Mp"
   | "Ma"
   | "Ms"
@@ -135,6 +139,7 @@ export const OPERAND_INFO: Readonly<Record<Operand, OperandInfo>> = {
   Mp: info(Field.Memory, Size.Far),
   Ma: info(Field.Memory, Size.Bounds),
   Ms: info(Field.Memory, 6),
+  Mq: info(Field.Memory, 8),
   Rd: info(Field.RmRegister, 4),
   Sw: info(Field.SegmentReg, 2),
   Cd: info(Field.ControlReg, 4),

@@ -15,14 +15,12 @@ function hex(bytes: Uint8Array): string {
 }
 
 /**
- * Whether a 386, 486 or we (CPUID, RDTSC, UD2, long NOP) have what iced decoded, by the CPUID feature that it names.
- * Left out on purpose: 0F 18 to 0F 1E, hints of later processors; UD0 and UD1, which fault like anything undefined; and
- * control registers that do not exist, whose number iced does not judge.
+ * Whether we have what iced decoded, by the CPUID feature that it names. Left out on purpose: 0F 0D, which the Pentium Pro does not
+ * have, and control registers that do not exist, whose number iced does not judge.
  */
 function isOurs(oracle: Oracle, bytes: Uint8Array): boolean {
   if (!oracle.features.every((feature) => OUR_FEATURES.has(feature))) return false;
-  if (/^Ud[01]/.test(oracle.form)) return false;
-  if (oracle.form.startsWith("Reservednop")) return /_0F1F$/.test(oracle.form);
+  if (/_0F0D$/.test(oracle.form)) return false;
   if (/_cr$|Mov_cr/.test(oracle.form)) return controlRegisterExists(bytes);
   return true;
 }
@@ -37,6 +35,9 @@ const OUR_FEATURES = new Set([
   CpuidFeature.CPUID,
   CpuidFeature.TSC,
   CpuidFeature.MULTIBYTENOP,
+  CpuidFeature.MSR,
+  CpuidFeature.CX8,
+  CpuidFeature.CMOV,
   CpuidFeature.FPU,
   CpuidFeature.FPU287,
   CpuidFeature.FPU387,
@@ -264,8 +265,11 @@ test("finds undefined what the manual finds undefined", () => {
     "0f 20 e8", // CR5
     "0f 01 f8", // INVLPG of a register (SWAPGS later)
     "0f 58 c0", // ADDPS
-    "0f 40 c1", // CMOVO
-    "0f c7 08", // CMPXCHG8B
+    "0f c7 c9", // CMPXCHG8B of a register
+    "0f c7 38", // RDRAND's opcode, with memory
+    "0f 0d 00", // PREFETCHW
+    "0f 33", // RDPMC
+    "0f 34", // SYSENTER
     "0f 0f 00 00",
     "c7 f8 00 00 00 00", // XBEGIN
     "8f 08",
