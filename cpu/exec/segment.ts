@@ -1,11 +1,12 @@
 /**
  * Loads of segment registers (MOV, POP, LDS and its kin), LLDT LTR SLDT STR, LGDT LIDT SGDT SIDT, and the questions LAR LSL
- * VERR VERW ARPL. May import operand.ts, stack.ts, memory.ts, segmentation.ts, eflags.ts, faults.ts, registers.ts, types.
+ * VERR VERW ARPL. May import flattransfer.ts, operand.ts, stack.ts, memory.ts, segmentation.ts, eflags.ts, faults.ts, registers.ts, types.
  * Source: Intel SDM volume 2, under each mnemonic; volume 3, sections 5.7 and 5.10 (pointer validation).
  */
 import type { Cpu } from "../cpu";
 import { setZero } from "../eflags";
 import { faulted, generalProtection, invalidOpcode, raise, Vector } from "../faults";
+import { loadFlatSegment } from "../flattransfer";
 import { Segment } from "../instruction";
 import { finishWrite, put16 } from "../memory";
 import type { Handler, Operation } from "../operation";
@@ -35,7 +36,7 @@ export function privileged(cpu: Cpu): boolean {
 
 /** Loads a segment register as MOV and POP do: after SS, the next instruction runs without interrupts. */
 function load(cpu: Cpu, segment: number, selector: number): boolean {
-  if (!loadSegment(cpu, segment, selector)) return false;
+  if (!loadFlatSegment(cpu, segment, selector) && !loadSegment(cpu, segment, selector)) return false;
   if (segment === Segment.SS) cpu.r[Word.Attention] |= Attention.StackShadow;
   return true;
 }
@@ -314,12 +315,17 @@ export const PRIVILEGE_CHECKS: Readonly<Record<string, Handler>> = {
   },
   "arpl m2 r2"(cpu, op) {
     if (!protectedMode(cpu)) return;
-    const at = operandWrite(cpu, op, 2);
-    if (at < 0) return;
+    const from = operandRead(cpu, op, 2);
+    if (from < 0) return;
     const rpl = cpu.r16[op.source] & 3;
-    const value = cpu.view.getUint16(at, true);
+    const value = cpu.view.getUint16(from, true);
     const raised = (value & 3) < rpl;
-    if (raised) put16(cpu, at, (value & ~3) | rpl);
+    if (raised) {
+      // Only then must it be writable.
+      const to = operandWrite(cpu, op, 2);
+      if (to < 0) return;
+      put16(cpu, to, (value & ~3) | rpl);
+    }
     setZero(cpu.r, raised);
   },
 };

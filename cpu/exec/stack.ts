@@ -15,9 +15,14 @@ const SS = Segment.SS;
 const ESP = Register.ESP;
 const EBP = Register.EBP;
 
+/** Whether the stack pointer is ESP, not SP. */
+function wide(r: Int32Array): boolean {
+  return (r[Word.Attributes + SS] & Attribute.Big) !== 0;
+}
+
 /** A stack offset cut to the stack's width. */
 function wrapped(r: Int32Array, offset: number): number {
-  return (r[Word.Attributes + SS] & Attribute.Big) !== 0 ? offset | 0 : offset & 0xffff;
+  return wide(r) ? offset | 0 : offset & 0xffff;
 }
 
 /** Host offset for reading `size` bytes at `distance` bytes above the stack pointer, or FAULT. */
@@ -103,7 +108,8 @@ function popTarget(cpu: Cpu, op: Operation, size: number): number {
 function enter(cpu: Cpu, op: Operation, size: number): void {
   const { r, view } = cpu;
   const level = op.immediate2 & 31;
-  const frame = stackPointer(r) - size;
+  // The upper half is ESP's even where the stack has 16 bits.
+  const frame = wide(r) ? r[ESP] - size : (r[ESP] & ~0xffff) | ((r[ESP] - size) & 0xffff);
   const bytes = (level === 0 ? 1 : level + 1) * size;
   for (let i = 1; i < level; i++) {
     if (frameRead(cpu, op, r[EBP] - i * size, size) < 0) return;
@@ -150,11 +156,12 @@ export const STACK: Readonly<Record<string, Handler>> = {
     const at = operandRead(cpu, op, 2);
     if (at >= 0) push16(cpu, op, cpu.view.getInt16(at, true));
   },
-  // With 32 bits the upper half of the stack word is zero, as the 486 has it.
+  // Two bytes are written whatever the operand size (volume 3, 22.31.1: 486, P6 family; the Pentium writes four).
   "push s"(cpu, op) {
-    const selector = cpu.r[Word.Selector + op.reg];
-    if (op.operandSize === 4) push32(cpu, op, selector);
-    else push16(cpu, op, selector);
+    const at = stackWrite(cpu, op, -op.operandSize, 2);
+    if (at < 0) return;
+    put16(cpu, at, cpu.r[Word.Selector + op.reg]);
+    moveStack(cpu, op, -op.operandSize);
   },
   "pop r4"(cpu, op) {
     const at = stackRead(cpu, op, 0, 4);

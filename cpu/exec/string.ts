@@ -280,7 +280,13 @@ function forms(
           if (step(cpu, op, size) && charges) retire(cpu, op);
         },
       ],
-      [`rep ${key}`, (cpu, op) => repeat(cpu, op, size, step, bulk, compares)],
+      [
+        `rep ${key}`,
+        (cpu, op) => {
+          // INS and OUTS need their port even when they do nothing.
+          if (!charges || portAllowed(cpu, cpu.r16[DX], size)) repeat(cpu, op, size, step, bulk, compares);
+        },
+      ],
     ];
   });
 }

@@ -47,7 +47,6 @@ function fpu(cpu: Cpu): void {
 }
 
 function loadMachineStatus(cpu: Cpu, value: number): void {
-  if (!privileged(cpu)) return;
   const old = cpu.r[Word.Cr0];
   // It can set PE and not clear it.
   loadCr0(cpu, (old & ~LMSW_BITS) | (value & LMSW_BITS) | (old & Cr0.PE));
@@ -68,7 +67,7 @@ export const SYSTEM: Readonly<Record<string, Handler>> = {
     if (privileged(cpu)) cpu.r[Word.Cr0] &= ~Cr0.TS;
   },
   "lmsw r2"(cpu, op) {
-    loadMachineStatus(cpu, cpu.r16[op.destination]);
+    if (privileged(cpu)) loadMachineStatus(cpu, cpu.r16[op.destination]);
   },
   "lmsw m2"(cpu, op) {
     if (!privileged(cpu)) return;
