@@ -60,6 +60,7 @@ export class Block {
       if (op !== last) worst += op.cycles + takenBranch + op.walks * 2 * (walkRead + walkUpdate);
       if (op.selfCharging === 0) cycles += op.cycles;
     }
+    for (const op of operations) op.toEnd = bytes - op.start;
     this.physical = physical;
     this.mode = mode;
     this.operations = operations;

@@ -155,6 +155,11 @@ export class Cpu {
     this.attend(Attention.Interrupt, level !== 0);
   }
 
+  /** IGNNE#: x87 instructions run although an exception is pending, until none is. */
+  ignoreCoprocessorError(): void {
+    if ((this.r[Word.FpuStatus] & 0x80) !== 0) this.r[Word.FpuIgnore] = 1;
+  }
+
   /** run() returns RunExit.Stopped before the next instruction. */
   requestStop(): void {
     this.attend(Attention.Stop, true);
@@ -185,6 +190,9 @@ export class Cpu {
     r[Word.IdtLimit] = 0xffff;
     r[Word.GdtLimit] = 0xffff;
     r[Word.Attention] = hook;
+    // The x87 has +0.0 in all registers and no exception masked.
+    r[Word.FpuControl] = 0x40;
+    r[Word.FpuValid] = 0xff;
     for (let segment = 0; segment < 6; segment++) {
       r[Word.Limit + segment] = -1;
       r[Word.Attributes + segment] = segment === 1 ? FLAT_CODE : FLAT_DATA;

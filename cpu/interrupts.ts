@@ -10,7 +10,7 @@
  */
 import type { Cpu } from "./cpu";
 import { readEflags, writeEflags } from "./eflags";
-import { ErrorCode, generalProtection, NO_ERROR_CODE, raise, Vector } from "./faults";
+import { COPROCESSOR_FREEZE, ErrorCode, generalProtection, NO_ERROR_CODE, raise, Vector } from "./faults";
 import { finishWrite, systemReadAt } from "./memory";
 import { Attention, Cr0, Event, Flag, Layout, Register, Time, Word } from "./registers";
 import { CpuEvent } from "./seam";
@@ -174,6 +174,11 @@ export function deliverFault(cpu: Cpu): void {
     const vector = r[Word.FaultVector];
     const errorCode = r[Word.FaultError];
     r[Word.Event] &= ~Event.Fault;
+    if (vector === COPROCESSOR_FREEZE) {
+      r[Word.Attention] |= Attention.Halted;
+      cpu.bus.coprocessorError?.();
+      return;
+    }
     if (vector === Vector.PageFault && cpu.listener !== null) {
       cpu.listener(CpuEvent.PageFault, r[Word.Cr2] >>> 0, errorCode);
     }

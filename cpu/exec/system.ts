@@ -1,12 +1,11 @@
 /**
  * Control and debug registers, TLB and cache control, HLT, CPUID, RDTSC, and the answers to what is no instruction here.
  * May import operand.ts, segment.ts, ports.ts, memory.ts, paging.ts, segmentation.ts, faults.ts, seam.ts, registers.ts, types.
- * The x87 is not there: its opcodes raise #NM where CR0.EM or TS asks for it, else #UD. Model-specific registers, CMPXCHG8B
- * and CMOVcc are not there either, and CPUID says so. Debug registers hold their values and break nothing.
+ * Model-specific registers, CMPXCHG8B and CMOVcc are not there, and CPUID says so. Debug registers hold their values and break nothing.
  * Source: Intel SDM volume 2, under each mnemonic; volume 3, sections 2.5 (control registers), 17.2 (debug registers).
  */
 import type { Cpu } from "../cpu";
-import { generalProtection, invalidOpcode, raise, Vector } from "../faults";
+import { generalProtection, invalidOpcode } from "../faults";
 import { put16 } from "../memory";
 import type { Handler } from "../operation";
 import { invalidatePage, setControlWords } from "../paging";
@@ -58,11 +57,6 @@ function controlWord(register: number): number {
 /** DR4 and DR5 are other names of DR6 and DR7. */
 function debugWord(register: number): number {
   return Word.Dr0 + (register === 4 || register === 5 ? register + 2 : register);
-}
-
-function fpu(cpu: Cpu): void {
-  if ((cpu.r[Word.Cr0] & (Cr0.EM | Cr0.TS)) !== 0) raise(cpu, Vector.DeviceNotAvailable);
-  else invalidOpcode(cpu);
 }
 
 function loadMachineStatus(cpu: Cpu, value: number): void {
@@ -148,9 +142,4 @@ export const SYSTEM: Readonly<Record<string, Handler>> = {
     retire(cpu, op);
   },
   ud2: invalidCode,
-  fwait(cpu) {
-    const monitored = Cr0.MP | Cr0.TS;
-    if ((cpu.r[Word.Cr0] & monitored) === monitored) raise(cpu, Vector.DeviceNotAvailable);
-  },
-  "fpu f": fpu,
 };

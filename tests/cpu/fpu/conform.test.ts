@@ -1,0 +1,83 @@
+/**
+ * Every x87 row against the host's own processor, from random states: registers, status, tags, memory, EFLAGS, all bits.
+ * More cases by X87_CASES (per row) and X87_SEED; one row by X87_ROW (its mnemonic).
+ */
+import { resolve } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { Row } from "../../../cpu/isa";
+import { Random } from "../../fuzz/random";
+import { skip } from "../../skip";
+import { Host, Ours, RECORD_BYTES, type Record, recordsOf } from "./sides";
+import { buffer, randomRecord, X87_ROWS } from "./values";
+
+const test = suite("cpu/fpu/conform");
+
+const CASES = Number(process.env.X87_CASES ?? 200);
+const SEED = Number(process.env.X87_SEED ?? 1);
+const ONLY = process.env.X87_ROW;
+
+/** Whose results are only within a unit of the last place: transcendental.test.ts. */
+const INEXACT = /^f(2xm1|yl2x|yl2xp1|ptan|patan|sin|cos|sincos)$/;
+
+function hex(bytes: Buffer): string {
+  return Buffer.from(bytes).reverse().toString("hex");
+}
+
+function describe(one: Record): string {
+  const registers = Array.from({ length: 8 }, (_, i) => hex(one.register(i))).join(" ");
+  const code = one.code.subarray(0, one.number).toString("hex");
+  return `${code} cw ${one.control.toString(16)} sw ${one.status.toString(16)} tw ${one.tags.toString(16)} st ${registers} m ${hex(one.memory.subarray(0, 10))}`;
+}
+
+/** The first difference that counts, or nothing. */
+function difference(host: Record, ours: Record): string | undefined {
+  if (host.number !== 0) return `signal ${host.number}`;
+  const show = (name: string, a: number, b: number) => `${name} ${a.toString(16)}, ours ${b.toString(16)}`;
+  if (host.control !== ours.control) return show("control", host.control, ours.control);
+  if (host.status !== ours.status) return show("status", host.status, ours.status);
+  if (host.tags !== ours.tags) return show("tags", host.tags, ours.tags);
+  for (let i = 0; i < 8; i++) {
+    if (!host.register(i).equals(ours.register(i))) return `st(${i}) ${hex(host.register(i))}, ours ${hex(ours.register(i))}`;
+  }
+  if (!host.memory.equals(ours.memory)) return `memory ${hex(host.memory)}, ours ${hex(ours.memory)}`;
+  if (host.eax !== ours.eax) return show("eax", host.eax, ours.eax);
+  if ((host.eflags ^ ours.eflags) & 0x8d5) return show("eflags", host.eflags, ours.eflags);
+  return undefined;
+}
+
+function cases(row: Row, seed: number, count: number): Buffer {
+  const random = new Random(seed);
+  const bytes = buffer(count);
+  for (let i = 0; i < count; i++) randomRecord(random, row, bytes.subarray(i * RECORD_BYTES, (i + 1) * RECORD_BYTES));
+  return bytes;
+}
+
+test("every exact row does what the host's processor does", () => {
+  const host = Host.build(resolve("tests/cpu/fpu/runner.c"));
+  if (host === null) skip("gcc makes no x86 program that runs here");
+  try {
+    const ours = new Ours();
+    const differences: string[] = [];
+    for (const [index, row] of X87_ROWS.entries()) {
+      if (INEXACT.test(row.mnemonic) || (ONLY !== undefined && row.mnemonic !== ONLY)) continue;
+      const before = cases(row, SEED * 1000 + index, CASES);
+      const theirs = recordsOf(host.run(before));
+      const results = recordsOf(ours.run(before));
+      let wrong = 0;
+      let first = "";
+      for (const [i, one] of recordsOf(before).entries()) {
+        const found = difference(theirs[i], results[i]);
+        if (found === undefined) continue;
+        if (wrong === 0) first = `${found}\n    ${describe(one)}`;
+        wrong++;
+      }
+      if (wrong > 0) differences.push(`${row.mnemonic} ${row.operands}: ${wrong} of ${CASES}: ${first}`);
+    }
+    assert.is(differences.length, 0, `X87_SEED=${SEED}\n${differences.join("\n")}`);
+  } finally {
+    host.remove();
+  }
+});
+
+test.run();
