@@ -119,7 +119,8 @@ for (const [index, row] of ROWS.entries()) {
       if (!(mask & (1 << reg))) continue;
       const float = floatMask(row);
       if (float === 0) claim(rowTable, (slot << 3) | reg, index);
-      for (let rm = 0; rm < 8; rm++) if (float & (1 << rm)) claim(floatTable, ((slot & 7) << 6) | (reg << 3) | rm, index);
+      for (let rm = 0; rm < 8; rm++)
+        if (float & (1 << rm)) claim(floatTable, ((slot & 7) << 6) | (reg << 3) | rm, index);
     }
   }
 }

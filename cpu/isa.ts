@@ -66,7 +66,16 @@ const P = RowFlag.Privileged;
 const IO = RowFlag.IoSensitive | RowFlag.Terminates;
 
 const rows: Row[] = [
-  { opcode: -1, span: 1, digit: -1, rm: -1, mnemonic: "(bad)", mnemonic16: "(bad)", operands: [], flags: RowFlag.Terminates },
+  {
+    opcode: -1,
+    span: 1,
+    digit: -1,
+    rm: -1,
+    mnemonic: "(bad)",
+    mnemonic16: "(bad)",
+    operands: [],
+    flags: RowFlag.Terminates,
+  },
 ];
 
 /** Adds a row. `names` is "mnemonic" or "mnemonic/mnemonic16"; `operands` are separated by spaces. */

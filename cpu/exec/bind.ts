@@ -31,6 +31,7 @@ import { STRINGS } from "./string";
 import { invalidCode, SYSTEM } from "./system";
 import { X87_ARITHMETIC } from "./x87arith";
 import { X87_CONTROL } from "./x87control";
+import { X87_FUNCTIONS } from "./x87functions";
 import { X87_LOADS } from "./x87load";
 
 const HANDLERS: ReadonlyMap<string, Handler> = new Map(
@@ -53,6 +54,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map(
     SYSTEM,
     X87_ARITHMETIC,
     X87_CONTROL,
+    X87_FUNCTIONS,
     X87_LOADS,
   ].flatMap((family) => Object.entries(family)),
 );

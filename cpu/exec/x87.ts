@@ -10,8 +10,8 @@
  */
 import type { Cpu } from "../cpu";
 import { COPROCESSOR_FREEZE, raise, Vector } from "../faults";
-import { context, Exception, Extended, setIndefinite } from "../fpu/extended";
 import { fromExtended } from "../fpu/convert";
+import { context, Exception, Extended, setIndefinite } from "../fpu/extended";
 import type { Operation } from "../operation";
 import { Cr0, Word } from "../registers";
 import { effectiveAddress } from "./operand";

@@ -4,15 +4,7 @@
  */
 import type { Cpu } from "../cpu";
 import { setArithmeticFlags } from "../eflags";
-import {
-  add,
-  divide,
-  divideReversed,
-  multiply,
-  squareRoot,
-  subtract,
-  subtractReversed,
-} from "../fpu/arithmetic";
+import { add, divide, divideReversed, multiply, squareRoot, subtract, subtractReversed } from "../fpu/arithmetic";
 import { type Extended, Kind, setZero } from "../fpu/extended";
 import { compare, extract, NO_QUOTIENT, Order, PARTIAL, remainder, roundInteger, scale } from "../fpu/remainder";
 import type { Handler } from "../operation";
@@ -241,15 +233,7 @@ function ofSign(keep: number, flip: number): Handler {
 }
 
 /** C3, C2, C0 of FXAM by Kind. */
-const CLASS_CODES = [
-  Status.C3,
-  Status.C3 | Status.C2,
-  Status.C2,
-  Status.C2 | Status.C0,
-  Status.C0,
-  Status.C0,
-  0,
-];
+const CLASS_CODES = [Status.C3, Status.C3 | Status.C2, Status.C2, Status.C2 | Status.C0, Status.C0, Status.C0, 0];
 
 const handlers: Record<string, Handler> = {
   fcompp: comparison(false, 2),

@@ -16,6 +16,7 @@
  * Source: Intel SDM volume 1, section 8.1.10 and figures 8-9 to 8-12; volume 2, under each mnemonic.
  */
 import type { Cpu } from "../cpu";
+import { raise, Vector } from "../faults";
 import { classify, Extended, Kind } from "../fpu/extended";
 import { finishWrite, put16 } from "../memory";
 import type { Handler, Operation } from "../operation";
@@ -37,7 +38,6 @@ import {
   summarise,
   TOP_SHIFT,
 } from "./x87";
-import { raise, Vector } from "../faults";
 
 const WHOLE = 80;
 const scratch = new Extended();

@@ -263,10 +263,10 @@ export const X87_LOADS: Readonly<Record<string, Handler>> = {
     if (!ready(cpu)) return;
     begin(cpu, op);
     const { r } = cpu;
-    if (!hasRoom(r)) {
-      if (!overflow(cpu)) return;
-    } else if (isEmpty(r, op.rm)) {
+    if (isEmpty(r, op.rm)) {
       if (!underflow(cpu)) return;
+    } else if (!hasRoom(r)) {
+      if (!overflow(cpu)) return;
     } else {
       get(r, op.rm, result);
       clearC1(r);

@@ -137,8 +137,7 @@ export function multiply(a: Extended, b: Extended, out: Extended): void {
   unpack(a, x);
   unpack(b, y);
   const lowest = Math.imul(x.low, y.low);
-  const w1 =
-    (multiplyHigh(x.low, y.low) >>> 0) + (Math.imul(x.low, y.high) >>> 0) + (Math.imul(x.high, y.low) >>> 0);
+  const w1 = (multiplyHigh(x.low, y.low) >>> 0) + (Math.imul(x.low, y.high) >>> 0) + (Math.imul(x.high, y.low) >>> 0);
   const w2 =
     (multiplyHigh(x.low, y.high) >>> 0) +
     (multiplyHigh(x.high, y.low) >>> 0) +
@@ -236,7 +235,7 @@ function quotient(dividend: Extended, divisor: Extended, out: Extended): void {
     r1 = (r1 << 1) | (r0 >>> 31);
     r0 <<= 1;
     const half = top !== 0 || notLess(r1, r0, d1, d0);
-    out.rest = half ? (0x80000000 | (top !== 0 || r1 !== d1 || r0 !== d0 ? 1 : 0)) : 1;
+    out.rest = half ? 0x80000000 | (top !== 0 || r1 !== d1 || r0 !== d0 ? 1 : 0) : 1;
   }
 }
 

@@ -182,7 +182,10 @@ export function toDecimal(a: Extended): boolean {
   }
   // 10^18 - 1.
   const tooLarge =
-    a.kind > Kind.Normal || !integerPart(a) || x.high >>> 0 > 0xde0b6b3 || (x.high === 0xde0b6b3 && x.low >>> 0 > 0xa763ffff);
+    a.kind > Kind.Normal ||
+    !integerPart(a) ||
+    x.high >>> 0 > 0xde0b6b3 ||
+    (x.high === 0xde0b6b3 && x.low >>> 0 > 0xa763ffff);
   if (tooLarge) {
     context.roundedUp = 0;
     stored[0] = 0;

@@ -76,8 +76,9 @@ export function remainder(a: Extended, b: Extended, nearest: boolean, out: Exten
     return 0;
   }
   if (b.kind === Kind.Infinity) {
-    unpack(a, out);
-    round(out, 64);
+    // Not even an underflow; a pseudo-denormal gets the exponent that it means.
+    out.copy(a);
+    if (out.exponent === 0 && out.high < 0) out.exponent = 1;
     return 0;
   }
   unpack(a, x);

@@ -43,7 +43,8 @@ function isInexact(x: Extended, precision: number): boolean {
 function goesUp(x: Extended, precision: number): boolean {
   const { sign, high, low, rest } = x;
   if (precision === 64) return roundsUp(sign, (low & 1) !== 0, rest < 0, rest << 1 !== 0);
-  if (precision === 53) return roundsUp(sign, (low & 0x800) !== 0, (low & 0x400) !== 0, (low & 0x3ff) !== 0 || rest !== 0);
+  if (precision === 53)
+    return roundsUp(sign, (low & 0x800) !== 0, (low & 0x400) !== 0, (low & 0x3ff) !== 0 || rest !== 0);
   return roundsUp(sign, (high & 0x100) !== 0, (high & 0x80) !== 0, (high & 0x7f) !== 0 || low !== 0 || rest !== 0);
 }
 
@@ -122,7 +123,9 @@ function overflow(x: Extended, precision: number, top: number, inexact: boolean)
   signal(Exception.Precision);
   const { rounding } = context;
   const toInfinity =
-    rounding === Rounding.Nearest || (rounding === Rounding.Up && x.sign === 0) || (rounding === Rounding.Down && x.sign !== 0);
+    rounding === Rounding.Nearest ||
+    (rounding === Rounding.Up && x.sign === 0) ||
+    (rounding === Rounding.Down && x.sign !== 0);
   context.roundedUp = toInfinity ? 1 : 0;
   if (toInfinity) {
     setInfinity(x, x.sign);

@@ -207,7 +207,8 @@ export function candidates(mnemonic: string, values: readonly OperandValue[]): C
 function memorySize({ row, operandSize }: Candidate): number {
   for (const operand of row.operands) {
     const { field, size } = OPERAND_INFO[operand];
-    if (field === Field.Rm || field === Field.Offset || (field === Field.Memory && size > 0)) return size === Size.V ? operandSize : size;
+    if (field === Field.Rm || field === Field.Offset || (field === Field.Memory && size > 0))
+      return size === Size.V ? operandSize : size;
   }
   return 0;
 }

@@ -30,15 +30,29 @@ function describe(one: Record): string {
   return `${code} cw ${one.control.toString(16)} sw ${one.status.toString(16)} tw ${one.tags.toString(16)} st ${registers} m ${hex(one.memory.subarray(0, 10))}`;
 }
 
+/** How many units of the last place two numbers of one sign and class are apart; Infinity for others. */
+function ulps(a: Buffer, b: Buffer): number {
+  const [topA, topB] = [a.readUInt16LE(8), b.readUInt16LE(8)];
+  const order = (top: number, bytes: Buffer) =>
+    (BigInt(top & 0x7fff) << 63n) + (bytes.readBigUInt64LE(0) & ((1n << 63n) - 1n));
+  if ((topA ^ topB) & 0x8000 || (topA & 0x7fff) === 0x7fff || (topB & 0x7fff) === 0x7fff)
+    return a.equals(b) ? 0 : Infinity;
+  const distance = order(topA, a) - order(topB, b);
+  return Number(distance < 0n ? -distance : distance);
+}
+
 /** The first difference that counts, or nothing. */
-function difference(host: Record, ours: Record): string | undefined {
+function difference(host: Record, ours: Record, tolerance: number): string | undefined {
   if (host.number !== 0) return `signal ${host.number}`;
   const show = (name: string, a: number, b: number) => `${name} ${a.toString(16)}, ours ${b.toString(16)}`;
   if (host.control !== ours.control) return show("control", host.control, ours.control);
-  if (host.status !== ours.status) return show("status", host.status, ours.status);
+  // C1 tells of a rounding that may go the other way within the tolerance.
+  const counts = tolerance > 0 ? ~0x200 : ~0;
+  if ((host.status ^ ours.status) & counts) return show("status", host.status, ours.status);
   if (host.tags !== ours.tags) return show("tags", host.tags, ours.tags);
   for (let i = 0; i < 8; i++) {
-    if (!host.register(i).equals(ours.register(i))) return `st(${i}) ${hex(host.register(i))}, ours ${hex(ours.register(i))}`;
+    if (ulps(host.register(i), ours.register(i)) > tolerance)
+      return `st(${i}) ${hex(host.register(i))}, ours ${hex(ours.register(i))}`;
   }
   if (!host.memory.equals(ours.memory)) return `memory ${hex(host.memory)}, ours ${hex(ours.memory)}`;
   if (host.eax !== ours.eax) return show("eax", host.eax, ours.eax);
@@ -60,14 +74,15 @@ test("every exact row does what the host's processor does", () => {
     const ours = new Ours();
     const differences: string[] = [];
     for (const [index, row] of X87_ROWS.entries()) {
-      if (INEXACT.test(row.mnemonic) || (ONLY !== undefined && row.mnemonic !== ONLY)) continue;
+      const tolerance = INEXACT.test(row.mnemonic) ? 1 : 0;
+      if (ONLY !== undefined && row.mnemonic !== ONLY) continue;
       const before = cases(row, SEED * 1000 + index, CASES);
       const theirs = recordsOf(host.run(before));
       const results = recordsOf(ours.run(before));
       let wrong = 0;
       let first = "";
       for (const [i, one] of recordsOf(before).entries()) {
-        const found = difference(theirs[i], results[i]);
+        const found = difference(theirs[i], results[i], tolerance);
         if (found === undefined) continue;
         if (wrong === 0) first = `${found}\n    ${describe(one)}`;
         wrong++;

@@ -146,6 +146,3 @@ export class Ours {
     record.bytes.writeUInt32LE(0, EAX_AT + 8);
   }
 }
-
-
-

@@ -22,7 +22,7 @@ export function significand(random: Random): bigint {
     case 1:
       return J | (1n << BigInt(random.below(64)));
     case 2:
-      return ONES << BigInt(random.below(64)) & ONES;
+      return (ONES << BigInt(random.below(64))) & ONES;
     case 3:
       return ONES - BigInt(random.below(3));
     case 4: {
@@ -34,7 +34,7 @@ export function significand(random: Random): bigint {
     case 5:
       return J | (any >> BigInt(32 + random.below(31)));
     default:
-      return ((any | J) >> BigInt(random.below(63))) << BigInt(random.below(63)) & ONES | J;
+      return ((((any | J) >> BigInt(random.below(63))) << BigInt(random.below(63))) & ONES) | J;
   }
 }
 
@@ -96,7 +96,8 @@ export function number80(random: Random, near: number): Number80 {
       break;
     case 6:
       // The ends of the single's and the double's range.
-      exponent = 0x3fff + random.pick([-1074, -1023, -1022, 1023, 1024, -149, -127, -126, 127, 128]) + random.below(3) - 1;
+      exponent =
+        0x3fff + random.pick([-1074, -1023, -1022, 1023, 1024, -149, -127, -126, 127, 128]) + random.below(3) - 1;
       break;
     default:
       exponent = 1 + random.below(0x7ffe);
@@ -116,14 +117,26 @@ function putMemory(random: Random, memory: Buffer, row: Row, near: number): void
   const float = !/^f(i|b)/.test(row.mnemonic);
   const size = row.operands.length > 0 ? OPERAND_INFO[row.operands[0]].size : 0;
   if (/^fbld/.test(row.mnemonic)) {
-    for (let i = 0; i < 9; i++) memory[i] = random.oneIn(12) ? random.below(256) : random.below(10) | (random.below(10) << 4);
+    for (let i = 0; i < 9; i++)
+      memory[i] = random.oneIn(12) ? random.below(256) : random.below(10) | (random.below(10) << 4);
     if (random.oneIn(3)) memory.fill(0, random.below(9), 9);
   } else if (size === 10) put80(memory, 0, number80(random, near));
   else if (float && (size === 4 || size === 8) && !random.oneIn(4)) {
     // Sign, an exponent that matters, a fraction that matters.
     const [bits, bias, fraction] = size === 4 ? [8, 127, 23] : [11, 1023, 52];
     const top = (1 << bits) - 1;
-    const exponent = random.pick([0, 0, 1, top, top, top - 1, bias, bias + 1, near - 0x3fff + bias, bias + random.below(32)]);
+    const exponent = random.pick([
+      0,
+      0,
+      1,
+      top,
+      top,
+      top - 1,
+      bias,
+      bias + 1,
+      near - 0x3fff + bias,
+      bias + random.below(32),
+    ]);
     const significant = (significand(random) & ~J) >> BigInt(63 - fraction);
     const value =
       (BigInt(random.below(2)) << BigInt(size * 8 - 1)) |
