@@ -47,7 +47,7 @@ digits(0xd8, "- - fcom fcomp", "STi");
 digits(0xd9, "fld - fst fstp", "M4");
 digits(0xd9, "- - - - fldenv - fnstenv", "Me");
 digits(0xd9, "- - - - - fldcw - fnstcw", "M2");
-digits(0xd9, "fld fxch - =fstpnce", "STi");
+digits(0xd9, "fld fxch - fstpnce", "STi");
 fixed(0xd9, 0xd0, "fnop");
 fixed(0xd9, 0xe0, "fchs fabs - - ftst fxam");
 fixed(0xd9, 0xe8, "fld1 fldl2t fldl2e fldpi fldlg2 fldln2 fldz");
