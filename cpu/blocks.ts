@@ -7,6 +7,7 @@
  * entry that allows writes, so that every write to it comes through memory.ts or paging.ts and calls invalidate() first.
  * Blocks hold nothing that depends on a linear address: the same code mapped twice is decoded once.
  */
+import { forgetRegions, type Region } from "./compile/region";
 import type { Cpu } from "./cpu";
 import { DecodeResult, decode, MAX_INSTRUCTION_BYTES } from "./decoder";
 import { bind } from "./exec/bind";
@@ -43,8 +44,16 @@ export class Block {
   readonly bytes: number;
   /** Physical page that the instruction crosses into, or NO_PAGE. */
   readonly second: number;
+  /** Least cycles that an instruction of it takes. */
+  readonly least: number;
   /** Next block in the same slot of the table. */
   next: Block | null = null;
+  /** How often the interpreter has run it since it was decoded or its region forgotten. */
+  heat = 0;
+  /** What it is compiled in, its number there, and all regions that it is in. */
+  region: Region | null = null;
+  entry = 0;
+  regions: Region[] = [];
 
   constructor(cpu: Cpu, physical: number, mode: number, operations: Operation[], second: number) {
     const { walkRead, walkUpdate, takenBranch } = cpu.costs;
@@ -52,6 +61,7 @@ export class Block {
     let cycles = 0;
     let worst = 0;
     let bytes = 0;
+    let least = Infinity;
     for (const op of operations) {
       op.start = bytes;
       bytes += op.length;
@@ -59,6 +69,7 @@ export class Block {
       op.cyclesBefore = cycles;
       if (op !== last) worst += op.cycles + takenBranch + op.walks * 2 * (walkRead + walkUpdate);
       if (op.selfCharging === 0) cycles += op.cycles;
+      least = Math.min(least, op.cycles);
     }
     for (const op of operations) op.toEnd = bytes - op.start;
     this.physical = physical;
@@ -70,6 +81,7 @@ export class Block {
     this.before = operations.length - 1;
     this.bytes = bytes;
     this.second = second;
+    this.least = least;
   }
 }
 
@@ -83,6 +95,8 @@ export class BlockCache {
   /** The blocks with bytes in a frame, and their granules: two words a frame. */
   private readonly byFrame = new Map<number, Block[]>();
   private readonly granules: Int32Array;
+  /** Regions compiled so far. */
+  compiled = 0;
   /** Instructions in all blocks. */
   private cached = 0;
   /** An instruction that crosses a page is put together here. */
@@ -243,6 +257,7 @@ export class BlockCache {
     }
     this.leave(block, block.physical >>> 12);
     if (block.second !== NO_PAGE) this.leave(block, block.second >>> 12);
+    forgetRegions(block);
     this.cpu.r[Word.Event] |= Event.Leave;
   }
 

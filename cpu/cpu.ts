@@ -9,6 +9,7 @@
  * Source: Intel SDM volume 1, chapter 3; volume 3, chapters 2 to 6.
  */
 import { BlockCache } from "./blocks";
+import { COMPILE_AFTER } from "./compile/region";
 import { type CostTable, STANDARD_COSTS, type TlbGeometry } from "./costs";
 import { readEflags, writeEflags } from "./eflags";
 import { MachineError } from "./errors";
@@ -39,6 +40,8 @@ export interface CpuOptions {
   costs?: CostTable;
   /** Instead of the cost table's own geometry. */
   tlb?: TlbGeometry;
+  /** Runs of a block before it is compiled; Infinity for never. It shows in speed only. */
+  compileAfter?: number;
 }
 
 /** Raised when the meaning of a saved state changes. */
@@ -83,13 +86,15 @@ export class Cpu {
   readonly costs: CostTable;
   readonly tlb: ChargedTlb;
   readonly blocks: BlockCache;
+  /** Runs of a block before it is compiled. */
+  readonly compileAfter: number;
   /** Hears of events; null when nobody listens. */
   listener: CpuListener | null = null;
   private hook: (() => boolean) | null = null;
 
   /** Throws MachineError for an impossible size of memory. The state is reset()'s. */
   constructor(options: CpuOptions) {
-    const { memoryBytes, bus, costs = STANDARD_COSTS, tlb = costs.tlb } = options;
+    const { memoryBytes, bus, costs = STANDARD_COSTS, tlb = costs.tlb, compileAfter = COMPILE_AFTER } = options;
     if (memoryBytes <= 0 || memoryBytes % PAGE !== 0 || memoryBytes > MAX_MEMORY) {
       throw new MachineError(`memory of ${memoryBytes} bytes: it must be a multiple of 4096 up to ${MAX_MEMORY}`);
     }
@@ -114,6 +119,7 @@ export class Cpu {
     this.costs = costs;
     this.tlb = new ChargedTlb(tlb);
     this.blocks = new BlockCache(this);
+    this.compileAfter = compileAfter;
     this.reset();
   }
 

@@ -13,6 +13,8 @@
  * Source: Intel SDM volume 3, section 6.9 (priority among simultaneous exceptions and interrupts).
  */
 import type { Block } from "./blocks";
+import { EXIT_KIND, Exit, SITE_SHIFT } from "./compile/generate";
+import { compileRegion, type Region } from "./compile/region";
 import type { Cpu } from "./cpu";
 import { faulted, generalProtection } from "./faults";
 import { deliverFault, interrupt, singleStepTrap } from "./interrupts";
@@ -54,8 +56,37 @@ export function run(cpu: Cpu, maxInstret: number): RunExit {
     ) {
       block = nextBlock(cpu, Mode.Single);
     }
-    if (block !== null) execute(cpu, block);
+    if (block === null) continue;
+    if (block.region === null) {
+      execute(cpu, block);
+      if (++block.heat === cpu.compileAfter) compileRegion(cpu, block);
+    } else if (mayRunRegion(cpu, block)) runRegion(cpu, block.region, block.entry);
+    else execute(cpu, block);
   }
+}
+
+/** Whether compiled code may begin with a block: it would come straight back so close to the deadline or the budget. */
+function mayRunRegion({ r, time }: Cpu, block: Block): boolean {
+  const room = Math.min(time[Time.Deadline] - time[Time.Cycles], time[Time.Limit] - time[Time.Instret]);
+  // With alignment checked, no access is as fast as compiled code takes it to be.
+  return room > block.worst + 1 && r[Word.ReadBit] !== 0;
+}
+
+/** Runs a region from one of its blocks and finishes the instruction that it could not. */
+function runRegion(cpu: Cpu, region: Region, entry: number): void {
+  const { r } = cpu;
+  r[Word.Event] = 0;
+  const exit = region.run(entry);
+  if (exit === 0) return;
+  const site = exit >> SITE_SHIFT;
+  const block = region.siteBlock[site];
+  const index = region.siteIndex[site];
+  if ((exit & EXIT_KIND) === Exit.RunLast) {
+    const op = block.operations[index];
+    op.run(cpu, op);
+    if (r[Word.Event] === 0) return;
+  }
+  leave(cpu, block, index);
 }
 
 /** Sees to all that may be due at an instruction boundary: a RunExit, GO_ON or AGAIN. */

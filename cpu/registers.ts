@@ -164,6 +164,8 @@ export const enum Mode {
   Flat = 2,
   /** One instruction a block: near a deadline, under a hook, in an interrupt shadow. */
   Single = 4,
+  /** CPL 3, with Flat: compiled code knows which bits of a host-TLB entry it needs. */
+  User = 8,
 }
 
 /** EFLAGS, Intel SDM volume 1, section 3.4.3. */

@@ -127,8 +127,9 @@ export function refreshMode(cpu: Cpu): void {
     flatData(r, SS) &&
     flatData(r, DS) &&
     flatData(r, 0);
-  r[Word.Mode] = ((code & Attribute.Big) !== 0 ? Mode.Code32 : 0) | (flat ? Mode.Flat : 0);
   const cpl = (r[Word.Cr0] & Cr0.PE) !== 0 ? r[Word.Selector + CS] & 3 : 0;
+  const user = flat && cpl === 3 ? Mode.User : 0;
+  r[Word.Mode] = ((code & Attribute.Big) !== 0 ? Mode.Code32 : 0) | (flat ? Mode.Flat : 0) | user;
   if (cpl !== r[Word.Cpl]) {
     r[Word.Cpl] = cpl;
     // What the fetch may reach depends on it.

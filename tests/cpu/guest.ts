@@ -22,6 +22,11 @@ export const [AX, , DX] = Array.from({ length: 3 }, (_, number) => reg(number, 2
 /** CR0 to CR4. */
 export const CR = Array.from({ length: 5 }, (_, number) => creg(number));
 
+/** Segment registers. */
+export const SEGMENT = Object.fromEntries(
+  ["es", "cs", "ss", "ds", "fs", "gs"].map((name, number) => [name, { kind: "sreg", number }]),
+) as Record<"es" | "cs" | "ss" | "ds" | "fs" | "gs", OperandValue>;
+
 /** Selectors of the tables that Program.tables() makes: flat segments of ring 0 and 3, and the TSS. */
 export const CODE = 0x08;
 export const DATA = 0x10;
@@ -29,7 +34,8 @@ export const USER_CODE = 0x1b;
 export const USER_DATA = 0x23;
 const TSS = 0x28;
 
-const ORIGIN = 0x100000;
+/** Where the image is loaded. */
+export const ORIGIN = 0x100000;
 const KERNEL_STACK = 0x90000;
 const USER_STACK = 0x80000;
 

@@ -35,6 +35,7 @@ export function elfImage(segments: readonly ElfSegment[], entry: number): Uint8A
   view.setUint16(40, 52, true);
   view.setUint16(42, 32, true);
   view.setUint16(44, segments.length, true);
+  view.setUint16(46, 40, true); // size of a section header, though there is none: v86 complains otherwise
   let offset = dataAt;
   for (const [i, segment] of segments.entries()) {
     const { physical, virtual = physical, data, bytes, type = 1 } = segment;
