@@ -55,6 +55,12 @@ export function compare(a: Extended, b: Extended, quietly: boolean): Order {
   return larger === (a.sign === 0) ? Order.Greater : Order.Less;
 }
 
+/** out = a, without even an underflow; a pseudo-denormal gets the exponent that it means. */
+function pass(a: Extended, out: Extended): void {
+  out.copy(a);
+  if (out.exponent === 0 && out.high < 0) out.exponent = 1;
+}
+
 /** There is more to do. */
 export const PARTIAL = -1;
 /** An operand was no number, infinite or zero. */
@@ -76,9 +82,7 @@ export function remainder(a: Extended, b: Extended, nearest: boolean, out: Exten
     return 0;
   }
   if (b.kind === Kind.Infinity) {
-    // Not even an underflow; a pseudo-denormal gets the exponent that it means.
-    out.copy(a);
-    if (out.exponent === 0 && out.high < 0) out.exponent = 1;
+    pass(a, out);
     return 0;
   }
   unpack(a, x);
@@ -183,12 +187,12 @@ export function scale(a: Extended, b: Extended, out: Extended): void {
     return;
   }
   if (denormals(a, b)) return;
-  if (a.kind === Kind.Infinity || a.kind === Kind.Zero) {
-    out.copy(a);
+  if (a.kind === Kind.Infinity || a.kind === Kind.Zero || b.kind === Kind.Zero) {
+    pass(a, out);
     return;
   }
   unpack(a, out);
-  if (b.kind !== Kind.Zero && b.exponent >= BIAS) {
+  if (b.exponent >= BIAS) {
     // 2^16 and more is beyond all exponents.
     const bits = Math.min(b.exponent - BIAS, 16);
     const steps = bits === 16 ? 0x10000 : b.high >>> (31 - bits);

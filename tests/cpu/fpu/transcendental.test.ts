@@ -197,7 +197,7 @@ test("every result is the true one, correctly rounded", () => {
   }
 });
 
-test("the host is within an ulp of the same reference", () => {
+test("the host is within one and a half ulp of the same reference", () => {
   const host = Host.build(resolve("tests/cpu/fpu/runner.c"));
   if (host === null) skip("gcc makes no x86 program that runs here");
   try {
@@ -205,7 +205,7 @@ test("the host is within an ulp of the same reference", () => {
       const { bytes, operands } = casesOf(one, SEED * 100 + index);
       const [nearest, all] = worst(one, host.run(bytes), operands);
       show(`host ${one.name} st(${one.result}): ${nearest} ulp to nearest, ${all} in all modes`);
-      assert.ok(all < 1.1, `${one.name}: ${all} ulp, X87_SEED=${SEED}`);
+      assert.ok(all < 1.5, `${one.name}: ${all} ulp, X87_SEED=${SEED}`);
     }
   } finally {
     host.remove();
