@@ -49,6 +49,9 @@ function difference(host: Record, ours: Record, tolerance: number): string | und
   // C1 tells of a rounding that may go the other way within the tolerance.
   const counts = tolerance > 0 ? ~0x200 : ~0;
   if ((host.status ^ ours.status) & counts) return show("status", host.status, ours.status);
+  // Whether the instruction counts as the last one; its address differs by where the code lies.
+  if ((host.instruction === 0) !== (ours.instruction === 0))
+    return show("instruction pointer", host.instruction, ours.instruction);
   if (host.tags !== ours.tags) return show("tags", host.tags, ours.tags);
   for (let i = 0; i < 8; i++) {
     if (ulps(host.register(i), ours.register(i)) > tolerance)

@@ -32,6 +32,10 @@ export class Record {
   get tags(): number {
     return this.bytes.readUInt16LE(8);
   }
+  /** Offset of the last instruction. */
+  get instruction(): number {
+    return this.bytes.readUInt32LE(12);
+  }
   /** ST(i) as its ten bytes. */
   register(i: number): Buffer {
     return this.bytes.subarray(28 + 10 * i, 38 + 10 * i);

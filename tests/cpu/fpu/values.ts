@@ -153,7 +153,7 @@ function putMemory(random: Random, memory: Buffer, row: Row, near: number): void
 /** An FSAVE image without a pending exception. */
 export function putImage(random: Random, image: Buffer, near: number): void {
   const masks = random.oneIn(3) ? random.below(64) : 0x3f;
-  const control = masks | (random.pick([0, 2, 3, 3]) << 8) | (random.below(4) << 10) | 0x40;
+  const control = masks | (random.pick([0, 1, 2, 3, 3]) << 8) | (random.below(4) << 10) | 0x40;
   const flags = random.oneIn(4) ? random.below(128) & (masks | 0x40) : 0;
   const status = flags | (random.next() & 0x7f00);
   image.fill(0, 0, 28);
