@@ -83,8 +83,8 @@ function ofMemory(operate: Binary, reader: Reader): Handler {
   };
 }
 
-/** ST = an operation on ST. */
-function ofTop(operate: Unary): Handler {
+/** A handler of ST = an operation on ST. */
+export function ofTop(operate: Unary): Handler {
   return (cpu, op) => {
     if (!ready(cpu)) return;
     begin(cpu, op);

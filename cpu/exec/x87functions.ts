@@ -1,5 +1,6 @@
 /**
- * The x87's transcendental instructions: what they do to the stack. May import x87.ts, fpu/, registers.ts, types.
+ * The x87's transcendental instructions: what they do to the stack. May import x87.ts, x87arith.ts, fpu/,
+ * registers.ts, types.
  * Source: Intel SDM volume 2, under each mnemonic; volume 1, section 8.1.3.3 (C2).
  */
 import { Extended } from "../fpu/extended";
@@ -33,6 +34,7 @@ import {
   settle,
   underflow,
 } from "./x87";
+import { ofTop } from "./x87arith";
 
 const second = new Extended();
 
@@ -102,19 +104,7 @@ function ofAnglePushing(operate: (a: Extended, out: Extended, second: Extended) 
 }
 
 export const X87_FUNCTIONS: Readonly<Record<string, Handler>> = {
-  f2xm1(cpu, op) {
-    if (!ready(cpu)) return;
-    begin(cpu, op);
-    const { r } = cpu;
-    if (isEmpty(r, 0)) {
-      if (!underflow(cpu)) return;
-    } else {
-      get(r, 0, a);
-      powerMinusOne(a, result);
-      if (!settle(cpu)) return;
-    }
-    put(r, 0, result);
-  },
+  f2xm1: ofTop(powerMinusOne),
   fyl2x: ofTwoPopping(timesLogarithm),
   fyl2xp1: ofTwoPopping(timesLogarithmPlusOne),
   fpatan: ofTwoPopping(angle),

@@ -209,7 +209,7 @@ function loadingExact(exponent: number, high: number): Handler {
   };
 }
 
-/** Condition codes of EFLAGS that FCMOVcc knows, by name: exec/ eflags.ts, condition(). */
+/** FCMOVcc by the number of its condition (eflags.ts). */
 const MOVE_CONDITIONS: readonly (readonly [string, number])[] = [
   ["b", 2],
   ["nb", 3],

@@ -112,7 +112,7 @@ export function put80(bytes: Buffer, at: number, { sign, exponent, significand: 
 }
 
 /** An operand in memory for an instruction: a number of its format, or any bits. */
-function putMemory(random: Random, memory: Buffer, row: Row, near: number): void {
+function putMemory(random: Random, memory: Buffer, row: Row, near: number, masked: boolean): void {
   for (let i = 0; i < 32; i += 4) memory.writeUInt32LE(random.next(), i);
   const float = !/^f(i|b)/.test(row.mnemonic);
   const size = row.operands.length > 0 ? OPERAND_INFO[row.operands[0]].size : 0;
@@ -147,12 +147,12 @@ function putMemory(random: Random, memory: Buffer, row: Row, near: number): void
   } else if (!float && random.oneIn(3)) {
     memory.writeBigInt64LE(random.pick([0n, 1n, -1n, -(1n << 15n), -(1n << 31n), -(1n << 63n), 1000n]), 0);
   } else if (/^fldcw/.test(row.mnemonic) && random.oneIn(2)) memory.writeUInt16LE(0x37f, 0);
-  else if (/^(fldenv|frstor)/.test(row.mnemonic)) putImage(random, memory, near);
+  else if (/^(fldenv|frstor)/.test(row.mnemonic)) putImage(random, memory, near, masked);
 }
 
-/** An FSAVE image without a pending exception. */
-export function putImage(random: Random, image: Buffer, near: number): void {
-  const masks = random.oneIn(3) ? random.below(64) : 0x3f;
+/** An FSAVE image without a pending exception; `masked`: nor can there be one. */
+export function putImage(random: Random, image: Buffer, near: number, masked: boolean): void {
+  const masks = !masked && random.oneIn(3) ? random.below(64) : 0x3f;
   const control = masks | (random.pick([0, 1, 2, 3, 3]) << 8) | (random.below(4) << 10) | 0x40;
   const flags = random.oneIn(4) ? random.below(128) & (masks | 0x40) : 0;
   const status = flags | (random.next() & 0x7f00);
@@ -169,6 +169,11 @@ export function putImage(random: Random, image: Buffer, near: number): void {
   }
   image.writeUInt32LE((tags | 0xffff0000) >>> 0, 8);
   for (let i = 0; i < 8; i++) put80(image, 28 + 10 * i, number80(random, near));
+  // Equal and opposite numbers: exact zeros, ties between NaNs.
+  if (random.oneIn(6)) {
+    image.copyWithin(38, 28, 38);
+    if (random.oneIn(2)) image[47] ^= 0x80;
+  }
 }
 
 /** The bytes of an instruction of a row, with its memory at [EDI]. */
@@ -183,12 +188,12 @@ export function codeOf(row: Row, random: Random): number[] {
 }
 
 /** A case for a row. */
-export function randomRecord(random: Random, row: Row, bytes: Buffer): void {
+export function randomRecord(random: Random, row: Row, bytes: Buffer, masked: boolean): void {
   const record = new Record(bytes);
   const near = random.oneIn(3) ? 0x3fff + random.below(64) : 1 + random.below(0x7ffe);
-  putImage(random, record.state, near);
+  putImage(random, record.state, near, masked);
   record.memory.fill(0xa5);
-  putMemory(random, record.memory, row, near);
+  putMemory(random, record.memory, row, near, masked);
   record.setRegisters(random.next(), 0x202 | (random.next() & 0x8d5));
   record.setCode(codeOf(row, random));
 }
