@@ -1,6 +1,7 @@
 /**
  * Blocks: straight runs of decoded instructions, found by physical address and Mode, and dropped when their bytes change.
- * May import decoder.ts, isa.ts, exec/, registers.ts, paging.ts, memory.ts, faults.ts, and the type of the processor.
+ * May import decoder.ts, isa.ts, model.ts, exec/, registers.ts, paging.ts, memory.ts, segmentation.ts, faults.ts, and the
+ * type of the processor.
  *
  * Invariants: a block lies within one page, except that of one instruction which crosses into a second; that instruction is
  * alone in its block, and the second page's translation is checked at each entry. A frame with `isCode` set has no host-TLB
@@ -12,11 +13,14 @@ import type { Cpu } from "./cpu";
 import { DecodeResult, decode, MAX_INSTRUCTION_BYTES } from "./decoder";
 import { bind } from "./exec/bind";
 import { invalidCode, overlongCode } from "./exec/system";
-import { faulted } from "./faults";
-import { ROWS, RowFlag } from "./isa";
+import { faulted, generalProtection } from "./faults";
+import { Segment } from "./instruction";
+import { INVALID_ROW, ROWS, RowFlag } from "./isa";
+import { hasInstruction } from "./model";
 import { Operation } from "./operation";
 import { denyWrites, NO_PAGE, pageOf } from "./paging";
 import { Event, Layout, Mode, Word } from "./registers";
+import { withinLimit } from "./segmentation";
 import { HostTlb } from "./tlb";
 
 const PAGE = 4096;
@@ -144,7 +148,7 @@ export class BlockCache {
     }
     if (operations.length > 0) return this.add(new Block(cpu, physical, mode, operations, NO_PAGE));
 
-    const second = pageOf(cpu, (linear + left) | 0, 0, cpu.r[Word.Cpl] === 3 ? 1 : 0);
+    const second = this.secondPage((linear + left) | 0);
     if (second === NO_PAGE) return null;
     const rest = second >>> 0 < cpu.memoryBytes ? Layout.Ram + second : Layout.OnesPage;
     this.crossing.set(cpu.bytes.subarray(host, host + left));
@@ -164,16 +168,29 @@ export class BlockCache {
     // The host entry says it all when there is one.
     const entry = cpu.hostTlb[page >>> 12];
     const second =
-      (entry & cpu.r[Word.ReadBit]) !== 0
-        ? (entry & HostTlb.Frame) - Layout.Ram
-        : pageOf(cpu, page | 0, 0, cpu.r[Word.Cpl] === 3 ? 1 : 0);
+      (entry & cpu.r[Word.ReadBit]) !== 0 ? (entry & HostTlb.Frame) - Layout.Ram : this.secondPage(page | 0);
     if (second === block.second) return true;
     if (!faulted(cpu)) this.remove(block);
     return false;
   }
 
+  /** Physical address of the page that a crossing instruction ends in, or NO_PAGE: #GP for the limit of CS comes before #PF. */
+  private secondPage(linear: number): number {
+    const { cpu } = this;
+    const { r } = cpu;
+    const offset = linear - r[Word.Base + Segment.CS];
+    if (
+      (r[Word.Mode] & Mode.Flat) !== 0 ||
+      withinLimit(r[Word.Limit + Segment.CS], r[Word.Attributes + Segment.CS], offset, 1)
+    )
+      return pageOf(cpu, linear, 0, r[Word.Cpl] === 3 ? 1 : 0);
+    generalProtection(cpu, 0);
+    return NO_PAGE;
+  }
+
   private ready(op: Operation, result: DecodeResult, mode: number): void {
-    if (result === DecodeResult.Ok) bind(op, mode, this.cpu.costs);
+    if (result === DecodeResult.Ok && hasInstruction(this.cpu.model, op)) bind(op, mode, this.cpu.costs);
+    else if (result === DecodeResult.Ok) op.row = INVALID_ROW;
     else if (result === DecodeResult.TooLong) op.run = overlongCode;
   }
 

@@ -5,7 +5,7 @@
 
 import type { BoardState } from "./board/board";
 import type { DiskBackend, DiskFault } from "./board/disk";
-import type { CostTable, CpuState, TlbGeometry } from "./cpu";
+import type { CostTable, CpuState, ModelName, TlbGeometry } from "./cpu";
 import type { InputState } from "./inputqueue";
 
 /** What a listener hears of: the processor's events, and writes to the mark and exit ports. */
@@ -50,6 +50,8 @@ export interface MachineOptions {
   costs?: CostTable;
   /** Geometry of the charged TLB, instead of the cost table's. */
   tlb?: TlbGeometry;
+  /** The CPU model; "686" by default. */
+  cpu?: ModelName;
   /** The drive at the primary IDE channel; without it there is none. */
   disk?: DiskBackend;
   /** Sectors that go wrong or late, for tests. Like the disk they belong to the run: give them to restore() too. */

@@ -42,6 +42,8 @@ export interface CostTable {
   readonly trapRingChange: number;
   /** Added to IRET, far RET and far CALL that change the ring. */
   readonly farRingChange: number;
+  /** Added for a hardware task switch, whatever led to it. */
+  readonly taskSwitch: number;
   readonly tlb: TlbGeometry;
 }
 
@@ -191,6 +193,9 @@ export const STANDARD_COSTS: CostTable = {
     sidt: 6,
     cpuid: 14,
     rdtsc: 6,
+    cmpxchg8b: 10,
+    rdmsr: 20,
+    wrmsr: 30,
     invlpg: 12,
     invd: 15,
     wbinvd: 200,
@@ -240,5 +245,7 @@ export const STANDARD_COSTS: CostTable = {
   trapEntry: 26,
   trapRingChange: 18,
   farRingChange: 17,
+  // The 486's time for saving one TSS and loading another.
+  taskSwitch: 162,
   tlb: STANDARD_TLB,
 };

@@ -14,13 +14,15 @@ import { type CostTable, STANDARD_COSTS, type TlbGeometry } from "./costs";
 import { readEflags, writeEflags } from "./eflags";
 import { MachineError } from "./errors";
 import { run } from "./interpreter";
-import { flushHostTlb, forgetFetch, setControlWords, walkTables } from "./paging";
-import { Attention, byteRegister, Cr0, Flag, Layout, type Register, Time, Word } from "./registers";
+import { DEFAULT_MODEL, type Model, type ModelName, modelNamed } from "./model";
+import { flushHostTlb, forgetFetch, setA20, setControlWords, walkTables } from "./paging";
+import { Attention, byteRegister, Cr0, Flag, Layout, Register, Time, Word } from "./registers";
 import type { Bus, CpuListener, RunExit } from "./seam";
 import { FLAT_CODE, FLAT_DATA, refreshMode } from "./segmentation";
 import { ChargedTlb } from "./tlb";
 
 export { COST_VERSION, type CostTable, STANDARD_COSTS, STANDARD_TLB, type TlbGeometry } from "./costs";
+export { DEFAULT_MODEL, MODEL_NAMES, type Model, type ModelName } from "./model";
 export { type Bus, CpuEvent, type CpuListener, RunExit } from "./seam";
 
 /** A segment register with its hidden part. */
@@ -42,15 +44,18 @@ export interface CpuOptions {
   tlb?: TlbGeometry;
   /** Runs of a block before it is compiled; Infinity for never. It shows in speed only. */
   compileAfter?: number;
+  /** The CPU model; DEFAULT_MODEL by default. */
+  model?: ModelName;
 }
 
 /** Raised when the meaning of a saved state changes. */
-export const CPU_STATE_VERSION = 1;
+export const CPU_STATE_VERSION = 2;
 
 /** A whole processor with its RAM, fit for structured cloning. */
 export interface CpuState {
   version: number;
   costVersion: number;
+  model: ModelName;
   words: Int32Array;
   time: Float64Array;
   tlb: Int32Array;
@@ -64,6 +69,9 @@ const PAGE = 4096;
 const WASM_PAGE = 65536;
 const MAX_MEMORY = 0x70000000;
 const ZERO_PAGE = new Uint8Array(PAGE);
+const REAL_LIMIT = 0xffff;
+/** ES CS SS DS FS GS LDTR TR after RESET#: data, code, an LDT and a busy 32-bit TSS. */
+const RESET_ATTRIBUTES: readonly number[] = [0x9300, 0x9b00, 0x9300, 0x9300, 0x9300, 0x9300, 0x8200, 0x8b00];
 
 export class Cpu {
   /** State, host TLB and RAM; registers.ts says where. */
@@ -84,6 +92,7 @@ export class Cpu {
   readonly memoryBytes: number;
   readonly bus: Bus;
   readonly costs: CostTable;
+  readonly model: Model;
   readonly tlb: ChargedTlb;
   readonly blocks: BlockCache;
   /** Runs of a block before it is compiled. */
@@ -92,9 +101,16 @@ export class Cpu {
   listener: CpuListener | null = null;
   private hook: (() => boolean) | null = null;
 
-  /** Throws MachineError for an impossible size of memory. The state is reset()'s. */
+  /** Throws MachineError for an impossible size of memory and an unknown model. The state is reset()'s. */
   constructor(options: CpuOptions) {
-    const { memoryBytes, bus, costs = STANDARD_COSTS, tlb = costs.tlb, compileAfter = COMPILE_AFTER } = options;
+    const {
+      memoryBytes,
+      bus,
+      costs = STANDARD_COSTS,
+      tlb = costs.tlb,
+      compileAfter = COMPILE_AFTER,
+      model = DEFAULT_MODEL,
+    } = options;
     if (memoryBytes <= 0 || memoryBytes % PAGE !== 0 || memoryBytes > MAX_MEMORY) {
       throw new MachineError(`memory of ${memoryBytes} bytes: it must be a multiple of 4096 up to ${MAX_MEMORY}`);
     }
@@ -117,6 +133,7 @@ export class Cpu {
     this.bytes.fill(0xff, Layout.OnesPage, Layout.OnesPage + PAGE);
     this.bus = bus;
     this.costs = costs;
+    this.model = modelNamed(model);
     this.tlb = new ChargedTlb(tlb);
     this.blocks = new BlockCache(this);
     this.compileAfter = compileAfter;
@@ -166,6 +183,15 @@ export class Cpu {
     if ((this.r[Word.FpuStatus] & 0x80) !== 0) this.r[Word.FpuIgnore] = 1;
   }
 
+  /**
+   * An edge on the NMI input: vector 2 at the next instruction boundary that is not in the shadow of a load of SS. One more is
+   * remembered until the IRET of its handler.
+   */
+  raiseNmi(): void {
+    this.r[Word.NmiPending] = 1;
+    this.attend(Attention.Nmi, this.r[Word.NmiBlocked] === 0);
+  }
+
   /** run() returns RunExit.Stopped before the next instruction. */
   requestStop(): void {
     this.attend(Attention.Stop, true);
@@ -186,11 +212,51 @@ export class Cpu {
    * instret and cycles start at 0, there is no deadline, all caches are empty.
    */
   reset(): void {
+    const { r } = this;
+    this.clearState();
+    r[Word.Cr0] = Cr0.PE | Cr0.ET;
+    for (let segment = 0; segment < 6; segment++) {
+      r[Word.Limit + segment] = -1;
+      r[Word.Attributes + segment] = segment === 1 ? FLAT_CODE : FLAT_DATA;
+    }
+    this.forgetCaches();
+  }
+
+  /**
+   * Registers as the RESET# pin leaves them: real mode at F000:FFF0, with CS based at FFFF0000 until its first far jump, and
+   * the last 128 KB below 4 GB showing the last 128 KB below 1 MB, where the ROM is. For the rest as reset().
+   * Source: Intel SDM volume 3, section 9.1.1, table 9-1.
+   */
+  resetToRealMode(): void {
+    const { r } = this;
+    this.clearState();
+    r[Word.Cr0] = ((Cr0.CD | Cr0.NW) & this.model.cr0) | Cr0.ET;
+    r[Register.EDX] = this.model.signature;
+    for (let segment = 0; segment < 8; segment++) {
+      r[Word.Limit + segment] = REAL_LIMIT;
+      r[Word.Attributes + segment] = RESET_ATTRIBUTES[segment];
+    }
+    r[Word.Selector + 1] = 0xf000;
+    r[Word.Base + 1] = 0xffff0000 | 0;
+    r[Word.Eip] = 0xfff0;
+    r[Word.RomAlias] = 1;
+    this.forgetCaches();
+  }
+
+  /** The level of the A20 gate: with 0, bit 20 of every physical address reads as 0. Up after a reset. */
+  setA20(level: 0 | 1): void {
+    setA20(this, level);
+  }
+  get a20(): 0 | 1 {
+    return this.r[Word.HeldLow] === 0 ? 1 : 0;
+  }
+
+  private clearState(): void {
     const { r, time } = this;
     const hook = r[Word.Attention] & Attention.Hook;
     r.fill(0);
     r[Word.Eflags] = Flag.Always;
-    r[Word.Cr0] = Cr0.PE | Cr0.ET;
+    r[Word.FlagsMask] = ~(this.model.absentFlags | Flag.RF);
     r[Word.Dr6] = 0xffff0ff0 | 0;
     r[Word.Dr7] = 0x400;
     r[Word.IdtLimit] = 0xffff;
@@ -199,15 +265,11 @@ export class Cpu {
     // The x87 has +0.0 in all registers and no exception masked.
     r[Word.FpuControl] = 0x40;
     r[Word.FpuValid] = 0xff;
-    for (let segment = 0; segment < 6; segment++) {
-      r[Word.Limit + segment] = -1;
-      r[Word.Attributes + segment] = segment === 1 ? FLAT_CODE : FLAT_DATA;
-    }
     time.fill(0);
     time[Time.Deadline] = Infinity;
     time[Time.Limit] = Infinity;
+    time[Time.ResumeAt] = -1;
     this.tlb.clear();
-    this.forgetCaches();
   }
 
   /** A general register as uint32. */
@@ -237,6 +299,7 @@ export class Cpu {
   }
   set eflags(value: number) {
     writeEflags(this.r, value);
+    refreshMode(this);
   }
 
   /** Present privilege level, 0 to 3. */
@@ -269,7 +332,7 @@ export class Cpu {
       attributes: r[Word.Attributes + segment],
     };
   }
-  /** Sets a segment register's visible and hidden part without a check. CPL follows CS's selector. */
+  /** Sets a segment register's visible and hidden part without a check. CPL follows the DPL of SS. */
   setSegment(segment: number, state: SegmentState): void {
     const { r } = this;
     r[Word.Selector + segment] = state.selector;
@@ -316,6 +379,7 @@ export class Cpu {
     return {
       version: CPU_STATE_VERSION,
       costVersion: this.costs.version,
+      model: this.model.name,
       words: this.r.slice(),
       time: this.time.slice(),
       tlb: this.tlb.save(),
@@ -327,12 +391,15 @@ export class Cpu {
 
   /**
    * Takes over a saved state; decoded code whose bytes are the same in it stays. Throws MachineError when it is of another
-   * version, size of memory or TLB geometry.
+   * version, CPU model, size of memory or TLB geometry.
    */
   restore(state: CpuState): void {
     if (state.version !== CPU_STATE_VERSION) throw new MachineError(`saved state of version ${state.version}`);
     if (state.costVersion !== this.costs.version) {
       throw new MachineError(`saved state under cost table ${state.costVersion}, this is ${this.costs.version}`);
+    }
+    if (state.model !== this.model.name) {
+      throw new MachineError(`saved state of CPU model ${state.model}, this is ${this.model.name}`);
     }
     if (state.memoryBytes !== this.memoryBytes) throw new MachineError("saved state of another size of memory");
     // The host TLB is found by way of the TLB that is given up.

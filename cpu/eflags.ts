@@ -19,9 +19,9 @@ export const enum Lazy {
   Sub = 0x108d5,
 }
 
-/** Flags that POPF and IRET can change at all. */
+/** Flags that exist. Whoever writes them keeps VM as it is, but for the ways into and out of virtual-8086 mode. */
 export const CHANGEABLE_FLAGS =
-  Flag.Arithmetic | Flag.TF | Flag.IF | Flag.DF | Flag.IOPL | Flag.NT | Flag.RF | Flag.AC | Flag.ID;
+  Flag.Arithmetic | Flag.TF | Flag.IF | Flag.DF | Flag.IOPL | Flag.NT | Flag.RF | Flag.VM | Flag.AC | Flag.ID;
 
 /** The carry flag: 0 or 1. */
 export function carry(r: Int32Array): number {
@@ -168,7 +168,7 @@ export function setZero(r: Int32Array, isZero: boolean): void {
 /** Sets the whole register (bits that do not exist are dropped). Attention.Trap follows TF. */
 export function writeEflags(r: Int32Array, value: number): void {
   r[Word.Lazy] = 0;
-  r[Word.Eflags] = (value & CHANGEABLE_FLAGS) | Flag.Always;
+  r[Word.Eflags] = (value & CHANGEABLE_FLAGS & r[Word.FlagsMask]) | Flag.Always;
   if ((value & Flag.TF) !== 0) r[Word.Attention] |= Attention.Trap;
   else r[Word.Attention] &= ~Attention.Trap;
 }

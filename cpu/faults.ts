@@ -10,6 +10,7 @@ import { Event, Word } from "./registers";
 export const enum Vector {
   DivideError = 0,
   Debug = 1,
+  NonMaskable = 2,
   Breakpoint = 3,
   Overflow = 4,
   BoundRange = 5,

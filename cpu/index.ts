@@ -18,7 +18,16 @@ export {
   type RunOptions,
   type StopReason,
 } from "./contract";
-export { COST_VERSION, type CostTable, STANDARD_COSTS, STANDARD_TLB, type TlbGeometry } from "./cpu";
+export {
+  COST_VERSION,
+  type CostTable,
+  DEFAULT_MODEL,
+  MODEL_NAMES,
+  type ModelName,
+  STANDARD_COSTS,
+  STANDARD_TLB,
+  type TlbGeometry,
+} from "./cpu";
 export { MachineError } from "./errors";
 export type { InputRecord, InputStamp } from "./inputqueue";
 export type { Registers, TlbEntry } from "./inspect";

@@ -8,16 +8,17 @@
  * deadline and the budget; nearer to them blocks of one instruction run. In effect the running page's translation is looked
  * up for every instruction: a hit changes nothing, and every slow path that drops the translation leaves the block.
  *
- * At a boundary, in this order: shutdown; stop request; budget; deadline; interrupts, unless shadowed; HLT; the hook; then
- * the instruction, and after it the single-step trap.
+ * At a boundary, in this order: shutdown; stop request; budget; deadline; NMI and interrupts, unless shadowed; HLT; the hook;
+ * breakpoints on the instruction; then the instruction, and right after it the trap for a single step and for data and ports.
  * Source: Intel SDM volume 3, section 6.9 (priority among simultaneous exceptions and interrupts).
  */
 import type { Block } from "./blocks";
 import { EXIT_KIND, Exit, SITE_SHIFT } from "./compile/generate";
 import { compileRegion, type Region } from "./compile/region";
 import type { Cpu } from "./cpu";
+import { breakpointsHere, DebugStatus } from "./debug";
 import { faulted, generalProtection } from "./faults";
-import { deliverFault, interrupt, singleStepTrap } from "./interrupts";
+import { debugException, deliverFault, interrupt, nonMaskable } from "./interrupts";
 import { NO_PAGE, pageOf } from "./paging";
 import { Attention, Flag, Layout, Mode, Time, Word } from "./registers";
 import { RunExit } from "./seam";
@@ -32,7 +33,7 @@ const GO_ON = -1;
 const AGAIN = -2;
 
 const SHADOWS = Attention.Shadow | Attention.StackShadow;
-const ONE_BY_ONE = Attention.Hook | Attention.Trap | SHADOWS;
+const ONE_BY_ONE = Attention.Hook | Attention.Trap | Attention.Breakpoints | SHADOWS;
 
 /** Runs until instret reaches `maxInstret` or something else in RunExit happens. */
 export function run(cpu: Cpu, maxInstret: number): RunExit {
@@ -100,6 +101,10 @@ function attend(cpu: Cpu): number {
   }
   if (time[Time.Instret] >= time[Time.Limit]) return RunExit.Budget;
   if (time[Time.Cycles] >= time[Time.Deadline]) return RunExit.Deadline;
+  if ((attention & Attention.Nmi) !== 0 && (attention & Attention.StackShadow) === 0) {
+    nonMaskable(cpu);
+    return AGAIN;
+  }
   if ((attention & Attention.Interrupt) !== 0 && (attention & SHADOWS) === 0 && (r[Word.Eflags] & Flag.IF) !== 0) {
     interrupt(cpu, cpu.bus.acknowledge());
     return AGAIN;
@@ -113,15 +118,29 @@ function attend(cpu: Cpu): number {
   return GO_ON;
 }
 
-/** Runs one instruction, ends a shadow, and traps after it when TF was set before it. */
+/**
+ * Runs one instruction unless a breakpoint is on it, ends a shadow, and traps after it when TF was set before it or a
+ * breakpoint was hit in it. The instruction behind a load of SS takes no breakpoint, and comes before the trap of the load.
+ */
 function runOne(cpu: Cpu): void {
   const { r } = cpu;
-  r[Word.TrapArmed] = r[Word.Attention] & Attention.Trap;
+  const attention = r[Word.Attention];
+  r[Word.TrapArmed] = attention & Attention.Trap;
   r[Word.Attention] &= ~SHADOWS;
+  if ((attention & Attention.Breakpoints) !== 0 && (attention & Attention.StackShadow) === 0) {
+    const found = breakpointsHere(cpu);
+    if (found !== 0) {
+      debugException(cpu, found);
+      return;
+    }
+  }
   const block = nextBlock(cpu, Mode.Single);
   if (block === null || !execute(cpu, block)) return;
-  // A handler entered by INT n, and the instruction behind a load of SS, come first.
-  if (r[Word.TrapArmed] !== 0 && (r[Word.Attention] & Attention.StackShadow) === 0) singleStepTrap(cpu);
+  // A handler entered by INT n is not stepped into: TrapArmed is 0 again.
+  const status = r[Word.DebugPending] | (r[Word.TrapArmed] !== 0 ? DebugStatus.BS : 0);
+  if (status === 0 || (r[Word.Attention] & Attention.StackShadow) !== 0) return;
+  r[Word.DebugPending] = 0;
+  debugException(cpu, status);
 }
 
 /**

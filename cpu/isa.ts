@@ -3,7 +3,8 @@
  * May import isa/ only.
  *
  * What is here: every integer instruction of the 386 in protected mode, the 486's (BSWAP CMPXCHG XADD INVD WBINVD
- * INVLPG), CPUID, RDTSC, UD2, the long NOP, and the x87 (isa/x87.ts). Encodings
+ * INVLPG), the Pentium's (CPUID RDTSC RDMSR WRMSR CMPXCHG8B), CMOVcc, the long NOP and the hints, UD0 to UD2, and the x87
+ * (isa/x87.ts). Which model has which row is in model.ts. Encodings
  * that the manual leaves out but that processors run are here too: SALC, INT1, group 82, TEST as /1, SHL as /6.
  *
  * Invariants: no two rows claim the same opcode and digit (and, for the x87, ModRM byte); all rows of an opcode have a ModRM byte or none has.
@@ -153,6 +154,7 @@ form(0x6f, "outsd/outsw", "DX Xv", RowFlag.RepAllowed | IO);
 // Conditions.
 for (const [code, condition] of CONDITIONS.entries()) {
   form(0x70 + code, `j${condition}`, "Jb", T);
+  form(0x0f40 + code, `cmov${condition}`, "Gv Ev");
   form(0x0f80 + code, `j${condition}`, "Jv", T);
   form(0x0f90 + code, `set${condition}`, "Eb");
 }
@@ -294,12 +296,17 @@ form(0x0f06, "clts", "", P | T);
 form(0x0f08, "invd", "", P);
 form(0x0f09, "wbinvd", "", P);
 form(0x0f0b, "ud2", "", T);
+// Hints that this processor takes none of: prefetches, ENDBR and what else newer ones have there.
+for (let opcode = 0x0f18; opcode < 0x0f1e; opcode++) form(opcode, "nop", "Ev Gv", RowFlag.Alias);
+form(0x0f1e, "nop", "Ev Gv");
 form(0x0f1f, "nop", "Ev");
 form(0x0f20, "mov", "Rd Cd", P | T);
 form(0x0f21, "mov", "Rd Dd", P | T);
 form(0x0f22, "mov", "Cd Rd", P | T);
 form(0x0f23, "mov", "Dd Rd", P | T);
+form(0x0f30, "wrmsr", "", T | P);
 form(0x0f31, "rdtsc", "", T);
+form(0x0f32, "rdmsr", "", T | P);
 
 // 0F A0–0F CF.
 form(0x0fa0, "push", "FS");
@@ -322,6 +329,7 @@ form(0x0fb4, "lfs", "Gv Mp", T);
 form(0x0fb5, "lgs", "Gv Mp", T);
 form(0x0fb6, "movzx", "Gv Eb");
 form(0x0fb7, "movzx", "Gv Ew");
+form(0x0fb9, "ud1", "Gv Ev", T);
 form(0x0fba, "bt", "Ev Ib", RowFlag.None, 4);
 group(0x0fba, "- - - - - bts btr btc", "Ev Ib", L);
 form(0x0fbb, "btc", "Ev Gv", L);
@@ -331,7 +339,9 @@ form(0x0fbe, "movsx", "Gv Eb");
 form(0x0fbf, "movsx", "Gv Ew");
 form(0x0fc0, "xadd", "Eb Gb", L);
 form(0x0fc1, "xadd", "Ev Gv", L);
+form(0x0fc7, "cmpxchg8b", "Mq", L, 1);
 form(0x0fc8, "bswap", "Zv");
+form(0x0fff, "ud0", "Gv Ev", T);
 
 /** All instruction forms; Instruction.row is an index into it. */
 export const ROWS: readonly Row[] = rows;

@@ -61,9 +61,9 @@ export class Machine {
   private passedAddress = -1;
   private passedInstret = -1;
 
-  /** Throws MachineError for an impossible size of memory or of the disk. */
+  /** Throws MachineError for an impossible size of memory or of the disk, and for an unknown CPU model. */
   constructor(options: MachineOptions) {
-    const { memoryMB, onSerial, costs, tlb, disk, diskFaults } = options;
+    const { memoryMB, onSerial, costs, tlb, cpu: model, disk, diskFaults } = options;
     if (!(Number.isInteger(memoryMB) && memoryMB >= MIN_MEGABYTES && memoryMB <= MAX_MEGABYTES))
       throw new MachineError(
         `memory of ${memoryMB} MB: it must be a whole number from ${MIN_MEGABYTES} to ${MAX_MEGABYTES}`,
@@ -81,6 +81,7 @@ export class Machine {
       },
       ...(costs === undefined ? {} : { costs }),
       ...(tlb === undefined ? {} : { tlb }),
+      ...(model === undefined ? {} : { model }),
     });
     const signals = {
       transmit: (byte: number) => this.transmit(byte),
@@ -349,7 +350,7 @@ export class Machine {
 
   /**
    * A machine in a saved state, which goes on to the same instruction, cycle and byte. `options` are those of the
-   * constructor; cost table, TLB and disk must be those of the saved machine. Throws MachineError for a state of another version or shape.
+   * constructor; cost table, TLB, CPU model and disk must be those of the saved machine. Throws MachineError for a state of another version or shape.
    */
   static restore(state: MachineState, options: Omit<MachineOptions, "memoryMB"> = {}): Machine {
     checkVersion(state);

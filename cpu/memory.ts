@@ -1,17 +1,18 @@
 /**
  * The way from a linear address to bytes. An operand is translated first, to a host offset in the one memory, and read or
  * written there; a negative offset means that a fault is recorded and nothing was touched.
- * May import registers.ts, paging.ts, tlb.ts, faults.ts, and the type of the processor.
+ * May import registers.ts, paging.ts, tlb.ts, debug.ts, faults.ts, and the type of the processor.
  *
  * Rules: both pages of an operand that crosses a page are translated before either is touched; such an operand is put
- * together in a bounce buffer and, after a write, taken apart by finishWrite. RAM beyond the end reads all ones and ignores
+ * together in a bounce buffer and, after a write, taken apart by finishWrite. So is a frame that wraps at 64 KB. RAM beyond the end reads all ones and ignores
  * writes. Decoded code under a write is dropped before the write.
  * Source: Intel SDM volume 3, sections 4.1 and 6.15 (interrupts 14 and 17).
  */
 import type { Cpu } from "./cpu";
+import { watchAccess } from "./debug";
 import { raise, Vector } from "./faults";
-import { NO_PAGE, pageOf } from "./paging";
-import { Layout, Word } from "./registers";
+import { alignmentChecked, NO_PAGE, pageOf } from "./paging";
+import { Attention, Layout, Word } from "./registers";
 import { HostTlb } from "./tlb";
 
 const PAGE = 4096;
@@ -46,14 +47,21 @@ export function writeAt(cpu: Cpu, linear: number, size: number): number {
 
 function readSlow(cpu: Cpu, linear: number, size: number): number {
   const at = translateRead(cpu, linear, size, cpu.r[Word.Cpl] === 3 ? 1 : 0);
-  if (at < 0 || !misaligned(cpu, linear, size)) return at;
+  if (at < 0) return at;
+  if (!misaligned(cpu, linear, size)) {
+    if ((cpu.r[Word.Attention] & Attention.Breakpoints) !== 0) watchAccess(cpu, linear, size, 0);
+    return at;
+  }
   raise(cpu, Vector.AlignmentCheck, 0);
   return FAULT;
 }
 
 function writeSlow(cpu: Cpu, linear: number, size: number): number {
   const byUser = cpu.r[Word.Cpl] === 3 ? 1 : 0;
-  if (!misaligned(cpu, linear, size)) return translateWrite(cpu, linear, size, byUser);
+  if (!misaligned(cpu, linear, size)) {
+    if ((cpu.r[Word.Attention] & Attention.Breakpoints) !== 0) watchAccess(cpu, linear, size, 1);
+    return translateWrite(cpu, linear, size, byUser);
+  }
   // A page fault of the same access comes first, and no code may be dropped for a write that does not happen.
   if (pageOf(cpu, linear, 1, byUser) !== NO_PAGE && pageOf(cpu, (linear + size - 1) | 0, 1, byUser) !== NO_PAGE) {
     raise(cpu, Vector.AlignmentCheck, 0);
@@ -61,14 +69,37 @@ function writeSlow(cpu: Cpu, linear: number, size: number): number {
   return FAULT;
 }
 
-/** Whether alignment is checked now (then no host entry has a bit for any access) and this access lacks it. */
+/**
+ * Whether alignment is checked now (then no host entry has a bit for any access) and this access lacks it. What is made of parts
+ * is aligned as one of them (Word.Part); a far pointer of 6 bytes and a descriptor-table register by 4; x87 values of 8 and 10
+ * bytes and CMPXCHG8B's by 8; the x87's saved state by 2 or 4, as wide as it is.
+ * Source: Intel SDM volume 3, section 6.15, table 6-7 (interrupt 17).
+ */
 function misaligned(cpu: Cpu, linear: number, size: number): boolean {
-  return cpu.r[Word.ReadBit] === 0 && (linear & (size >= 4 ? 3 : size - 1)) !== 0;
+  const { r } = cpu;
+  const alignment = r[Word.Part] !== 0 ? r[Word.Part] : (ALIGNMENT[size] ?? 4);
+  return (linear & (alignment - 1)) !== 0 && alignmentChecked(r);
 }
+
+/** By size in bytes, where it is not 4. */
+const ALIGNMENT: Readonly<Record<number, number>> = { 1: 1, 2: 2, 8: 8, 10: 8, 14: 2, 94: 2 };
 
 /** As readAt, for the processor's own reads of descriptor tables and the like: with supervisor rights. */
 export function systemReadAt(cpu: Cpu, linear: number, size: number): number {
-  return translateRead(cpu, linear, size, 0);
+  const at = hitRead(cpu, linear, size);
+  return at >= 0 ? at : translateRead(cpu, linear, size, 0);
+}
+
+/** Host offset for reading or writing with supervisor rights where that is a hit within one page, else FAULT, raising nothing. */
+export function hitRead(cpu: Cpu, linear: number, size: number): number {
+  const entry = cpu.hostTlb[linear >>> 12];
+  const hit = (entry & HostTlb.SupervisorRead) !== 0 && (linear & OFFSET) <= PAGE - size;
+  return hit ? (entry & HostTlb.Frame) | (linear & OFFSET) : FAULT;
+}
+export function hitWrite(cpu: Cpu, linear: number, size: number): number {
+  const entry = cpu.hostTlb[linear >>> 12];
+  const hit = (entry & HostTlb.SupervisorWrite) !== 0 && (linear & OFFSET) <= PAGE - size;
+  return hit ? (entry & HostTlb.Frame) | (linear & OFFSET) : FAULT;
 }
 
 /** As writeAt, with supervisor rights, or a user's where `byUser` is 1; up to Layout.BounceBytes bytes. */
@@ -132,8 +163,53 @@ export function finishWrite(cpu: Cpu, at: number): void {
   if (at !== Layout.WriteBounce) return;
   const { bytes, r } = cpu;
   const inFirst = r[Word.SplitBytes];
+  if (inFirst < 0) {
+    scatter(cpu);
+    return;
+  }
   bytes.copyWithin(r[Word.SplitFirst], at, at + inFirst);
   bytes.copyWithin(r[Word.SplitSecond], at + inFirst, at + r[Word.SplitSize]);
+}
+
+/** Linear address of byte `index` of a frame that goes on at offset 0 behind offset FFFF. */
+function wrappedAddress(base: number, offset: number, index: number): number {
+  return (base + ((offset + index) & 0xffff)) | 0;
+}
+
+/** As systemReadAt, for a frame at an offset of a 16-bit stack segment that wraps at 64 KB. Up to Layout.BounceBytes bytes. */
+export function wrappedReadAt(cpu: Cpu, base: number, offset: number, size: number, byUser: number): number {
+  for (let i = 0; i < size; i++) {
+    const at = translateRead(cpu, wrappedAddress(base, offset, i), 1, byUser);
+    if (at < 0) return FAULT;
+    cpu.bytes[Layout.ReadBounce + i] = cpu.bytes[at];
+  }
+  return Layout.ReadBounce;
+}
+
+/** As systemWriteAt, for such a frame; finishWrite spreads it. */
+export function wrappedWriteAt(cpu: Cpu, base: number, offset: number, size: number, byUser: number): number {
+  const { bytes, r } = cpu;
+  for (let i = 0; i < size; i++) {
+    const at = translateWrite(cpu, wrappedAddress(base, offset, i), 1, byUser);
+    if (at < 0) return FAULT;
+    bytes[Layout.WriteBounce + i] = bytes[at];
+  }
+  r[Word.SplitFirst] = base;
+  r[Word.SplitSecond] = offset;
+  r[Word.SplitBytes] = -1 - byUser;
+  r[Word.SplitSize] = size;
+  return Layout.WriteBounce;
+}
+
+/** Writes a wrapped frame out of the buffer: every byte of it has been translated. */
+function scatter(cpu: Cpu): void {
+  const { bytes, r } = cpu;
+  const byUser = -1 - r[Word.SplitBytes];
+  for (let i = 0; i < r[Word.SplitSize]; i++) {
+    const linear = wrappedAddress(r[Word.SplitFirst], r[Word.SplitSecond], i);
+    const at = translateWrite(cpu, linear, 1, byUser);
+    if (at >= 0) bytes[at] = bytes[Layout.WriteBounce + i];
+  }
 }
 
 /** Stores at a host offset that writeAt gave. */

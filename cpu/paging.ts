@@ -10,7 +10,7 @@
  */
 import type { Cpu } from "./cpu";
 import { raise, Vector } from "./faults";
-import { Cr0, Cr4, Event, Flag, Layout, Time, Word } from "./registers";
+import { Attention, Cr0, Cr4, Event, Flag, Layout, Time, Word } from "./registers";
 import { CpuEvent } from "./seam";
 import { Entry, HostTlb } from "./tlb";
 
@@ -41,15 +41,29 @@ const LARGE_MASK = 0xffc00000 | 0;
 /** What pageOf returns for a page fault; no page address has low bits. */
 export const NO_PAGE = -1;
 
+const A20 = 0x100000;
+/** The last 128 KB below 4 GB, where the processor starts. */
+const ROM_TOP = 0xfffe0000;
+const MEGABYTE_MASK = 0xfffff;
+
+/**
+ * A physical address as the board sees it: with A20 held low bit 20 is gone, and where the ROM is decoded twice its upper
+ * copy is the lower one. TLB entries hold addresses of before, so that A20 may change under them.
+ */
+function onBoard(r: Int32Array, address: number): number {
+  const held = address & ~r[Word.HeldLow];
+  return r[Word.RomAlias] !== 0 && held >>> 0 >= (ROM_TOP & ~r[Word.HeldLow]) >>> 0 ? held & MEGABYTE_MASK : held;
+}
+
 /** Reads a 32-bit word of physical memory, aligned; all ones beyond RAM. */
 function readPhysical(cpu: Cpu, address: number): number {
-  const at = address >>> 0;
+  const at = onBoard(cpu.r, address) >>> 0;
   return at < cpu.memoryBytes ? cpu.view.getInt32(Layout.Ram + at, true) : -1;
 }
 
 /** Writes it. Tables may hold decoded code too. */
 function writePhysical(cpu: Cpu, address: number, value: number): void {
-  const at = address >>> 0;
+  const at = onBoard(cpu.r, address) >>> 0;
   if (at >= cpu.memoryBytes) return;
   if (cpu.blocks.isCode(at >>> 12)) cpu.blocks.invalidate(at, 4);
   cpu.view.setInt32(Layout.Ram + at, value, true);
@@ -68,7 +82,7 @@ function allowed(r: Int32Array, writable: boolean, user: boolean, write: number,
 export function pageOf(cpu: Cpu, linear: number, write: number, byUser: number): number {
   const { r, tlb } = cpu;
   if ((r[Word.Cr0] & Cr0.PG) === 0) {
-    const page = linear & PAGE_MASK;
+    const page = onBoard(r, linear & PAGE_MASK);
     makeHostEntry(cpu, linear, page, Entry.Writable | Entry.User | Entry.Dirty, -1);
     return page;
   }
@@ -84,7 +98,7 @@ export function pageOf(cpu: Cpu, linear: number, write: number, byUser: number):
     invalidatePage(cpu, linear);
     return walk(cpu, linear, write, byUser);
   }
-  const page = large ? (entry & LARGE_MASK) | (linear & ~LARGE_MASK & PAGE_MASK) : entry & Entry.Frame;
+  const page = onBoard(r, large ? (entry & LARGE_MASK) | (linear & ~LARGE_MASK & PAGE_MASK) : entry & Entry.Frame);
   makeHostEntry(cpu, linear, page, entry, large ? slot : -1);
   return page;
 }
@@ -110,7 +124,7 @@ function walk(cpu: Cpu, linear: number, write: number, byUser: number): number {
     const slot = tlb.chooseLarge(linear);
     forgetLarge(cpu, slot);
     tlb.setLarge(slot, linear, entry);
-    const page = (entry & LARGE_MASK) | (linear & ~LARGE_MASK & PAGE_MASK);
+    const page = onBoard(r, (entry & LARGE_MASK) | (linear & ~LARGE_MASK & PAGE_MASK));
     makeHostEntry(cpu, linear, page, entry, slot);
     return page;
   }
@@ -129,8 +143,9 @@ function walk(cpu: Cpu, linear: number, write: number, byUser: number): number {
   const slot = tlb.chooseSmall(linear);
   forgetSmall(cpu, slot);
   tlb.setSmall(slot, linear, entry);
-  makeHostEntry(cpu, linear, entry & Entry.Frame, entry, -1);
-  return entry & Entry.Frame;
+  const page = onBoard(r, entry & Entry.Frame);
+  makeHostEntry(cpu, linear, page, entry, -1);
+  return page;
 }
 
 function entryBits(rights: number, marked: number, globals: number): number {
@@ -168,6 +183,21 @@ function makeHostEntry(cpu: Cpu, linear: number, page: number, entry: number, la
   const index = linear >>> 12;
   if (largeSlot >= 0 && hostTlb[index] === 0) cpu.tlb.touch(largeSlot, linear);
   hostTlb[index] = (Layout.Ram + page) | bits;
+}
+
+/**
+ * Fills the host TLB for an access at the present privilege level and returns its entry; 0 when the access faults (then nothing
+ * has happened yet) or when the running code must look up after it.
+ */
+export function fillHostTlb(cpu: Cpu, linear: number, write: number): number {
+  const { r, time } = cpu;
+  const before = time[Time.Cycles];
+  if (pageOf(cpu, linear, write, r[Word.Cpl] === 3 ? 1 : 0) === NO_PAGE) {
+    r[Word.Event] &= ~Event.Fault;
+    time[Time.Cycles] = before;
+    return 0;
+  }
+  return r[Word.Event] === 0 ? cpu.hostTlb[linear >>> 12] : 0;
 }
 
 function pageFault(cpu: Cpu, linear: number, code: number, write: number, byUser: number): number {
@@ -229,19 +259,43 @@ export function flushHostTlb(cpu: Cpu): void {
 export function denyWrites(cpu: Cpu, frame: number): void {
   const { hostTlb } = cpu;
   if ((cpu.r[Word.Cr0] & Cr0.PG) !== 0) cpu.tlb.denyWrites(hostTlb, (Layout.Ram + (frame << 12)) | 0);
-  else hostTlb[frame] &= ~(HostTlb.SupervisorWrite | HostTlb.UserWrite);
+  else denyIdentity(cpu, frame);
+}
+
+/** Without paging a frame has its own linear page, and those that the board turns into it. */
+function denyIdentity(cpu: Cpu, frame: number): void {
+  const { hostTlb, r } = cpu;
+  const writes = HostTlb.SupervisorWrite | HostTlb.UserWrite;
+  hostTlb[frame] &= ~writes;
+  if (r[Word.HeldLow] !== 0) hostTlb[frame | (r[Word.HeldLow] >>> 12)] &= ~writes;
+  if (r[Word.RomAlias] !== 0 && frame <= MEGABYTE_MASK >> 12) {
+    const top = frame | 0xfff00;
+    hostTlb[top] &= ~writes;
+    hostTlb[top & ~(r[Word.HeldLow] >>> 12)] &= ~writes;
+  }
+}
+
+/** Sets the level of A20: with 0, bit 20 of every physical address is 0. */
+export function setA20(cpu: Cpu, level: number): void {
+  flushHostTlb(cpu);
+  cpu.r[Word.HeldLow] = level !== 0 ? 0 : A20;
+}
+
+/** Whether accesses must be aligned now. */
+export function alignmentChecked(r: Int32Array): boolean {
+  return r[Word.Cpl] === 3 && (r[Word.Eflags] & Flag.AC) !== 0 && (r[Word.Cr0] & Cr0.AM) !== 0;
 }
 
 /**
- * Decides which bits of a host entry plain accesses need now. With alignment checking on there is no such bit, so that
- * every access takes the slow path, which checks. Called when CPL, EFLAGS.AC or CR0.AM may have changed.
+ * Decides which bits of a host entry plain accesses need now. With alignment checking on, or a breakpoint enabled, there is no
+ * such bit, so that every access takes the slow path, which looks. Called when CPL, EFLAGS.AC, CR0.AM or DR7 may have changed.
  */
 export function refreshAccess(cpu: Cpu): void {
   const { r } = cpu;
   const user = r[Word.Cpl] === 3;
-  const aligned = user && (r[Word.Eflags] & Flag.AC) !== 0 && (r[Word.Cr0] & Cr0.AM) !== 0;
-  r[Word.ReadBit] = aligned ? 0 : user ? HostTlb.UserRead : HostTlb.SupervisorRead;
-  r[Word.WriteBit] = aligned ? 0 : user ? HostTlb.UserWrite : HostTlb.SupervisorWrite;
+  const slow = alignmentChecked(r) || (r[Word.Attention] & Attention.Breakpoints) !== 0;
+  r[Word.ReadBit] = slow ? 0 : user ? HostTlb.UserRead : HostTlb.SupervisorRead;
+  r[Word.WriteBit] = slow ? 0 : user ? HostTlb.UserWrite : HostTlb.SupervisorWrite;
 }
 
 /** Loads CR0, CR2, CR3 or CR4 and does all that follows from it; checks nothing and charges nothing. */
@@ -278,13 +332,13 @@ export function setControlWords(cpu: Cpu, register: number, value: number): void
 
 /** Physical address by the tables alone, without a trace; -1 when not present. Linear is physical while paging is off. */
 export function walkTables(cpu: Cpu, linear: number, directory: number): number {
-  if ((cpu.r[Word.Cr0] & Cr0.PG) === 0) return linear >>> 0;
+  if ((cpu.r[Word.Cr0] & Cr0.PG) === 0) return onBoard(cpu.r, linear) >>> 0;
   const pde = readPhysical(cpu, (directory & PAGE_MASK) | ((linear >>> 22) << 2));
   if ((pde & Pte.Present) === 0) return -1;
   if ((pde & Pte.Large) !== 0 && (cpu.r[Word.Cr4] & Cr4.PSE) !== 0) {
-    return ((pde & LARGE_MASK) | (linear & ~LARGE_MASK)) >>> 0;
+    return onBoard(cpu.r, (pde & LARGE_MASK) | (linear & ~LARGE_MASK)) >>> 0;
   }
   const pte = readPhysical(cpu, (pde & PAGE_MASK) | ((linear >>> 10) & 0xffc));
   if ((pte & Pte.Present) === 0) return -1;
-  return ((pte & PAGE_MASK) | (linear & 0xfff)) >>> 0;
+  return onBoard(cpu.r, (pte & PAGE_MASK) | (linear & 0xfff)) >>> 0;
 }

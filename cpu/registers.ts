@@ -81,7 +81,10 @@ export const enum Word {
   IdtLimit = 32,
   /** Result of segmentation.ts's linearAddress. */
   Linear = 33,
-  /** Pieces of a write that crosses a page: host offsets of the two pieces, bytes in the first, bytes in all. */
+  /**
+   * Pieces of a write that crosses a page: host offsets of the two pieces, bytes in the first, bytes in all. Of a frame that
+   * wraps at 64 KB: base of its segment, its offset, -1 (-2: by the user), bytes in all.
+   */
   SplitFirst = 34,
   SplitSecond = 35,
   SplitBytes = 36,
@@ -113,6 +116,22 @@ export const enum Word {
   FpuDs = 127,
   /** Not 0 after port F0 was written for a pending exception (IGNNE#): instructions run although it pends. */
   FpuIgnore = 128,
+  /** All ones but for the flags that the CPU model lacks, and RF (debug.ts): what EFLAGS can hold. */
+  FlagsMask = 160,
+  /** The time-stamp counter less the cycles, as a 64-bit number. */
+  TscLow = 161,
+  TscHigh = 162,
+  /** What the running instruction has hit, as bits of DR6: debug.ts. */
+  DebugPending = 163,
+  /** 1: an edge on NMI has not been taken. 1: one has, and no IRET since. */
+  NmiPending = 164,
+  NmiBlocked = 165,
+  /** Bytes of one of the parts that the running instruction's operand consists of, where they are aligned as parts; else 0. */
+  Part = 166,
+  /** Physical address bits that the board holds low: 0, or bit 20 while A20 is off. */
+  HeldLow = 176,
+  /** Not 0: the last 128 KB below 4 GB show those below 1 MB, as on a board whose ROM is decoded in both places. */
+  RomAlias = 177,
 }
 
 /** Indices of the float64 words. */
@@ -123,6 +142,8 @@ export const enum Time {
   Deadline = 2,
   /** run() returns at the first instruction boundary with instret at or above this. */
   Limit = 3,
+  /** instret at which RF was loaded: it shields the instruction that is next then. -1: none. */
+  ResumeAt = 7,
 }
 
 /** Segment-register numbers beyond instruction.ts's six. */
@@ -154,6 +175,10 @@ export const enum Attention {
   TripleFault = 64,
   /** A load of SS: no interrupt and no single-step trap before the next instruction is over. */
   StackShadow = 128,
+  /** A breakpoint is enabled in DR7. */
+  Breakpoints = 256,
+  /** An edge on NMI has come and is not blocked. */
+  Nmi = 512,
 }
 
 /** What decoded blocks depend on beside the bytes. */
@@ -205,6 +230,7 @@ export const enum Cr0 {
 
 export const enum Cr4 {
   TSD = 4,
+  DE = 8,
   PSE = 0x10,
   PGE = 0x80,
 }

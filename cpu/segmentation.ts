@@ -10,13 +10,16 @@
  *    | G |D/B| 0 |AVL|   0   | P | DPL  | S | type |
  *    +---+---+---+---+-------+---+------+---+------+
  *
- * Source: Intel SDM volume 3, sections 3.4 (descriptors), 5.3 to 5.7 (limits, types, privilege), 20.1 (real mode).
+ * CPL is the DPL of the stack segment, as in the processor's own hidden parts: the selector of CS says nothing of it between
+ * a change of CR0.PE and the far jump behind it, nor in virtual-8086 mode.
+ * Source: Intel SDM volume 3, sections 3.4 (descriptors), 5.3 to 5.7 (limits, types, privilege), 20.1 (real mode), 20.2
+ * (virtual-8086 mode), 24.4.1 (where the privilege level is kept).
  */
 import type { Cpu } from "./cpu";
-import { faulted, generalProtection, raise, Vector } from "./faults";
+import { faulted, raise, Vector } from "./faults";
 import { finishWrite, systemReadAt, systemWriteAt } from "./memory";
 import { refreshAccess } from "./paging";
-import { Cr0, Layout, LDTR, Mode, Word } from "./registers";
+import { Cr0, Flag, Layout, LDTR, Mode, TR, Word } from "./registers";
 
 export const enum Attribute {
   Accessed = 0x100,
@@ -50,6 +53,10 @@ export const enum SystemType {
   Tss32Busy = 0xb00,
   CallGate32 = 0xc00,
 }
+
+/** Attributes of every segment in virtual-8086 mode: present, writable data of ring 3. */
+const VIRTUAL_DATA = 0xf300;
+const REAL_LIMIT = 0xffff;
 
 /** Attributes of a 4 GB ring-0 code and data segment. */
 export const FLAT_CODE = 0xc09b00;
@@ -91,6 +98,16 @@ export function linearAddress(cpu: Cpu, segment: number, offset: number, size: n
   return false;
 }
 
+/** Whether a segment starts at its selector times 16: in real and in virtual-8086 mode. */
+export function realAddressing(r: Int32Array): boolean {
+  return (r[Word.Cr0] & Cr0.PE) === 0 || (r[Word.Eflags] & Flag.VM) !== 0;
+}
+
+/** Whether the processor runs in virtual-8086 mode. */
+export function virtualMode(r: Int32Array): boolean {
+  return (r[Word.Eflags] & Flag.VM) !== 0;
+}
+
 function accessible(r: Int32Array, attributes: number, write: number): boolean {
   // In real mode a code segment is as writable as any other.
   if ((r[Word.Cr0] & Cr0.PE) === 0) return true;
@@ -127,7 +144,7 @@ export function refreshMode(cpu: Cpu): void {
     flatData(r, SS) &&
     flatData(r, DS) &&
     flatData(r, 0);
-  const cpl = (r[Word.Cr0] & Cr0.PE) !== 0 ? r[Word.Selector + CS] & 3 : 0;
+  const cpl = (r[Word.Cr0] & Cr0.PE) !== 0 ? (r[Word.Attributes + SS] & Attribute.Dpl) >> DPL_SHIFT : 0;
   const user = flat && cpl === 3 ? Mode.User : 0;
   r[Word.Mode] = ((code & Attribute.Big) !== 0 ? Mode.Code32 : 0) | (flat ? Mode.Flat : 0) | user;
   if (cpl !== r[Word.Cpl]) {
@@ -136,6 +153,20 @@ export function refreshMode(cpu: Cpu): void {
     r[Word.FetchPage] = -1;
   }
   refreshAccess(cpu);
+}
+
+/**
+ * Whether a frame of `bytes` at `offset` of a 16-bit stack is pushed, element by element, over the edge of 64 KB: no element
+ * of `size` bytes may lie across it.
+ */
+export function frameWraps(limit: number, attributes: number, offset: number, bytes: number, size: number): boolean {
+  if ((attributes & Attribute.Big) !== 0 || offset + bytes <= 0x10000 || size === bytes) return false;
+  const first = 0x10000 - offset;
+  return (
+    first % size === 0 &&
+    withinLimit(limit, attributes, offset, first) &&
+    withinLimit(limit, attributes, 0, bytes - first)
+  );
 }
 
 /** Offset of the stack pointer within SS: ESP, or SP in a 16-bit stack. */
@@ -199,6 +230,12 @@ export class Descriptor {
 /** Whether a selector is null: index 0 of the GDT. */
 export function isNull(selector: number): boolean {
   return (selector & INDEX_AND_TABLE) === 0;
+}
+
+/** Whether the running task's TSS is a 32-bit one. */
+export function wideTask(r: Int32Array): boolean {
+  const type = r[Word.Attributes + TR] & TYPE_MASK;
+  return type === SystemType.Tss32 || type === SystemType.Tss32Busy;
 }
 
 /** A selector as it stands in an error code. */
@@ -276,35 +313,56 @@ export function clearSegment(cpu: Cpu, segment: number, selector: number): void 
   r[Word.Attributes + segment] = 0;
 }
 
+/**
+ * Fills a segment register as real and virtual-8086 mode do. In real mode limit and attributes stay what they were, so that
+ * a large limit of protected mode lives on; in virtual-8086 mode they are fixed. refreshMode must follow.
+ */
+export function fillRealSegment(cpu: Cpu, segment: number, selector: number): void {
+  const { r } = cpu;
+  r[Word.Selector + segment] = selector & 0xffff;
+  r[Word.Base + segment] = (selector & 0xffff) << 4;
+  if (!virtualMode(r)) return;
+  r[Word.Limit + segment] = REAL_LIMIT;
+  r[Word.Attributes + segment] = VIRTUAL_DATA;
+}
+
 const loaded = new Descriptor();
 
-/**
- * Loads ES, SS, DS, FS or GS as MOV, POP and LDS do. False: a fault is raised and nothing changed.
- * Outside protected mode the base is the selector times 16, and limit and attributes stay.
- */
+/** Loads ES, SS, DS, FS or GS as MOV, POP and LDS do. False: a fault is raised and nothing changed. */
 export function loadSegment(cpu: Cpu, segment: number, selector: number): boolean {
+  if (!realAddressing(cpu.r)) return loadByDescriptor(cpu, segment, selector, Vector.GeneralProtection, 0);
+  fillRealSegment(cpu, segment, selector);
+  refreshMode(cpu);
+  return true;
+}
+
+/**
+ * Loads one of them by its descriptor. False: a fault is raised and nothing changed. What is wrong with the selector or with
+ * the descriptor's type or privilege is `vector`(selector | external); not present is #NP, or #SS for SS.
+ */
+export function loadByDescriptor(
+  cpu: Cpu,
+  segment: number,
+  selector: number,
+  vector: Vector,
+  external: number,
+): boolean {
   const { r } = cpu;
-  if ((r[Word.Cr0] & Cr0.PE) === 0) {
-    r[Word.Selector + segment] = selector & 0xffff;
-    r[Word.Base + segment] = (selector & 0xffff) << 4;
-    refreshMode(cpu);
-    return true;
-  }
   if (segment === SS) {
-    if (!checkStackSegment(cpu, selector, r[Word.Cpl], Vector.GeneralProtection, 0, loaded)) return false;
+    if (!checkStackSegment(cpu, selector, r[Word.Cpl], vector, external, loaded)) return false;
   } else if (isNull(selector)) {
     clearSegment(cpu, segment, selector);
     refreshMode(cpu);
     return true;
   } else {
-    if (!fetchDescriptor(cpu, selector, loaded)) return false;
+    if (!fetchDescriptor(cpu, selector, loaded, vector, external)) return false;
     const privileged = Math.max(r[Word.Cpl], selector & 3);
     if (!loaded.isReadable || (!loaded.isConforming && loaded.dpl < privileged)) {
-      generalProtection(cpu, selectorError(selector));
+      raise(cpu, vector, selectorError(selector) | external);
       return false;
     }
     if (!loaded.present) {
-      raise(cpu, Vector.NotPresent, selectorError(selector));
+      raise(cpu, Vector.NotPresent, selectorError(selector) | external);
       return false;
     }
   }
@@ -344,12 +402,14 @@ export function checkStackSegment(
 
 const DATA_SEGMENTS: readonly number[] = [0, 3, 4, 5];
 
-/** After a return to an outer ring: data segments that the new ring may not have become null. refreshMode must follow. */
+/**
+ * After a return to an outer ring: data segments that the new ring may not have become null, and null ones lose their RPL.
+ * refreshMode must follow.
+ */
 export function dropInnerSegments(cpu: Cpu, cpl: number): void {
   const { r } = cpu;
   for (const segment of DATA_SEGMENTS) {
     const attributes = r[Word.Attributes + segment];
-    if (attributes === 0) continue;
     const conforming = Attribute.Code | Attribute.DownOrConforming;
     if ((attributes & conforming) !== conforming && (attributes & Attribute.Dpl) >> DPL_SHIFT < cpl) {
       clearSegment(cpu, segment, 0);

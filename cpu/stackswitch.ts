@@ -5,19 +5,19 @@
  */
 import type { Cpu } from "./cpu";
 import { raise, Vector } from "./faults";
-import { FAULT, systemReadAt, systemWriteAt } from "./memory";
+import { FAULT, systemReadAt, systemWriteAt, wrappedWriteAt } from "./memory";
 import { TR, Word } from "./registers";
 import {
   Attribute,
   checkStackSegment,
   Descriptor,
   fillSegment,
+  frameWraps,
   markDescriptor,
-  SystemType,
   selectorError,
   setStackPointer,
   stackPointer,
-  TYPE_MASK,
+  wideTask,
   withinLimit,
 } from "./segmentation";
 
@@ -49,8 +49,7 @@ export class TargetStack {
   useInner(cpu: Cpu, level: number, external: number): boolean {
     const { r, view } = cpu;
     const { descriptor } = this;
-    const type = r[Word.Attributes + TR] & TYPE_MASK;
-    const wide = type === SystemType.Tss32 || type === SystemType.Tss32Busy;
+    const wide = wideTask(r);
     const offset = wide ? 4 + 8 * level : 2 + 4 * level;
     const bytes = wide ? 6 : 4;
     if (r[Word.Attributes + TR] === 0 || offset + bytes - 1 > r[Word.Limit + TR] >>> 0) {
@@ -71,15 +70,22 @@ export class TargetStack {
     return true;
   }
 
-  /** Host offset for a frame of `bytes` below the pointer; FAULT: #SS or #PF is raised. `external` as above. */
-  frame(cpu: Cpu, bytes: number, external: number): number {
+  /**
+   * Host offset for a frame of `bytes` in elements of `size` below the pointer; FAULT: #SS or #PF is raised. `external` as
+   * above.
+   */
+  frame(cpu: Cpu, bytes: number, size: number, external: number): number {
     const wide = (this.attributes & Attribute.Big) !== 0;
     const offset = wide ? (this.pointer - bytes) | 0 : (this.pointer - bytes) & 0xffff;
+    const byUser = this.level === 3 ? 1 : 0;
     if (!withinLimit(this.limit, this.attributes, offset, bytes)) {
+      if (frameWraps(this.limit, this.attributes, offset, bytes, size)) {
+        return wrappedWriteAt(cpu, this.base, offset, bytes, byUser);
+      }
       raise(cpu, Vector.StackFault, this.inner ? selectorError(this.selector) | external : external);
       return FAULT;
     }
-    return systemWriteAt(cpu, (this.base + offset) | 0, bytes, this.level === 3 ? 1 : 0);
+    return systemWriteAt(cpu, (this.base + offset) | 0, bytes, byUser);
   }
 
   /** Moves the stack pointer below the frame, and loads SS where the ring changes. refreshMode must follow then. */

@@ -3,16 +3,17 @@
  * of an address against the host TLB, which either gives a host offset or goes the slow way.
  * May import wasm.ts, frame.ts, conditions.ts, operation.ts, instruction.ts, registers.ts, tlb.ts.
  *
- * The rule of compiled code: only the fast way is emitted. Whatever is not a hit in the host TLB within one page, and whatever
- * would fault, branches to `slow` before anything has changed, and there the instruction's handler runs, as in the interpreter.
+ * The rule of compiled code: only the fast way is emitted. A miss in the host TLB has it filled; whatever then is no hit within one
+ * page, and whatever would fault, branches to `slow` before anything has changed, and there the instruction's handler runs, as
+ * in the interpreter.
  */
 
 import { NO_REGISTER } from "../instruction";
 import type { Operation } from "../operation";
-import { Layout } from "../registers";
+import { Layout, Word } from "../registers";
 import { HostTlb } from "../tlb";
 import { Known, pushCarry, pushCondition } from "./conditions";
-import { Local } from "./frame";
+import { Callee, Local, loadWord } from "./frame";
 import { Access, type Body, Op } from "./wasm";
 
 const LOADS: Readonly<Record<number, Access>> = { 1: Access.I32Load8S, 2: Access.I32Load16S, 4: Access.I32Load };
@@ -25,9 +26,9 @@ const STORES: Readonly<Record<number, Access>> = { 1: Access.I32Store8, 2: Acces
 
 const PAGE = 4096;
 
-/** A kind of operand as exec/bind.ts spells it: "r4" is Register, 4. */
+/** A kind of operand as exec/bind.ts spells it: register, memory, immediate, segment register; and its size in bytes. */
 export interface Shape {
-  kind: "r" | "m" | "i";
+  kind: "r" | "m" | "i" | "s";
   size: number;
 }
 
@@ -131,15 +132,15 @@ export class Emitter {
 
   /** Takes a linear address; sets `host` to its host offset for reading `size` bytes, or goes the slow way. */
   checkRead(size: number, host: Local = Local.Host): void {
-    this.check(size, this.user ? HostTlb.UserRead : HostTlb.SupervisorRead, host);
+    this.check(size, 0, this.user ? HostTlb.UserRead : HostTlb.SupervisorRead, host);
   }
 
   /** The same for writing (and reading). */
   checkWrite(size: number, host: Local = Local.Host): void {
-    this.check(size, this.user ? HostTlb.UserWrite : HostTlb.SupervisorWrite, host);
+    this.check(size, 1, this.user ? HostTlb.UserWrite : HostTlb.SupervisorWrite, host);
   }
 
-  private check(size: number, bit: number, host: Local): void {
+  private check(size: number, write: 0 | 1, bit: HostTlb, host: Local): void {
     const { body } = this;
     body.tee(Local.Address);
     this.with(Op.I32ShrU, 12);
@@ -148,7 +149,16 @@ export class Emitter {
     body.tee(Local.Entry);
     this.with(Op.I32And, bit);
     this.op(Op.I32Eqz);
+    body.if();
+    this.get(Local.Address);
+    this.constant(write);
+    body.call(Callee.Fill);
+    this.set(Local.Budget);
+    body.tee(Local.Entry);
+    this.with(Op.I32And, bit);
+    this.op(Op.I32Eqz);
     body.branchIf(this.slow);
+    body.end();
     if (size > 1) {
       this.get(Local.Address);
       this.with(Op.I32And, PAGE - 1);
@@ -191,6 +201,7 @@ export class Emitter {
   value(op: Operation, shape: Shape, index: number): void {
     if (shape.kind === "m") this.load(shape.size);
     else if (shape.kind === "r") this.view(shape.size, index);
+    else if (shape.kind === "s") loadWord(this.body, Word.Selector + op.reg);
     else this.constant(op.immediate);
   }
 

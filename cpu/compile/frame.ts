@@ -71,24 +71,33 @@ export const enum Type {
   Handler = 1,
   /** (eflags, lazy, a, b, result) -> 0 or 1. */
   Condition = 2,
+  /** (linear address, 1 for writing) -> entry; (segment, selector) -> 0 or 1. */
+  Binary = 3,
+  /** The same -> (entry, budget). */
+  Fill = 4,
 }
 
 export const TYPES: readonly Signature[] = [
   { parameters: 1, results: 1 },
   { parameters: 1 + STATE.length, results: STATE.length + 2 },
   { parameters: 5, results: 1 },
+  { parameters: 2, results: 1 },
+  { parameters: 2, results: 2 },
 ];
 
 /** Functions of a region's module, imports first. */
 export const enum Callee {
   RunHandler = 0,
-  Handler = 1,
-  Carry = 2,
-  Zero = 3,
-  Sign = 4,
-  Overflow = 5,
-  Parity = 6,
-  Less = 7,
+  Translate = 1,
+  Handler = 2,
+  Fill = 3,
+  LoadFlat = 4,
+  Carry = 5,
+  Zero = 6,
+  Sign = 7,
+  Overflow = 8,
+  Parity = 9,
+  Less = 10,
 }
 
 /** Budgets are cut to this, so that sums stay within int32. */
@@ -156,6 +165,16 @@ function addTime(body: Body, word: number, local: number): void {
   body.op(Op.F64ConvertI32S);
   body.op(Op.F64Add);
   body.access(Access.F64Store);
+}
+
+/** Adds the time that has passed to the Time words. Budget is to be worked out again. */
+export function flushTime(body: Body): void {
+  addTime(body, Time.Cycles, Local.Cycles);
+  addTime(body, Time.Instret, Local.Instret);
+  for (const local of [Local.Cycles, Local.Instret]) {
+    body.constant(0);
+    body.set(local);
+  }
 }
 
 /** Stores EIP (from Target) and time, and pushes what the function returns. */

@@ -22,10 +22,24 @@ import type { Operation } from "../operation";
 import { Layout, Word } from "../registers";
 import { ARITHMETIC_EMITTERS, type Emit } from "./arithmetic";
 import { CONDITION_FUNCTIONS, Known } from "./conditions";
-import { TRANSFER_EMITTERS, type Ways } from "./control";
+import { type EmitTransfer, TRANSFER_EMITTERS, type Ways } from "./control";
 import { Emitter, type Shape } from "./emitter";
-import { Callee, enter, Local, leave, loadWord, newBody, pushBudget, STATE, storeState, TYPES, Type } from "./frame";
+import {
+  Callee,
+  enter,
+  flushTime,
+  Local,
+  leave,
+  loadWord,
+  newBody,
+  pushBudget,
+  STATE,
+  storeState,
+  TYPES,
+  Type,
+} from "./frame";
 import { isPlain, MOVE_EMITTERS } from "./moves";
+import { loadFlat, SEGMENT_EMITTERS } from "./segments";
 import { Access, Body, type Definition, moduleBytes, Op } from "./wasm";
 
 /** What a region's function returns; else 0: go on at EIP. The site is in the bits above. */
@@ -49,7 +63,10 @@ export interface Plan {
 }
 
 const EMITTERS: Readonly<Record<string, Emit>> = { ...ARITHMETIC_EMITTERS, ...MOVE_EMITTERS };
+const TRANSFERS: Readonly<Record<string, EmitTransfer>> = { ...TRANSFER_EMITTERS, ...SEGMENT_EMITTERS };
 const PAGE_OFFSET = 0xfff;
+/** Instructions that end a block only because they may change what decoded code depends on, and most often do not. */
+const GOES_ON = /^(mov|pop|popfd|sti|clts|invlpg)$/;
 
 /** Operands of an operation as the emitters want them, jump distances left out; null: some are of another kind. */
 function shapesOf(tokens: readonly string[]): Shape[] | null {
@@ -57,8 +74,8 @@ function shapesOf(tokens: readonly string[]): Shape[] | null {
   for (const token of tokens) {
     const kind = token[0];
     if (token === "j") continue;
-    if (kind !== "r" && kind !== "m" && token !== "i") return null;
-    const size = Number(token.slice(1));
+    if (kind !== "r" && kind !== "m" && token !== "i" && token !== "s") return null;
+    const size = token === "s" ? 2 : Number(token.slice(1));
     if (Number.isNaN(size)) return null;
     shapes.push({ kind, size } as Shape);
   }
@@ -111,8 +128,8 @@ class Generator {
     leave(body);
     return moduleBytes(
       TYPES,
-      [Type.Unary],
-      [handlerCall(), ...CONDITION_FUNCTIONS, { type: Type.Unary, body: body.finish() }],
+      [Type.Unary, Type.Binary],
+      [handlerCall(), fill(), loadFlat(), ...CONDITION_FUNCTIONS, { type: Type.Unary, body: body.finish() }],
     );
   }
 
@@ -266,7 +283,7 @@ class Generator {
     const { body, e } = this;
     const [mnemonic, ...tokens] = handlerKey(op).split(" ");
     const shapes = shapesOf(tokens);
-    const emit = TRANSFER_EMITTERS[mnemonic];
+    const emit = TRANSFERS[mnemonic];
     const end = (block.physical & PAGE_OFFSET) + block.bytes;
     const ways: Ways = {
       direct: (offset) => this.direct(offset),
@@ -280,7 +297,27 @@ class Generator {
       if (emit(e, op, shapes, ways)) body.end();
       else body.rewind(mark);
     }
-    this.leaveAt(end, (this.site << SITE_SHIFT) | Exit.RunLast);
+    if (GOES_ON.test(mnemonic) && op.selfCharging === 0) this.goOnIfNothingChanged(block, end);
+    else this.leaveAt(end, (this.site << SITE_SHIFT) | Exit.RunLast);
+  }
+
+  /** Runs the last instruction's handler here, and goes on behind it unless what the region is compiled for has changed. */
+  private goOnIfNothingChanged(block: Block, end: number): void {
+    const { body } = this;
+    flushTime(body);
+    this.callHandler(block);
+    loadWord(body, Word.Mode);
+    body.constant(block.mode);
+    body.op(Op.I32Ne);
+    loadWord(body, Word.Attention);
+    body.op(Op.I32Or);
+    loadWord(body, Word.ReadBit);
+    body.op(Op.I32Eqz);
+    body.op(Op.I32Or);
+    body.if();
+    this.leaveAt(end, 0);
+    body.end();
+    this.direct(end);
   }
 }
 
@@ -306,7 +343,17 @@ function handlerCall(): Definition {
   return { type: Type.Handler, body: body.finish() };
 }
 
-/** The module of a region: imports the memory and `(site) -> event`, exports `(block) -> Exit`. */
+/** The function Callee.Fill: has the host TLB filled for an address, which may take time. */
+function fill(): Definition {
+  const body = new Body(0, 0);
+  body.get(0);
+  body.get(1);
+  body.call(Callee.Translate);
+  pushBudget(body);
+  return { type: Type.Fill, body: body.finish() };
+}
+
+/** The module of a region: imports the memory, `(site) -> event` and `(linear, write) -> entry`, exports `(block) -> Exit`. */
 export function generate(plan: Plan): Uint8Array {
   return new Generator(plan).generate();
 }

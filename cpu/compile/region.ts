@@ -11,7 +11,7 @@ import type { Block } from "../blocks";
 import type { Cpu } from "../cpu";
 import { ROWS } from "../isa";
 import type { Operation } from "../operation";
-import { NO_PAGE } from "../paging";
+import { fillHostTlb, NO_PAGE } from "../paging";
 import { Mode, Word } from "../registers";
 import { generate, terminates } from "./generate";
 
@@ -95,7 +95,9 @@ export function compileRegion(cpu: Cpu, hot: Block): void {
     op.run(cpu, op);
     return r[Word.Event];
   };
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: { m: cpu.memory, 0: runHandler } });
+  const translate = (linear: number, write: number): number => fillHostTlb(cpu, linear, write);
+  const imports = { e: { m: cpu.memory, 0: runHandler, 1: translate } };
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
   const region: Region = { run: instance.exports.f as (block: number) => number, blocks, siteBlock, siteIndex };
   for (const [index, block] of blocks.entries()) {
     block.region = region;

@@ -16,19 +16,24 @@ import type { Handler, Operation } from "../operation";
 import { byteRegister, Mode } from "../registers";
 import { ALU_OPERATIONS, ARITHMETIC } from "./arith";
 import { BIT_OPERATIONS, BITS } from "./bits";
+import { CONDITIONAL_MOVES } from "./conditional";
 import { CONTROL } from "./control";
+import { DEBUG_REGISTERS } from "./debug";
 import { DECIMAL } from "./decimal";
-import { FAR } from "./far";
 import { FLAGS } from "./flags";
+import { IDENTITY } from "./identity";
 import { LOGIC } from "./logic";
 import { MOVES } from "./mov";
 import { MULTIPLICATION } from "./multiply";
 import { PORTS } from "./ports";
+import { RETURNS } from "./return";
 import { PRIVILEGE_CHECKS, SEGMENTS } from "./segment";
 import { SHIFT_OPERATIONS, SHIFTS } from "./shift";
+import { SOFTWARE_INTERRUPTS } from "./softint";
 import { STACK } from "./stack";
 import { STRINGS } from "./string";
 import { invalidCode, SYSTEM } from "./system";
+import { TRANSFERS } from "./transfer";
 import { X87_ARITHMETIC } from "./x87arith";
 import { X87_CONTROL } from "./x87control";
 import { X87_FUNCTIONS } from "./x87functions";
@@ -43,12 +48,15 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map(
     DECIMAL,
     SHIFTS,
     BITS,
+    CONDITIONAL_MOVES,
     CONTROL,
     STACK,
     STRINGS,
     FLAGS,
     PORTS,
-    FAR,
+    TRANSFERS,
+    RETURNS,
+    SOFTWARE_INTERRUPTS,
     SEGMENTS,
     PRIVILEGE_CHECKS,
     SYSTEM,
@@ -56,6 +64,8 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map(
     X87_CONTROL,
     X87_FUNCTIONS,
     X87_LOADS,
+    DEBUG_REGISTERS,
+    IDENTITY,
   ].flatMap((family) => Object.entries(family)),
 );
 
@@ -77,6 +87,9 @@ const ONLY_READ: ReadonlySet<string> = new Set(
   "cmp test bt mul imul div idiv push call jmp lldt ltr verr verw lmsw lgdt lidt bound".split(" "),
 );
 const ONLY_WRITTEN = /^(mov|pop|set|sldt|str|smsw|sgdt|sidt|fn?st|fistp?$|fbstp|fnsave)/;
+
+/** They must see the cycles at their own start. */
+const READS_TIME: ReadonlySet<string> = new Set(["rdtsc", "rdmsr", "wrmsr"]);
 
 /** Page walks of an instruction with one or two memory accesses (both may cross a page), and of ENTER with its 31. */
 const WALKS = 4;
@@ -180,7 +193,7 @@ export function bind(op: Operation, mode: number, costs: CostTable): void {
   op.checked = unchecked ? 0 : 1;
   const repeated = repeats(row, op);
   op.selfCharging = repeated || (flags & RowFlag.IoSensitive && mnemonic !== "cli" && mnemonic !== "sti") ? 1 : 0;
-  if (mnemonic === "rdtsc") op.selfCharging = 1;
+  if (READS_TIME.has(mnemonic)) op.selfCharging = 1;
   const tokens = tokensOf(row, op);
   op.cycles = cyclesOf(row, tokens, costs);
   op.repetition = repeated ? costs.repetitions[mnemonic] : 0;

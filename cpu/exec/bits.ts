@@ -1,15 +1,16 @@
 /**
  * BT BTS BTR BTC, BSF BSR, SETcc. May import operand.ts, memory.ts, eflags.ts, segmentation.ts, registers.ts, types.
  * A bit offset in a register selects memory beyond the operand: the offset is signed and counts in operand-size units.
- * Flags that the manual leaves undefined: BT and its kin change CF only; BSF and BSR change ZF only, and leave their
- * destination alone when the source is zero.
+ * Flags that the manual leaves undefined: BT and its kin change CF only; BSF and BSR clear CF, AF, SF and OF, set
+ * PF by the index that they found, and leave their destination alone when the source is zero (PF is set then).
  * Source: Intel SDM volume 2, under each mnemonic.
  */
 import type { Cpu } from "../cpu";
-import { condition, setCarry, setZero } from "../eflags";
+import { condition, evenParity, setArithmeticFlags, setCarry } from "../eflags";
 import { CONDITIONS } from "../isa";
 import { put8, put16, put32, readAt, writeAt } from "../memory";
 import type { Handler, Operation } from "../operation";
+import { Flag } from "../registers";
 import { checkedRead, checkedWrite, effectiveAddress, operandRead, operandWrite } from "./operand";
 
 /** In the order of ModRM.reg from 4. */
@@ -101,10 +102,15 @@ function highestBit(value: number): number {
   return 31 - Math.clz32(value);
 }
 
-/** Sets ZF by the source of a scan; true when there is a bit to find. */
-function scans(r: Int32Array, value: number): boolean {
-  setZero(r, value === 0);
-  return value !== 0;
+/** Index of the bit that a scan finds in `value`, or -1 in zero. Sets the flags. */
+function scanned(r: Int32Array, value: number, scan: (value: number) => number): number {
+  if (value === 0) {
+    setArithmeticFlags(r, Flag.ZF | Flag.PF);
+    return -1;
+  }
+  const index = scan(value);
+  setArithmeticFlags(r, evenParity(index) ? Flag.PF : 0);
+  return index;
 }
 
 function scanForms(name: string, scan: (value: number) => number): [string, Handler][] {
@@ -112,8 +118,8 @@ function scanForms(name: string, scan: (value: number) => number): [string, Hand
     [
       `${name} r4 r4`,
       (cpu, op) => {
-        const value = cpu.r[op.source];
-        if (scans(cpu.r, value)) cpu.r[op.destination] = scan(value);
+        const index = scanned(cpu.r, cpu.r[op.source], scan);
+        if (index >= 0) cpu.r[op.destination] = index;
       },
     ],
     [
@@ -121,15 +127,15 @@ function scanForms(name: string, scan: (value: number) => number): [string, Hand
       (cpu, op) => {
         const at = operandRead(cpu, op, 4);
         if (at < 0) return;
-        const value = cpu.view.getInt32(at, true);
-        if (scans(cpu.r, value)) cpu.r[op.destination] = scan(value);
+        const index = scanned(cpu.r, cpu.view.getInt32(at, true), scan);
+        if (index >= 0) cpu.r[op.destination] = index;
       },
     ],
     [
       `${name} r2 r2`,
       (cpu, op) => {
-        const value = cpu.r16[op.source];
-        if (scans(cpu.r, value)) cpu.r16[op.destination] = scan(value);
+        const index = scanned(cpu.r, cpu.r16[op.source], scan);
+        if (index >= 0) cpu.r16[op.destination] = index;
       },
     ],
     [
@@ -137,8 +143,8 @@ function scanForms(name: string, scan: (value: number) => number): [string, Hand
       (cpu, op) => {
         const at = operandRead(cpu, op, 2);
         if (at < 0) return;
-        const value = cpu.view.getUint16(at, true);
-        if (scans(cpu.r, value)) cpu.r16[op.destination] = scan(value);
+        const index = scanned(cpu.r, cpu.view.getUint16(at, true), scan);
+        if (index >= 0) cpu.r16[op.destination] = index;
       },
     ],
   ];

@@ -1,11 +1,12 @@
 /**
- * Moves: MOV between registers, memory and immediates, MOVZX, MOVSX, LEA, XCHG, BSWAP, XLAT, CMPXCHG, XADD, and the
+ * Moves: MOV between registers, memory and immediates, MOVZX, MOVSX, LEA, XCHG, BSWAP, XLAT, CMPXCHG, CMPXCHG8B, XADD, and the
  * conversions within EAX and EDX. May import operand.ts, memory.ts, eflags.ts, registers.ts, types; arith.ts for the flags.
  * Source: Intel SDM volume 2, under each mnemonic.
  */
-import { put8, put16, put32, readAt } from "../memory";
+import { setZero } from "../eflags";
+import { finishWrite, put8, put16, put32, readAt } from "../memory";
 import type { Handler } from "../operation";
-import { Register } from "../registers";
+import { Layout, Register } from "../registers";
 import { add, add8, add16, compare, subtract } from "./arith";
 import { checkedRead, effectiveAddress, operandRead, operandWrite } from "./operand";
 
@@ -226,6 +227,24 @@ export const MOVES: Readonly<Record<string, Handler>> = {
     else r8[EAX] = value;
   },
 
+  "cmpxchg8b m8"(cpu, op) {
+    const at = operandWrite(cpu, op, 8);
+    if (at < 0) return;
+    const { r, view } = cpu;
+    const low = view.getInt32(at, true);
+    const high = view.getInt32(at + 4, true);
+    const equal = low === r[EAX] && high === r[EDX];
+    setZero(r, equal);
+    if (!equal) {
+      r[EAX] = low;
+      r[EDX] = high;
+      return;
+    }
+    view.setInt32(at, r[Register.EBX], true);
+    view.setInt32(at + 4, r[Register.ECX], true);
+    if (at < Layout.Ram) finishWrite(cpu, at);
+  },
+
   "xadd r4 r4"(cpu, op) {
     const { r } = cpu;
     const value = r[op.destination];
@@ -302,8 +321,10 @@ export const MOVES: Readonly<Record<string, Handler>> = {
   },
 
   nop() {},
-  "nop r2"() {},
-  "nop r4"() {},
-  "nop m2"() {},
-  "nop m4"() {},
+  ...Object.fromEntries(
+    ["r2", "r4", "m2", "m4", "r2 r2", "r4 r4", "m2 r2", "m4 r4"].map((form): [string, Handler] => [
+      `nop ${form}`,
+      () => {},
+    ]),
+  ),
 };

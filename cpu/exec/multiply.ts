@@ -1,11 +1,11 @@
 /**
  * MUL IMUL DIV IDIV. May import operand.ts, eflags.ts, faults.ts, registers.ts, types.
- * Flags after a multiplication: CF and OF say that the upper half matters; SF, ZF and PF follow the lower half and AF is
- * clear (the manual leaves them undefined). A division leaves all flags alone (undefined too).
+ * Flags after a multiplication: CF and OF say that the upper half matters; SF and PF follow the lower half, ZF and AF are
+ * clear (the manual leaves them undefined; the P6 family does so). A division leaves all flags alone (undefined too).
  * Source: Intel SDM volume 2, under each mnemonic.
  */
 import type { Cpu } from "../cpu";
-import { setShiftFlags } from "../eflags";
+import { setShiftFlags, setZero } from "../eflags";
 import { raise, Vector } from "../faults";
 import type { Handler, Operation } from "../operation";
 import { Register } from "../registers";
@@ -33,6 +33,7 @@ function highSigned(a: number, b: number): number {
 
 function setProductFlags(cpu: Cpu, low: number, wide: boolean): void {
   setShiftFlags(cpu.r, low, wide ? 1 : 0, wide);
+  setZero(cpu.r, false);
 }
 
 function mul(cpu: Cpu, size: number, b: number): void {

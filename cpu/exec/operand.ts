@@ -24,6 +24,14 @@ export function operandRead(cpu: Cpu, op: Operation, size: number): number {
   return readAt(cpu, (r[op.base] + (r[op.index] << op.scale) + op.displacement) | 0, size);
 }
 
+/** operandRead for `count` values of `part` bytes one behind the other, which are aligned when the first of them is. */
+export function operandParts(cpu: Cpu, op: Operation, part: number, count: number): number {
+  cpu.r[Word.Part] = part;
+  const at = operandRead(cpu, op, part * count);
+  cpu.r[Word.Part] = 0;
+  return at;
+}
+
 /** Host offset for writing it, or reading and writing it, or FAULT; then use put8, put16 or put32. */
 export function operandWrite(cpu: Cpu, op: Operation, size: number): number {
   const { r } = cpu;

@@ -4,11 +4,12 @@
  * Source: Intel SDM volume 1, chapter 18 (18.5: I/O privilege and the permission bitmap); volume 2, IN, OUT.
  */
 import type { Cpu } from "../cpu";
+import { watchPort } from "../debug";
 import { faulted, generalProtection } from "../faults";
 import { systemReadAt } from "../memory";
 import type { Handler, Operation } from "../operation";
 import { Cr0, Register, Time, TR, Word } from "../registers";
-import { SystemType, TYPE_MASK } from "../segmentation";
+import { virtualMode, wideTask } from "../segmentation";
 import { iopl } from "./flags";
 
 const EAX = Register.EAX;
@@ -22,10 +23,13 @@ export function retire(cpu: Cpu, op: Operation): void {
   cpu.time[Time.Cycles] += op.cycles;
 }
 
-/** Whether the present privilege allows `size` bytes at a port; a fault is raised where it does not. */
+/**
+ * Whether the present privilege allows `size` bytes at a port; a fault is raised where it does not. In virtual-8086 mode
+ * IOPL says nothing of ports: the bitmap alone does.
+ */
 export function portAllowed(cpu: Cpu, port: number, size: number): boolean {
   const { r } = cpu;
-  if ((r[Word.Cr0] & Cr0.PE) === 0 || r[Word.Cpl] <= iopl(r)) return true;
+  if ((r[Word.Cr0] & Cr0.PE) === 0 || (r[Word.Cpl] <= iopl(r) && !virtualMode(r))) return true;
   if (bitmapAllows(cpu, port, size)) return true;
   if (!faulted(cpu)) generalProtection(cpu, 0);
   return false;
@@ -33,10 +37,8 @@ export function portAllowed(cpu: Cpu, port: number, size: number): boolean {
 
 function bitmapAllows(cpu: Cpu, port: number, size: number): boolean {
   const { r, view } = cpu;
-  const type = r[Word.Attributes + TR] & TYPE_MASK;
   const limit = r[Word.Limit + TR] >>> 0;
-  if (type !== SystemType.Tss32 && type !== SystemType.Tss32Busy) return false;
-  if (limit < BITMAP_FIELD + 1) return false;
+  if (!wideTask(r) || limit < BITMAP_FIELD + 1) return false;
   const field = systemReadAt(cpu, (r[Word.Base + TR] + BITMAP_FIELD) | 0, 2);
   if (field < 0) return false;
   // Two bytes are always read: the bits of one access may lie in both.
@@ -54,6 +56,7 @@ function input(cpu: Cpu, op: Operation, port: number, size: 1 | 2 | 4): void {
   if (size === 1) cpu.r8[EAX] = value;
   else if (size === 2) cpu.r16[EAX] = value;
   else cpu.r[EAX] = value;
+  watchPort(cpu, port, size);
   retire(cpu, op);
 }
 
@@ -61,6 +64,7 @@ function output(cpu: Cpu, op: Operation, port: number, size: 1 | 2 | 4): void {
   if (!portAllowed(cpu, port, size)) return;
   const value = cpu.r[EAX] >>> 0;
   cpu.bus.write(port, size, size === 1 ? value & 0xff : size === 2 ? value & 0xffff : value);
+  watchPort(cpu, port, size);
   retire(cpu, op);
 }
 

@@ -1,15 +1,16 @@
 /**
  * Loads of segment registers (MOV, POP, LDS and its kin), LLDT LTR SLDT STR, LGDT LIDT SGDT SIDT, and the questions LAR LSL
- * VERR VERW ARPL. May import operand.ts, stack.ts, memory.ts, segmentation.ts, eflags.ts, faults.ts, registers.ts, types.
+ * VERR VERW ARPL. May import flattransfer.ts, operand.ts, stack.ts, memory.ts, segmentation.ts, eflags.ts, faults.ts, registers.ts, types.
  * Source: Intel SDM volume 2, under each mnemonic; volume 3, sections 5.7 and 5.10 (pointer validation).
  */
 import type { Cpu } from "../cpu";
 import { setZero } from "../eflags";
 import { faulted, generalProtection, invalidOpcode, raise, Vector } from "../faults";
+import { loadFlatSegment } from "../flattransfer";
 import { Segment } from "../instruction";
 import { finishWrite, put16 } from "../memory";
 import type { Handler, Operation } from "../operation";
-import { Attention, Cr0, Layout, LDTR, TR, Word } from "../registers";
+import { Attention, Layout, LDTR, TR, Word } from "../registers";
 import {
   clearSegment,
   Descriptor,
@@ -19,10 +20,11 @@ import {
   loadSegment,
   markDescriptor,
   readDescriptor,
+  realAddressing,
   SystemType,
   selectorError,
 } from "../segmentation";
-import { operandRead, operandWrite } from "./operand";
+import { operandParts, operandRead, operandWrite } from "./operand";
 import { moveStack, stackRead } from "./stack";
 
 /** CPL 0 or #GP(0). */
@@ -34,7 +36,7 @@ export function privileged(cpu: Cpu): boolean {
 
 /** Loads a segment register as MOV and POP do: after SS, the next instruction runs without interrupts. */
 function load(cpu: Cpu, segment: number, selector: number): boolean {
-  if (!loadSegment(cpu, segment, selector)) return false;
+  if (!loadFlatSegment(cpu, segment, selector) && !loadSegment(cpu, segment, selector)) return false;
   if (segment === Segment.SS) cpu.r[Word.Attention] |= Attention.StackShadow;
   return true;
 }
@@ -42,7 +44,7 @@ function load(cpu: Cpu, segment: number, selector: number): boolean {
 /** LDS LES LFS LGS LSS: an offset and a selector from memory. */
 function loadFar(segment: number, size: number): Handler {
   return (cpu, op) => {
-    const at = operandRead(cpu, op, size + 2);
+    const at = size === 2 ? operandParts(cpu, op, 2, 2) : operandRead(cpu, op, 6);
     if (at < 0) return;
     const offset = size === 4 ? cpu.view.getInt32(at, true) : cpu.view.getInt16(at, true);
     if (!loadSegment(cpu, segment, cpu.view.getUint16(at + size, true))) return;
@@ -78,14 +80,18 @@ function storeTable(cpu: Cpu, op: Operation, word: number): void {
 
 const descriptor = new Descriptor();
 
+/** #UD in real and in virtual-8086 mode. */
 function protectedMode(cpu: Cpu): boolean {
-  if ((cpu.r[Word.Cr0] & Cr0.PE) !== 0) return true;
+  if (!realAddressing(cpu.r)) return true;
   invalidOpcode(cpu);
   return false;
 }
 
+function protectedAndPrivileged(cpu: Cpu): boolean {
+  return protectedMode(cpu) && privileged(cpu);
+}
+
 function loadLdt(cpu: Cpu, selector: number): void {
-  if (!protectedMode(cpu) || !privileged(cpu)) return;
   if (isNull(selector)) {
     clearSegment(cpu, LDTR, selector);
     return;
@@ -108,7 +114,6 @@ function loadLdt(cpu: Cpu, selector: number): void {
 
 /** Marks the task's descriptor busy. */
 function loadTask(cpu: Cpu, selector: number): void {
-  if (!protectedMode(cpu) || !privileged(cpu)) return;
   if (isNull(selector)) {
     generalProtection(cpu, 0);
     return;
@@ -131,13 +136,23 @@ function loadTask(cpu: Cpu, selector: number): void {
   fillSegment(cpu, TR, selector, descriptor);
 }
 
-/** A 16-bit source operand's handler pair: from a register and from memory. */
-function wordForms(name: string, apply: (cpu: Cpu, value: number) => void): [string, Handler][] {
+/** A 16-bit source operand's handler pair: from a register and from memory, which is read only where `may` lets it. */
+function wordForms(
+  name: string,
+  may: (cpu: Cpu) => boolean,
+  apply: (cpu: Cpu, value: number) => void,
+): [string, Handler][] {
   return [
-    [`${name} r2`, (cpu, op) => apply(cpu, cpu.r16[op.destination])],
+    [
+      `${name} r2`,
+      (cpu, op) => {
+        if (may(cpu)) apply(cpu, cpu.r16[op.destination]);
+      },
+    ],
     [
       `${name} m2`,
       (cpu, op) => {
+        if (!may(cpu)) return;
         const at = operandRead(cpu, op, 2);
         if (at >= 0) apply(cpu, cpu.view.getUint16(at, true));
       },
@@ -191,7 +206,7 @@ export const SEGMENTS: Readonly<Record<string, Handler>> = {
   },
   // The stack pointer moves in the stack that it was read from, also when SS is popped.
   "pop s"(cpu, op) {
-    const at = stackRead(cpu, op, 0, 2);
+    const at = stackRead(cpu, op, 0, op.operandSize);
     if (at < 0) return;
     const selector = cpu.view.getUint16(at, true);
     const esp = cpu.r[4];
@@ -204,8 +219,8 @@ export const SEGMENTS: Readonly<Record<string, Handler>> = {
     ...farLoads("lss", Segment.SS),
     ...farLoads("lfs", Segment.FS),
     ...farLoads("lgs", Segment.GS),
-    ...wordForms("lldt", loadLdt),
-    ...wordForms("ltr", loadTask),
+    ...wordForms("lldt", protectedAndPrivileged, loadLdt),
+    ...wordForms("ltr", protectedAndPrivileged, loadTask),
     ...storeForms("sldt", LDTR),
     ...storeForms("str", TR),
   ]),
@@ -237,9 +252,8 @@ function hasType(types: number): boolean {
   return descriptor.notSystem || ((types >> (descriptor.systemType >> 8)) & 1) !== 0;
 }
 
-/** LAR and LSL: false when ZF is to be clear; null when a fault is raised. */
+/** LAR and LSL: false when ZF is clear now, or a fault is raised. */
 function question(cpu: Cpu, selector: number, types: number): boolean {
-  if (!protectedMode(cpu)) return false;
   const answer = visible(cpu, selector) && hasType(types);
   if (!faulted(cpu)) setZero(cpu.r, answer);
   return answer;
@@ -261,10 +275,13 @@ function questionForms(name: string, ask: (cpu: Cpu, selector: number) => number
     else cpu.r16[op.destination] = value;
   };
   const fromMemory: Handler = (cpu, op) => {
+    if (!protectedMode(cpu)) return;
     const at = operandRead(cpu, op, 2);
     if (at >= 0) answer(cpu, op, cpu.view.getUint16(at, true));
   };
-  const fromRegister: Handler = (cpu, op) => answer(cpu, op, cpu.r16[op.source]);
+  const fromRegister: Handler = (cpu, op) => {
+    if (protectedMode(cpu)) answer(cpu, op, cpu.r16[op.source]);
+  };
   return [
     [`${name} r4 r2`, fromRegister],
     [`${name} r4 m2`, fromMemory],
@@ -276,7 +293,6 @@ function questionForms(name: string, ask: (cpu: Cpu, selector: number) => number
 /** VERR, VERW. */
 function verify(write: boolean): (cpu: Cpu, selector: number) => void {
   return (cpu, selector) => {
-    if (!protectedMode(cpu)) return;
     const answer = visible(cpu, selector) && (write ? descriptor.isWritableData : descriptor.isReadable);
     if (!faulted(cpu)) setZero(cpu.r, answer);
   };
@@ -286,8 +302,8 @@ export const PRIVILEGE_CHECKS: Readonly<Record<string, Handler>> = {
   ...Object.fromEntries([
     ...questionForms("lar", accessRights),
     ...questionForms("lsl", segmentLimit),
-    ...wordForms("verr", verify(false)),
-    ...wordForms("verw", verify(true)),
+    ...wordForms("verr", protectedMode, verify(false)),
+    ...wordForms("verw", protectedMode, verify(true)),
   ]),
   "arpl r2 r2"(cpu, op) {
     if (!protectedMode(cpu)) return;
@@ -299,12 +315,17 @@ export const PRIVILEGE_CHECKS: Readonly<Record<string, Handler>> = {
   },
   "arpl m2 r2"(cpu, op) {
     if (!protectedMode(cpu)) return;
-    const at = operandWrite(cpu, op, 2);
-    if (at < 0) return;
+    const from = operandRead(cpu, op, 2);
+    if (from < 0) return;
     const rpl = cpu.r16[op.source] & 3;
-    const value = cpu.view.getUint16(at, true);
+    const value = cpu.view.getUint16(from, true);
     const raised = (value & 3) < rpl;
-    if (raised) put16(cpu, at, (value & ~3) | rpl);
+    if (raised) {
+      // Only then must it be writable.
+      const to = operandWrite(cpu, op, 2);
+      if (to < 0) return;
+      put16(cpu, to, (value & ~3) | rpl);
+    }
     setZero(cpu.r, raised);
   },
 };

@@ -1,14 +1,15 @@
 /**
  * ROL ROR RCL RCR SHL SHR SAR, SHLD SHRD. May import operand.ts, memory.ts, eflags.ts, registers.ts, types.
  * Counts are taken modulo 32. A count of 0 changes nothing, flags included (RCL and RCR: modulo the operand's bits and one).
- * Flags that the manual leaves undefined: OF at counts above 1 follows the same formula as at 1; AF is cleared by the shifts.
+ * Flags that the manual leaves undefined, as the P6 family has them (docs/conformance.md): OF at counts above 1 is what a
+ * shift or rotation by 1 would have made it; AF is cleared by the shifts.
  * Source: Intel SDM volume 2, under each mnemonic.
  */
 import type { Cpu } from "../cpu";
 import { carry, setRotateFlags, setShiftFlags } from "../eflags";
 import { put8, put16, put32 } from "../memory";
 import type { Handler } from "../operation";
-import { operandRead, operandWrite } from "./operand";
+import { operandWrite } from "./operand";
 
 /** In the order of ModRM.reg; /6 is SHL too. */
 export const SHIFT_OPERATIONS: readonly string[] = ["rol", "ror", "rcl", "rcr", "shl", "shr", "", "sar"];
@@ -29,6 +30,7 @@ const CL = 4;
 function throughCarry(r: Int32Array, a: number, count: number, bits: number, left: boolean): number {
   let cf = carry(r);
   let value = a;
+  const overflow = (a >>> (bits - 1)) ^ (left ? a >>> (bits - 2) : cf);
   for (let i = 0; i < count; i++) {
     if (left) {
       const out = (value >>> (bits - 1)) & 1;
@@ -40,8 +42,7 @@ function throughCarry(r: Int32Array, a: number, count: number, bits: number, lef
       cf = out;
     }
   }
-  const top = value >>> (bits - 1);
-  setRotateFlags(r, cf, left ? top ^ cf : top ^ (value >>> (bits - 2)));
+  setRotateFlags(r, cf, overflow);
   return value;
 }
 
@@ -54,14 +55,13 @@ function shift(r: Int32Array, operation: number, a: number, count: number, bits:
     case Shift.Rol: {
       const by = count & (bits - 1);
       const result = by === 0 ? unsigned : (unsigned << by) | (unsigned >>> (bits - by));
-      setRotateFlags(r, result & 1, (result >>> (bits - 1)) ^ result);
+      setRotateFlags(r, result & 1, (unsigned >>> (bits - 1)) ^ (unsigned >>> (bits - 2)));
       return result;
     }
     case Shift.Ror: {
       const by = count & (bits - 1);
       const result = by === 0 ? unsigned : (unsigned >>> by) | (unsigned << (bits - by));
-      const top = (result >>> (bits - 1)) & 1;
-      setRotateFlags(r, top, top ^ (result >>> (bits - 2)));
+      setRotateFlags(r, (result >>> (bits - 1)) & 1, (unsigned >>> (bits - 1)) ^ unsigned);
       return result;
     }
     case Shift.Rcl:
@@ -72,13 +72,13 @@ function shift(r: Int32Array, operation: number, a: number, count: number, bits:
     case Shift.Shl: {
       const result = count >= bits ? 0 : ((unsigned << count) << spare) >> spare;
       const out = count > bits ? 0 : unsigned >>> (bits - count);
-      setShiftFlags(r, result, out, (((result >>> 31) ^ out) & 1) !== 0);
+      setShiftFlags(r, result, out, ((unsigned ^ (unsigned << 1)) & (1 << (bits - 1))) !== 0);
       return result;
     }
     case Shift.Shr: {
       const before = unsigned >>> (count - 1);
       const result = ((before >>> 1) << spare) >> spare;
-      setShiftFlags(r, result, before, ((before >>> (bits - 1)) & 1) !== 0);
+      setShiftFlags(r, result, before, a < 0);
       return result;
     }
     default: {
@@ -102,7 +102,7 @@ function doubleLeft(r: Int32Array, a: number, b: number, count: number, bits: nu
       : (x << count) | (y >>> (bits - count));
   const out = wrapped ? y >>> (2 * bits - count) : x >>> (bits - count);
   const extended = (result << spare) >> spare;
-  setShiftFlags(r, extended, out, (extended ^ ((x << spare) >> spare)) < 0);
+  setShiftFlags(r, extended, out, ((x ^ (x << 1)) & (1 << (bits - 1))) !== 0);
   return extended;
 }
 
@@ -119,7 +119,7 @@ function doubleRight(r: Int32Array, a: number, b: number, count: number, bits: n
       : (x >>> count) | (y << (bits - count));
   const out = wrapped ? y >>> (count - bits - 1) : x >>> (count - 1);
   const extended = (result << spare) >> spare;
-  setShiftFlags(r, extended, out, (extended ^ ((x << spare) >> spare)) < 0);
+  setShiftFlags(r, extended, out, (((x >>> (bits - 1)) ^ y) & 1) !== 0);
   return extended;
 }
 
@@ -157,12 +157,12 @@ function singleForms(count: string, countOf: CountOf): [string, Handler][] {
         cpu.r[op.destination] = shift(cpu.r, op.operation, cpu.r[op.destination], by, 32);
       },
     ],
-    // A count of 0 still accesses the operand, for reading at least.
+    // A count of 0 still needs an operand that can be written.
     [
       `m1 ${count}`,
       (cpu, op) => {
         const by = countOf(cpu, op.immediate);
-        const at = by === 0 ? operandRead(cpu, op, 1) : operandWrite(cpu, op, 1);
+        const at = operandWrite(cpu, op, 1);
         if (at >= 0 && by !== 0) put8(cpu, at, shift(cpu.r, op.operation, cpu.view.getInt8(at), by, 8));
       },
     ],
@@ -170,7 +170,7 @@ function singleForms(count: string, countOf: CountOf): [string, Handler][] {
       `m2 ${count}`,
       (cpu, op) => {
         const by = countOf(cpu, op.immediate);
-        const at = by === 0 ? operandRead(cpu, op, 2) : operandWrite(cpu, op, 2);
+        const at = operandWrite(cpu, op, 2);
         if (at >= 0 && by !== 0) put16(cpu, at, shift(cpu.r, op.operation, cpu.view.getInt16(at, true), by, 16));
       },
     ],
@@ -178,7 +178,7 @@ function singleForms(count: string, countOf: CountOf): [string, Handler][] {
       `m4 ${count}`,
       (cpu, op) => {
         const by = countOf(cpu, op.immediate);
-        const at = by === 0 ? operandRead(cpu, op, 4) : operandWrite(cpu, op, 4);
+        const at = operandWrite(cpu, op, 4);
         if (at >= 0 && by !== 0) put32(cpu, at, shift(cpu.r, op.operation, cpu.view.getInt32(at, true), by, 32));
       },
     ],
@@ -208,7 +208,7 @@ function doubleForms(name: string, double: Double, count: string, countOf: Count
       `${name} m2 r2 ${count}`,
       (cpu, op) => {
         const by = countOf(cpu, op.immediate);
-        const at = by === 0 ? operandRead(cpu, op, 2) : operandWrite(cpu, op, 2);
+        const at = operandWrite(cpu, op, 2);
         if (at < 0 || by === 0) return;
         put16(cpu, at, double(cpu.r, cpu.view.getUint16(at, true), cpu.r16[op.source], by, 16));
       },
@@ -217,7 +217,7 @@ function doubleForms(name: string, double: Double, count: string, countOf: Count
       `${name} m4 r4 ${count}`,
       (cpu, op) => {
         const by = countOf(cpu, op.immediate);
-        const at = by === 0 ? operandRead(cpu, op, 4) : operandWrite(cpu, op, 4);
+        const at = operandWrite(cpu, op, 4);
         if (at < 0 || by === 0) return;
         put32(cpu, at, double(cpu.r, cpu.view.getInt32(at, true), cpu.r[op.source], by, 32));
       },
@@ -236,17 +236,17 @@ const hot: Readonly<Record<string, Handler>> = {
     const by = op.immediate & 31;
     if (by === 0) return;
     const { r } = cpu;
-    const before = r[op.destination] << (by - 1);
-    r[op.destination] = before << 1;
-    setShiftFlags(r, before << 1, before >>> 31, (before ^ (before << 1)) < 0);
+    const a = r[op.destination];
+    r[op.destination] = a << by;
+    setShiftFlags(r, a << by, a >>> (32 - by), (a ^ (a << 1)) < 0);
   },
   "shr r4 i"(cpu, op) {
     const by = op.immediate & 31;
     if (by === 0) return;
     const { r } = cpu;
-    const before = r[op.destination] >>> (by - 1);
-    r[op.destination] = before >>> 1;
-    setShiftFlags(r, before >>> 1, before, (before | 0) < 0);
+    const a = r[op.destination];
+    r[op.destination] = a >>> by;
+    setShiftFlags(r, a >>> by, a >>> (by - 1), a < 0);
   },
   "rol r4 i"(cpu, op) {
     const by = op.immediate & 31;
@@ -255,7 +255,7 @@ const hot: Readonly<Record<string, Handler>> = {
     const a = r[op.destination];
     const result = (a << by) | (a >>> (32 - by));
     r[op.destination] = result;
-    setRotateFlags(r, result, (result >>> 31) ^ result);
+    setRotateFlags(r, result, (a >>> 31) ^ (a >>> 30));
   },
   "sar r4 i"(cpu, op) {
     const by = op.immediate & 31;

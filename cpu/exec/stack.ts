@@ -5,32 +5,67 @@
  */
 import type { Cpu } from "../cpu";
 import { Segment } from "../instruction";
-import { finishWrite, put16, put32, readAt, writeAt } from "../memory";
+import { finishWrite, put16, put32, readAt, wrappedReadAt, wrappedWriteAt, writeAt } from "../memory";
 import type { Handler, Operation } from "../operation";
 import { Layout, Register, Word } from "../registers";
-import { Attribute, setStackPointer, stackPointer } from "../segmentation";
+import { Attribute, frameWraps, setStackPointer, stackPointer } from "../segmentation";
 import { checkedRead, checkedWrite, effectiveAddress, operandRead } from "./operand";
 
+const SS = Segment.SS;
 const ESP = Register.ESP;
 const EBP = Register.EBP;
 
+/** Whether the stack pointer is ESP, not SP. */
+function wide(r: Int32Array): boolean {
+  return (r[Word.Attributes + SS] & Attribute.Big) !== 0;
+}
+
 /** A stack offset cut to the stack's width. */
 function wrapped(r: Int32Array, offset: number): number {
-  return (r[Word.Attributes + Segment.SS] & Attribute.Big) !== 0 ? offset | 0 : offset & 0xffff;
+  return wide(r) ? offset | 0 : offset & 0xffff;
 }
 
 /** Host offset for reading `size` bytes at `distance` bytes above the stack pointer, or FAULT. */
 export function stackRead(cpu: Cpu, op: Operation, distance: number, size: number): number {
   const { r } = cpu;
   if (op.checked === 0) return readAt(cpu, (r[ESP] + distance) | 0, size);
-  return checkedRead(cpu, Segment.SS, wrapped(r, r[ESP] + distance), size);
+  return checkedRead(cpu, SS, wrapped(r, r[ESP] + distance), size);
 }
 
 /** Host offset for writing `size` bytes at `distance` bytes above (negative: below) the stack pointer, or FAULT. */
 export function stackWrite(cpu: Cpu, op: Operation, distance: number, size: number): number {
   const { r } = cpu;
   if (op.checked === 0) return writeAt(cpu, (r[ESP] + distance) | 0, size);
-  return checkedWrite(cpu, Segment.SS, wrapped(r, r[ESP] + distance), size);
+  return checkedWrite(cpu, SS, wrapped(r, r[ESP] + distance), size);
+}
+
+/**
+ * stackRead for `count` values of `part` bytes, which are aligned when the first of them is, and may lie on both sides of the
+ * edge of a 16-bit stack.
+ */
+export function stackReadParts(cpu: Cpu, op: Operation, distance: number, part: number, count: number): number {
+  const { r } = cpu;
+  const offset = wrapped(r, r[ESP] + distance);
+  if (op.checked !== 0 && frameWraps(r[Word.Limit + SS], r[Word.Attributes + SS], offset, part * count, part)) {
+    return wrappedReadAt(cpu, r[Word.Base + SS], offset, part * count, r[Word.Cpl] === 3 ? 1 : 0);
+  }
+  r[Word.Part] = part;
+  const at = stackRead(cpu, op, distance, part * count);
+  r[Word.Part] = 0;
+  return at;
+}
+
+/** stackWrite for them. */
+export function stackWriteParts(cpu: Cpu, op: Operation, distance: number, part: number, count: number): number {
+  const { r } = cpu;
+  const offset = wrapped(r, r[ESP] + distance);
+  if (op.checked !== 0 && frameWraps(r[Word.Limit + SS], r[Word.Attributes + SS], offset, part * count, part)) {
+    return wrappedWriteAt(cpu, r[Word.Base + SS], offset, part * count, r[Word.Cpl] === 3 ? 1 : 0);
+  }
+  r[Word.Part] = part;
+  const at = stackWrite(cpu, op, distance, part * count);
+  r[Word.Part] = 0;
+  return at;
 }
 
 /** Moves the stack pointer by `bytes`. */
@@ -73,14 +108,15 @@ function popTarget(cpu: Cpu, op: Operation, size: number): number {
 function enter(cpu: Cpu, op: Operation, size: number): void {
   const { r, view } = cpu;
   const level = op.immediate2 & 31;
-  const frame = stackPointer(r) - size;
+  // The upper half is ESP's even where the stack has 16 bits.
+  const frame = wide(r) ? r[ESP] - size : (r[ESP] & ~0xffff) | ((r[ESP] - size) & 0xffff);
   const bytes = (level === 0 ? 1 : level + 1) * size;
   for (let i = 1; i < level; i++) {
     if (frameRead(cpu, op, r[EBP] - i * size, size) < 0) return;
   }
   // The room for locals must be writable too, at least at its end.
   if (op.immediate !== 0 && stackWrite(cpu, op, -bytes - op.immediate, 1) < 0) return;
-  if (stackWrite(cpu, op, -bytes, bytes) < 0) return;
+  if (stackWriteParts(cpu, op, -bytes, size, bytes / size) < 0) return;
   for (let i = 0; i <= level; i++) {
     let value = i === 0 ? r[EBP] : frame;
     if (i > 0 && i < level) {
@@ -98,7 +134,7 @@ function enter(cpu: Cpu, op: Operation, size: number): void {
 
 function frameRead(cpu: Cpu, op: Operation, offset: number, size: number): number {
   if (op.checked === 0) return readAt(cpu, offset | 0, size);
-  return checkedRead(cpu, Segment.SS, wrapped(cpu.r, offset), size);
+  return checkedRead(cpu, SS, wrapped(cpu.r, offset), size);
 }
 
 export const STACK: Readonly<Record<string, Handler>> = {
@@ -120,11 +156,12 @@ export const STACK: Readonly<Record<string, Handler>> = {
     const at = operandRead(cpu, op, 2);
     if (at >= 0) push16(cpu, op, cpu.view.getInt16(at, true));
   },
-  // With 32 bits the upper half of the stack word is zero, as the 486 has it.
+  // Two bytes are written whatever the operand size (volume 3, 22.31.1: 486, P6 family; the Pentium writes four).
   "push s"(cpu, op) {
-    const selector = cpu.r[Word.Selector + op.reg];
-    if (op.operandSize === 4) push32(cpu, op, selector);
-    else push16(cpu, op, selector);
+    const at = stackWrite(cpu, op, -op.operandSize, 2);
+    if (at < 0) return;
+    put16(cpu, at, cpu.r[Word.Selector + op.reg]);
+    moveStack(cpu, op, -op.operandSize);
   },
   "pop r4"(cpu, op) {
     const at = stackRead(cpu, op, 0, 4);
@@ -159,7 +196,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     moveStack(cpu, op, 2);
   },
   pushad(cpu, op) {
-    const at = stackWrite(cpu, op, -32, 32);
+    const at = stackWriteParts(cpu, op, -32, 4, 8);
     if (at < 0) return;
     const { r, view } = cpu;
     for (let register = 0; register < 8; register++) view.setInt32(at + 28 - register * 4, r[register], true);
@@ -167,7 +204,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     moveStack(cpu, op, -32);
   },
   pushaw(cpu, op) {
-    const at = stackWrite(cpu, op, -16, 16);
+    const at = stackWriteParts(cpu, op, -16, 2, 8);
     if (at < 0) return;
     const { r, view } = cpu;
     for (let register = 0; register < 8; register++) view.setInt16(at + 14 - register * 2, r[register], true);
@@ -176,7 +213,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
   },
   // The word for ESP is thrown away.
   popad(cpu, op) {
-    const at = stackRead(cpu, op, 0, 32);
+    const at = stackReadParts(cpu, op, 0, 4, 8);
     if (at < 0) return;
     const { r, view } = cpu;
     for (let register = 0; register < 8; register++) {
@@ -185,7 +222,7 @@ export const STACK: Readonly<Record<string, Handler>> = {
     moveStack(cpu, op, 32);
   },
   popaw(cpu, op) {
-    const at = stackRead(cpu, op, 0, 16);
+    const at = stackReadParts(cpu, op, 0, 2, 8);
     if (at < 0) return;
     const { r16, view } = cpu;
     for (let register = 0; register < 8; register++) {

@@ -9,6 +9,7 @@
  * Source: Intel SDM volume 2, under each mnemonic and REP.
  */
 import type { Cpu } from "../cpu";
+import { setResume, watchPort } from "../debug";
 import { zero } from "../eflags";
 import { Prefix, Segment } from "../instruction";
 import { put8, put16, put32, readAt, writeAt } from "../memory";
@@ -135,6 +136,7 @@ function ins(cpu: Cpu, op: Operation, size: number): boolean {
   const to = destinationWrite(cpu, op, size);
   if (to < 0) return false;
   store(cpu, to, size, cpu.bus.read(port, size as 1 | 2 | 4));
+  watchPort(cpu, port, size);
   advance(cpu, op, EDI, size);
   return true;
 }
@@ -146,6 +148,7 @@ function outs(cpu: Cpu, op: Operation, size: number): boolean {
   if (from < 0) return false;
   const value = load(cpu, from, size);
   cpu.bus.write(port, size as 1 | 2 | 4, size === 4 ? value >>> 0 : value & ((1 << (8 * size)) - 1));
+  watchPort(cpu, port, size);
   advance(cpu, op, ESI, size);
   return true;
 }
@@ -164,7 +167,8 @@ function countDown(cpu: Cpu, op: Operation, by: number): void {
 function interrupted(cpu: Cpu): boolean {
   const { r, time } = cpu;
   if (r[Word.Event] !== 0) return true;
-  const wanted = Attention.Stop | Attention.Trap | ((r[Word.Eflags] & Flag.IF) !== 0 ? Attention.Interrupt : 0);
+  const wanted =
+    Attention.Stop | Attention.Trap | Attention.Nmi | ((r[Word.Eflags] & Flag.IF) !== 0 ? Attention.Interrupt : 0);
   if ((r[Word.Attention] & wanted) !== 0) return true;
   return time[Time.Cycles] >= time[Time.Deadline] || time[Time.Instret] >= time[Time.Limit];
 }
@@ -196,6 +200,8 @@ function repeat(cpu: Cpu, op: Operation, size: number, step: Step, bulk: Bulk | 
     }
     if (interrupted(cpu)) {
       r[Word.Eip] -= op.length;
+      // Breakpoints on it do not count again, and what interrupts it pushes RF.
+      setResume(cpu);
       return;
     }
   }
@@ -274,7 +280,13 @@ function forms(
           if (step(cpu, op, size) && charges) retire(cpu, op);
         },
       ],
-      [`rep ${key}`, (cpu, op) => repeat(cpu, op, size, step, bulk, compares)],
+      [
+        `rep ${key}`,
+        (cpu, op) => {
+          // INS and OUTS need their port even when they do nothing.
+          if (!charges || portAllowed(cpu, cpu.r16[DX], size)) repeat(cpu, op, size, step, bulk, compares);
+        },
+      ],
     ];
   });
 }

@@ -15,6 +15,7 @@ export class EncodeError extends Error {}
 export const MNEMONIC_ALIASES: Readonly<Record<string, string>> = {
   ...conditionAliases("j"),
   ...conditionAliases("set"),
+  ...conditionAliases("cmov"),
   sal: "shl",
   icebp: "int1",
   wait: "fwait",

@@ -14,8 +14,12 @@ export type Operand =
   | "Gb"
   | "Gw"
   | "Gv"
-  /** Memory only; a register form is undefined. M: an address without a size; Mp: far pointer; Ma: two bounds; Ms: 6 bytes. */
+  /**
+   * Memory only; a register form is undefined. M: an address without a size; Mp: far pointer; Ma: two bounds; Ms: 6 bytes;
+   * Mq: 8 bytes.
+   */
   | "M"
+  | "Mq"
   | "Mp"
   | "Ma"
   | "Ms"
@@ -157,6 +161,7 @@ export const OPERAND_INFO: Readonly<Record<Operand, OperandInfo>> = {
   Mf: info(Field.Memory, Size.FloatState),
   ST: info(Field.FixedFloat, 10),
   STi: info(Field.FloatRm, 10),
+  Mq: info(Field.Memory, 8),
   Rd: info(Field.RmRegister, 4),
   Sw: info(Field.SegmentReg, 2),
   Cd: info(Field.ControlReg, 4),

@@ -6,9 +6,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { MINIMAL_TLB, STANDARD_TLB } from "../../cpu/costs";
 import { Cpu, RunExit } from "../../cpu/cpu";
+import { ROWS } from "../../cpu/isa";
 import { Layout } from "../../cpu/registers";
 import { Random } from "../fuzz/random";
-import { randomCase } from "./host/cases";
+import { generate } from "./host/generate";
+import { CODE32, DATA32 } from "./host/layout";
 
 const test = suite("cpu/fuzz");
 
@@ -21,7 +23,12 @@ const [GDT, IDT, TSS, DIRECTORY, CODE] = [0x1000, 0x2000, 0x3000, 0x4000, 0x1000
 /** Instructions that mean something. */
 const POOL = (() => {
   const random = new Random(SEED);
-  return Array.from({ length: 4000 }, () => randomCase(random).code);
+  const selectors = [DATA32, CODE32, DATA32, DATA32, DATA32, DATA32];
+  return Array.from({ length: 4000 }, () => {
+    const registers = Array.from({ length: 8 }, () => random.next());
+    const around = { registers, fixed: new Set<number>(), selectors, pokes: [], straight: false };
+    return generate(random.pick(ROWS.slice(1)), random, around)?.code ?? [0x90];
+  });
 })();
 
 /** A machine full of whatever the seed gives. `hooked`: stepped. */

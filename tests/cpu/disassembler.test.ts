@@ -48,7 +48,7 @@ function plain(text: string): string {
   let out = text
     .replace(/^((data(16|32)|bnd|xrelease|xacquire|notrack|hint-taken|hint-not-taken|addr(16|32)) )+/, "")
     .replace(/^(j\w+),p[nt]/, "$1")
-    .replace(/^(set|j)(n?)e\b/, "$1$2z")
+    .replace(/^(set|j|cmov)(n?)e\b/, "$1$2z")
     .replace(/^sal/, "shl")
     .replace(/^ret far/, "retf")
     .replace(/^(call|jmp) far (\S+), (\S+)$/, "$1 $3:$2")

@@ -171,6 +171,13 @@ export class Program {
     return this;
   }
 
+  /** Raw IDT entries, two words each, from a vector on; behind tables(). */
+  patchIdt(vector: number, words: readonly number[]): this {
+    const position = this.address("idt") - ORIGIN + 8 * vector;
+    for (const [i, word] of words.entries()) this.fixups.push((view) => view.setUint32(position + 4 * i, word, true));
+    return this;
+  }
+
   /** A descriptor of 8 bytes in which a label's address is written by `put`. */
   private split(label: string, put: (view: DataView, position: number, address: number) => void): this {
     const position = this.code.length;

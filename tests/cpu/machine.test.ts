@@ -569,6 +569,8 @@ test("bad states are refused", () => {
   throwsMachineError(() => Machine.restore({ ...state, memoryMB: 8 }), /size of memory/);
   throwsMachineError(() => Machine.restore({ ...state, memoryMB: -1 }), /memory of -1 MB/);
   throwsMachineError(() => Machine.restore({ ...state, cpu: { ...state.cpu, version: 77 } }), /77/);
+  throwsMachineError(() => Machine.restore(state, { cpu: "486" }), /of CPU model 686, this is 486/);
+  throwsMachineError(() => new Machine({ memoryMB: 4, cpu: "8086" as "386" }), /'8086': there are 386, 486, 586, 686/);
   const frames = Uint32Array.of(0xffffff);
   throwsMachineError(() => Machine.restore({ ...state, cpu: { ...state.cpu, frames } }), /damaged/);
   for (const nothing of [undefined, null, 3, {}, { version: 1, memoryMB: 4 }])

@@ -13,6 +13,8 @@ const ICED_NAME: Record<string, string> = {
   jnz: "jne",
   setz: "sete",
   setnz: "setne",
+  cmovz: "cmove",
+  cmovnz: "cmovne",
   fwait: "wait",
   pushaw: "pusha",
   popaw: "popa",
@@ -25,10 +27,15 @@ const ICED_NAME: Record<string, string> = {
 const SAME_NAME: Record<string, string> = { sal: "shl", reservednop: "nop" };
 
 /**
- * LZCNT, TZCNT, PAUSE and WBNOINVD are BSR, BSF, NOP and WBINVD with a REP prefix that older processors ignore.
+ * LZCNT, TZCNT, PAUSE and WBNOINVD are BSR, BSF, NOP and WBINVD with a REP prefix that older processors ignore; what newer
+ * ones have made of 0F 18 to 0F 1F are NOPs.
  */
 const OPTIONS =
-  DecoderOptions.NoMPFX_0FBC | DecoderOptions.NoMPFX_0FBD | DecoderOptions.NoPause | DecoderOptions.NoWbnoinvd;
+  DecoderOptions.NoMPFX_0FBC |
+  DecoderOptions.NoMPFX_0FBD |
+  DecoderOptions.NoPause |
+  DecoderOptions.NoWbnoinvd |
+  DecoderOptions.ForceReservedNop;
 
 export class Oracle {
   private readonly decoder: Decoder;

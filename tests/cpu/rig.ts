@@ -115,7 +115,10 @@ export class Rig {
       if (kind !== CpuEvent.TrapEntry || !this.stopAtTraps) return;
       const frame = this.cpu.register(4) + (b === -1 ? 0 : 4);
       const saved = this.cpu.translate(frame);
-      this.trap = { vector: a, error: b, eip: this.view.getUint32(saved, true), cr2: this.cpu.control(2) };
+      // A task gate's handler finds no frame, and may have any stack.
+      const readable = saved >= 0 && saved + 4 <= this.cpu.memoryBytes;
+      const eip = readable ? this.view.getUint32(saved, true) : 0;
+      this.trap = { vector: a, error: b, eip, cr2: this.cpu.control(2) };
       this.cpu.requestStop();
     };
   }

@@ -32,7 +32,7 @@ const test = suite("cpu/segmentation");
 const CODE = FREE;
 const DATA = 0x200000;
 const STACK3 = FREE + 0xf000;
-const [UD, NP, SS, GP] = [6, 11, 12, 13];
+const [NP, SS, GP] = [11, 12, 13];
 /** Access bytes with G and D as in Rig.descriptor. */
 const DATA_RO = 0xc091;
 const DATA_DOWN = 0xc097;
@@ -215,7 +215,7 @@ test("far jumps and calls: direct, conforming, by gate, and the refusals", () =>
     ["a gate not present", 0, A, (rig) => gate(rig, CODE0, 0x0c), NP, A, 0],
     ["a gate to data", 0, A, (rig) => gate(rig, DATA0, 0x8c), GP, DATA0, 0],
     ["a gate to null", 0, A, (rig) => gate(rig, 0, 0x8c), GP, 0, 0],
-    ["a task state segment", 0, TSS_SELECTOR, () => undefined, UD, -1, 0],
+    ["a busy task", 0, TSS_SELECTOR, (rig) => rig.descriptor(TSS_SELECTOR, 0x3000, 0x67, 0x8b), GP, TSS_SELECTOR, 0],
   ];
   for (const [name, ring, selector, setup, vector, error, cs] of rows) {
     for (const mnemonic of ["jmp", "call"]) {

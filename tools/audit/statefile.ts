@@ -66,7 +66,7 @@ export function loadState(file: string): { machine: Machine; layout: KernelLayou
   const { machine, tlb, layout } = deserialize(body) as SavedState;
   try {
     const disk = machine.board.ide === null ? {} : { disk: blankDisk(machine.board.ide.sectors) };
-    return { machine: Machine.restore(machine, { tlb, ...disk }), layout };
+    return { machine: Machine.restore(machine, { tlb, cpu: machine.cpu.model, ...disk }), layout };
   } catch (error) {
     if (error instanceof MachineError) throw new StateFileError(`${file}: ${error.message}`);
     throw error;

@@ -1,7 +1,8 @@
-/** Option values that several commands take, checked once. May import commander, cpu/costs. */
+/** Option values that several commands take, checked once. May import commander, cpu/. */
 import { closeSync, openSync } from "node:fs";
 import { InvalidArgumentError, Option } from "commander";
 import { MINIMAL_TLB, STANDARD_TLB, type TlbGeometry, UNBOUNDED_TLB } from "../../cpu/costs";
+import { DEFAULT_MODEL, MODEL_NAMES } from "../../cpu/cpu";
 import { fileReason } from "./input";
 
 /** A whole number in a range, for commander; the message says what was wanted. */
@@ -53,6 +54,10 @@ export const tlbOption = (): Option =>
   new Option("--tlb <geometry>", "the processor's TLB: standard, unbounded, minimal or random:SEED")
     .argParser(tlbGeometry)
     .default(STANDARD_TLB, "standard");
+
+/** The CPU model. Our kernel needs a 586. */
+export const cpuOption = (): Option =>
+  new Option("--cpu <model>", "the processor's model").choices(MODEL_NAMES).default(DEFAULT_MODEL);
 
 /** Audits of the guest's memory: at every return to user mode, or at every N-th. */
 export const auditOption = (): Option =>

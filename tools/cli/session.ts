@@ -3,7 +3,7 @@
  * the guest does. May import Node and the worker's types.
  */
 import { Worker } from "node:worker_threads";
-import type { StopReason, TlbGeometry } from "../../cpu/index";
+import type { ModelName, StopReason, TlbGeometry } from "../../cpu/index";
 import type { RegionCount } from "../lab/regions";
 
 /** What a worker needs to run one machine. All of it is copied to the worker. */
@@ -28,6 +28,8 @@ export interface SessionSpec {
   programs: { path: string; elf: Uint8Array }[];
   /** Geometry of the charged TLB; the standard one by default. */
   tlb?: TlbGeometry;
+  /** The CPU model; the machine's default by default. */
+  cpu?: ModelName;
   /** Every how many returns to user mode to audit the guest's memory; 0 or absent for never. Wants a kernel of ours. */
   auditEvery?: number;
   /** File to write the machine's state to at the end. */

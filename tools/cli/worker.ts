@@ -73,8 +73,14 @@ function openDisk({ disk }: SessionSpec): FileDisk | BufferDisk | undefined {
 
 /** A machine as the spec says, at its first instruction. */
 function boot(spec: SessionSpec, disk: DiskBackend | undefined, onSerial: (bytes: Uint8Array) => void): Machine {
-  const { memoryMB, tlb } = spec;
-  const machine = new Machine({ memoryMB, onSerial, ...(disk ? { disk } : {}), ...(tlb ? { tlb } : {}) });
+  const { memoryMB, tlb, cpu } = spec;
+  const machine = new Machine({
+    memoryMB,
+    onSerial,
+    ...(disk ? { disk } : {}),
+    ...(tlb ? { tlb } : {}),
+    ...(cpu ? { cpu } : {}),
+  });
   try {
     machine.loadMultiboot(spec.kernel, { commandLine: spec.commandLine, modules: spec.modules });
   } catch (error) {

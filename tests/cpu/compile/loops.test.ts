@@ -9,7 +9,9 @@ import { MINIMAL_TLB, STANDARD_TLB } from "../../../cpu/costs";
 import { Cpu, RunExit } from "../../../cpu/cpu";
 import { Layout } from "../../../cpu/registers";
 import { Random } from "../../fuzz/random";
-import { CODE, DATA, preludedCase, randomCase, STACK, USABLE } from "../host/cases";
+import { runsStraight, straightPiece, value } from "../host/generate";
+import { CODE, DATA, STACK } from "../host/layout";
+import { COMPARED } from "../host/rows";
 
 const test = suite("cpu/compile/loops");
 
@@ -21,6 +23,7 @@ const [GDT, IDT, TSS, DIRECTORY, TABLE, COUNTER, FAULTS, HANDLER] = [
 ];
 const INSTRUCTIONS = 40;
 const TIMES = 20;
+const USABLE = COMPARED.filter(runsStraight);
 /** Half of all instructions are of these: what they leave in the flags is what compiled code knows. */
 const FLAG_SETTERS = USABLE.filter((row) => /^(cmp|sub|add|test|and|inc|dec|neg|shl|sbb)$/.test(row.mnemonic));
 
@@ -34,15 +37,17 @@ function program(random: Random): { code: number[]; tail: number } {
   const code: number[] = [];
   for (let i = 0; i < INSTRUCTIONS; i++) {
     const row = random.pick(random.oneIn(2) ? FLAG_SETTERS : USABLE);
-    const one = random.oneIn(2) ? randomCase(random, row) : preludedCase(random, row);
+    const piece = straightPiece(row, random);
+    if (piece === null) continue;
     // Some find the registers of the one before, some few values, so that comparisons turn out in every way.
     if (!random.oneIn(4)) {
       const values = random.oneIn(2) ? [0, 1, -1, 0x80000000, 0x7f, 0x80] : null;
-      for (const [register, value] of one.registers.entries()) {
-        code.push(...word([0xb8 + register], values === null || register === 4 ? value : random.pick(values)));
+      for (let register = 0; register < 8; register++) {
+        const other = register === 4 ? STACK + 0x800 : values === null ? value(random) : random.pick(values);
+        code.push(...word([0xb8 + register], piece.registers.get(register) ?? other));
       }
     }
-    code.push(...one.code);
+    code.push(...piece.code);
     // What comes next in most programs: a condition. SETcc to memory, and a branch over an INC.
     if (random.oneIn(2)) code.push(...word([0x0f, 0x90 + random.below(16), 0x05], DATA + random.below(4096)));
     if (random.oneIn(2)) code.push(0x70 + random.below(16), 1, 0x40);

@@ -313,12 +313,20 @@ test("the register stack: a ninth push and an empty operand", () => {
   assert.is(status(one), 0xb8c1);
 });
 
-test("#AC: alignment is that of memory.ts", () => {
-  const one = rig();
-  one.code(CODE, ["fld", at(null, DATA + 2, 8)], END);
-  one.ring(3).cpu.eflags = 0x40002;
-  one.cpu.setControl(0, CR0_NE | 0x40000);
-  assert.is(one.run(CODE)?.vector, AC);
+test("#AC: a double lies at a multiple of 8, and the saved state at one of 4", () => {
+  for (const [line, vector] of [
+    [["fld", at(null, DATA + 4, 8)], AC],
+    [["fld", at(null, DATA + 8, 8)], 0x80],
+    [["fstp", at(null, DATA + 12, 10)], AC],
+    [["fnsave", at(null, DATA + 2, 0)], AC],
+    [["fnsave", at(null, DATA + 4, 0)], 0x80],
+  ] as [Line, number][]) {
+    const one = rig();
+    one.code(CODE, line, END);
+    one.ring(3).cpu.eflags = 0x40002;
+    one.cpu.setControl(0, CR0_NE | 0x40000);
+    assert.is(one.run(CODE)?.vector, vector, `${line}`);
+  }
 });
 
 /** The sum of 1/i for i from 1 to n, times ten to show it, rounded as doubles are. */

@@ -1,93 +1,212 @@
-/** Runs the cases of cases.ts on our processor: in ring 3, flat, with every trap caught. */
-import { Cpu, CpuEvent, RunExit } from "../../../cpu/cpu";
-import { type Case, CODE, DATA, STACK, WINDOW, WINDOW_START } from "./cases";
+/**
+ * Our processor, set up as Linux sets up the host's for a 32-bit program: ring 3, paging, the same segments and windows.
+ * May import cpu/ and layout.ts.
+ */
+import { Cpu, CpuEvent, type CpuOptions, RunExit } from "../../../cpu/cpu";
+import { Word } from "../../../cpu/registers";
+import {
+  CODE_BYTES,
+  Control,
+  type Descriptor,
+  descriptorOf,
+  GDT_ENTRIES,
+  LDT_ENTRIES,
+  type Outcome,
+  PAGE,
+  PAGES,
+  type Step,
+} from "./layout";
 
-export interface Result {
-  /** Vector of the fault, or -1 when the end of the code was reached. */
-  vector: number;
-  eip: number;
-  registers: number[];
-  eflags: number;
-  data: Uint8Array;
-  stack: Uint8Array;
-}
-
-const END = 0x80;
+const MEMORY = 4 << 20;
 const GDT = 0x1000;
 const IDT = 0x2000;
 const TSS = 0x3000;
+const LDT = 0x4000;
+const DIRECTORY = 0x5000;
+const TABLE = 0x6000;
 const KERNEL_STACK = 0x8000;
-const MEMORY = 4 << 20;
+/** Selectors of ring 0 in Linux's GDT. */
+const KERNEL_CODE = 0x10;
+const KERNEL_DATA = 0x18;
+const [PRESENT, WRITABLE, USER] = [1, 2, 4];
+/** PE, MP, ET, NE, WP, AM, PG: Linux's. */
+const CR0 = 0x80050033;
+const [CS, SS, LDTR, TR] = [1, 2, 6, 7];
 const ESP = 4;
+const RF = 0x10000;
+/** Linux opens INT3 and INTO to ring 3; INT 80 is no case. */
+const OPEN_VECTORS = [3, 4];
+const FILL_BYTES = PAGES.length * PAGE;
 
-/** The same filling as in runner.c. */
-export function fill(area: Uint8Array, seed: number): void {
-  const view = new DataView(area.buffer, area.byteOffset, area.length);
-  let x = (seed | 1) >>> 0;
-  for (let i = 0; i < area.length; i += 4) {
-    x = (x ^ (x << 13)) >>> 0;
-    x = (x ^ (x >>> 17)) >>> 0;
-    x = (x ^ (x << 5)) >>> 0;
-    view.setUint32(i, x, true);
+export interface OurOutcome extends Outcome {
+  /** -1 when the code ran through. */
+  vector: number;
+  cr2: number;
+}
+
+/** What the windows behind the code hold when a sequence begins: host.c's numbers. */
+export function filling(seed: number): Uint8Array {
+  const bytes = new Uint8Array(FILL_BYTES).fill(0x90, 0, CODE_BYTES);
+  const words = new Uint32Array(bytes.buffer);
+  let x = seed | 1;
+  for (let i = CODE_BYTES / 4; i < words.length; i++) {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    words[i] = x;
   }
+  return bytes;
 }
 
 export class Ours {
   readonly cpu: Cpu;
-  private vector = 0;
+  private vector = -1;
+  /** The windows as they were after the last step, in the order of PAGES. */
+  private readonly shadow = Buffer.alloc(FILL_BYTES);
+  /** Each page as it is and as it was. */
+  private readonly pages: readonly { ram: Buffer; shadow: Buffer }[];
+  private readonly view: DataView;
 
-  constructor() {
-    this.cpu = new Cpu({ memoryBytes: MEMORY, bus: { read: () => 0, write: () => undefined, acknowledge: () => 0 } });
-    const view = new DataView(this.cpu.ram.buffer, this.cpu.ram.byteOffset);
-    const descriptors = [0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300, 0xffff, 0xcffb00, 0xffff, 0xcff300];
-    for (const [index, word] of descriptors.entries()) view.setUint32(GDT + 4 * index, word, true);
+  constructor(options: Partial<CpuOptions> = {}) {
+    const bus = { read: () => 0, write: () => undefined, acknowledge: () => 0 };
+    this.cpu = new Cpu({ memoryBytes: MEMORY, bus, ...options });
+    const { cpu } = this;
+    const view = new DataView(cpu.ram.buffer, cpu.ram.byteOffset, cpu.ram.length);
+    this.view = view;
+    this.pages = PAGES.map(({ address }, index) => ({
+      ram: Buffer.from(cpu.ram.buffer, cpu.ram.byteOffset + address, PAGE),
+      shadow: this.shadow.subarray(index * PAGE, (index + 1) * PAGE),
+    }));
+    const descriptor = (address: number, { base, limit, attributes }: Descriptor): void => {
+      const pages = limit > 0xfffff;
+      const field = pages ? limit >>> 12 : limit;
+      view.setUint32(address, ((base << 16) | (field & 0xffff)) >>> 0, true);
+      const high = (base & 0xff000000) | ((base >>> 16) & 0xff) | (field & 0xf0000) | attributes;
+      view.setUint32(address + 4, high >>> 0, true);
+    };
+    for (const [index, entry] of Object.entries(GDT_ENTRIES)) descriptor(GDT + 8 * Number(index), entry);
+    for (const [index, entry] of LDT_ENTRIES.entries()) descriptor(LDT + 8 * index, entry);
     for (let vector = 0; vector < 256; vector++) {
-      view.setUint32(IDT + 8 * vector, 0x00080000, true);
-      view.setUint32(IDT + 8 * vector + 4, 0x0000ee00, true);
+      view.setUint32(IDT + 8 * vector, KERNEL_CODE << 16, true);
+      view.setUint32(IDT + 8 * vector + 4, OPEN_VECTORS.includes(vector) ? 0xee00 : 0x8e00, true);
     }
     view.setUint32(TSS + 4, KERNEL_STACK, true);
-    view.setUint32(TSS + 8, 0x10, true);
-    this.cpu.setDescriptorTable("gdt", GDT, 0x27);
-    this.cpu.setDescriptorTable("idt", IDT, 0x7ff);
-    this.cpu.listener = (kind, a) => {
+    view.setUint32(TSS + 8, KERNEL_DATA, true);
+    // No I/O permission bitmap.
+    view.setUint16(TSS + 102, 0x68, true);
+    view.setUint32(DIRECTORY, TABLE | PRESENT | WRITABLE | USER, true);
+    for (let page = GDT; page < KERNEL_STACK; page += PAGE)
+      view.setUint32(TABLE + page / 1024, page | PRESENT | WRITABLE, true);
+    for (const { address, writable } of PAGES)
+      view.setUint32(TABLE + address / 1024, address | PRESENT | USER | (writable ? WRITABLE : 0), true);
+    cpu.setDescriptorTable("gdt", GDT, 0x7f);
+    cpu.setDescriptorTable("idt", IDT, 0x7ff);
+    cpu.setSegment(TR, { selector: 0x40, base: TSS, limit: 0x67, attributes: 0x8b00 });
+    cpu.setSegment(LDTR, { selector: 0x50, base: LDT, limit: 8 * LDT_ENTRIES.length - 1, attributes: 0x8200 });
+    cpu.setControl(3, DIRECTORY);
+    cpu.setControl(0, CR0);
+    cpu.listener = (kind, a) => {
       if (kind !== CpuEvent.TrapEntry) return;
       this.vector = a;
-      this.cpu.requestStop();
+      cpu.requestStop();
     };
   }
 
-  run(one: Case): Result {
+  /** Sets a segment register as a load of the selector would leave it. */
+  private load(segment: number, selector: number): void {
+    const entry = descriptorOf(selector);
+    if ((selector & 0xfffc) === 0 || entry === undefined)
+      this.cpu.setSegment(segment, { selector, base: 0, limit: 0, attributes: 0 });
+    else this.cpu.setSegment(segment, { selector, ...entry });
+  }
+
+  /** Memory, registers and segments for a step. Flags that are as they should be stay lazy. */
+  private prepare(step: Step): void {
     const { cpu } = this;
-    const { ram } = cpu;
-    const data = ram.subarray(DATA + WINDOW_START, DATA + WINDOW_START + WINDOW);
-    const stack = ram.subarray(STACK + WINDOW_START, STACK + WINDOW_START + WINDOW);
-    fill(data, one.seed);
-    fill(stack, one.seed ^ 0x5a5a5a5a);
-    ram.set(one.code, CODE);
-    ram.set([0xcd, END], CODE + one.code.length);
-    cpu.codeChanged(CODE, one.code.length + 2);
-    cpu.setSegment(7, { selector: 0x28, base: TSS, limit: 0x67, attributes: 0x8b00 });
-    for (const segment of [0, 2, 3])
-      cpu.setSegment(segment, { selector: 0x23, base: 0, limit: 0xffffffff, attributes: 0xc0f300 });
-    cpu.setSegment(1, { selector: 0x1b, base: 0, limit: 0xffffffff, attributes: 0xc0fb00 });
-    for (const [register, value] of one.registers.entries()) cpu.setRegister(register, value);
-    cpu.eip = CODE;
-    cpu.eflags = one.eflags;
-    const exit = cpu.run(cpu.instret + 10_000);
-    if (exit !== RunExit.Stopped) throw new Error(`our processor did not stop: exit ${exit}`);
-    // EFLAGS, ESP and EIP are in the trap frame; an error code lies below them.
-    const view = new DataView(ram.buffer, ram.byteOffset);
-    const eip = view.getUint32(KERNEL_STACK - 20, true);
+    if (step.control & Control.Fresh) {
+      this.shadow.set(filling(step.seed));
+      for (const { ram, shadow } of this.pages) ram.set(shadow);
+      for (const { address } of PAGES) cpu.codeChanged(address, PAGE);
+    }
+    this.put(step.codeAt, step.code);
+    cpu.codeChanged(step.codeAt, step.code.length);
+    for (const [address, value] of step.pokes)
+      this.put(
+        address,
+        [0, 8, 16, 24].map((shift) => (value >>> shift) & 255),
+      );
+    // CS first: it decides the privilege level that all others are seen with.
+    for (const segment of [CS, SS, 0, 3, 4, 5]) {
+      const selector = step.selectors[segment];
+      if (cpu.r[Word.Selector + segment] !== selector) this.load(segment, selector);
+    }
+    for (const [register, value] of step.registers.entries()) cpu.r[register] = value;
+    cpu.eip = step.eip;
+    if (step.eflags !== cpu.eflags) cpu.eflags = step.eflags;
+  }
+
+  /** Writes bytes to the windows; what lies outside is dropped. */
+  private put(address: number, bytes: readonly number[]): void {
+    for (const [index, { address: page }] of PAGES.entries()) {
+      for (const [i, byte] of bytes.entries()) {
+        const offset = address + i - page;
+        if (offset >= 0 && offset < PAGE) this.pages[index].ram[offset] = this.pages[index].shadow[offset] = byte;
+      }
+    }
+  }
+
+  /** The words that are not what they were, into `into`; the shadow is brought up to date. */
+  private differences(into: number[]): void {
+    for (const [index, { ram, shadow }] of this.pages.entries()) {
+      if (ram.equals(shadow)) continue;
+      for (let i = 0; i < PAGE; i += 4) {
+        const value = ram.readUInt32LE(i);
+        if (shadow.readUInt32LE(i) !== value) into.push(PAGES[index].address + i, value);
+      }
+      shadow.set(ram);
+    }
+  }
+
+  /** Runs a step. */
+  run(step: Step): OurOutcome {
+    const { cpu } = this;
+    this.prepare(step);
+    this.vector = -1;
+    if (step.control & Control.Straight) {
+      const exit = cpu.run(cpu.instret + 1_000_000);
+      if (exit !== RunExit.Stopped) throw new Error(`our processor did not stop: exit ${exit}`);
+    } else {
+      for (let i = 0; i < step.limit && this.vector < 0 && cpu.eip === step.eip; i++) this.one();
+      if (step.shadows && this.vector < 0) this.one();
+    }
+    const outcome = this.outcome();
+    this.differences(outcome.changes);
+    return outcome;
+  }
+
+  /** One instruction, or one repetition. */
+  private one(): void {
+    const exit = this.cpu.run(this.cpu.instret + 1);
+    // A trap on the way counts no instruction: the request to stop is met first.
+    if (this.vector >= 0 && exit !== RunExit.Stopped) this.cpu.run(this.cpu.instret + 1);
+  }
+
+  /** Registers as the program has them: behind a trap, from its frame. */
+  private outcome(): OurOutcome {
+    const { cpu, view, vector } = this;
     const registers = Array.from({ length: 8 }, (_, register) => cpu.register(register));
-    registers[ESP] = view.getUint32(KERNEL_STACK - 8, true);
-    const ended = this.vector === END;
-    return {
-      vector: ended ? -1 : this.vector,
-      eip: ended ? eip - 2 : eip,
-      registers,
-      eflags: view.getUint32(KERNEL_STACK - 12, true),
-      data,
-      stack,
+    const selectors = Array.from({ length: 6 }, (_, segment) => cpu.r[Word.Selector + segment]);
+    const outcome: OurOutcome = {
+      ...{ registers, selectors, vector, cr2: cpu.control(2), eip: cpu.eip, eflags: cpu.eflags, changes: [] },
     };
+    if (vector < 0) return outcome;
+    // SS ESP EFLAGS CS EIP, and below it maybe an error code.
+    const frame = (index: number): number => view.getUint32(KERNEL_STACK - 4 * index, true);
+    registers[ESP] = frame(2);
+    selectors[SS] = frame(1) & 0xffff;
+    selectors[CS] = frame(4) & 0xffff;
+    outcome.eip = frame(5);
+    outcome.eflags = frame(3) & ~RF;
+    return outcome;
   }
 }

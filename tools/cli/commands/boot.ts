@@ -7,7 +7,7 @@ import { Command } from "commander";
 import { type DiskOptions, diskFor, diskOption, swapOption, swapWords } from "../disk";
 import { builtImages, initrdWith, programsOf, userInitrd } from "../images";
 import { readInput } from "../input";
-import { budgetOption, memoryOption, saveStateOption, tlbOption } from "../options";
+import { budgetOption, cpuOption, memoryOption, saveStateOption, tlbOption } from "../options";
 import { outcome } from "../outcome";
 import { Session, type SessionSpec } from "../session";
 import { attachInput, ConsoleText, inputKind } from "../terminal";
@@ -19,6 +19,7 @@ interface BootOptions extends DiskOptions {
   initrd?: string;
   budget: number;
   tlb: NonNullable<SessionSpec["tlb"]>;
+  cpu: NonNullable<SessionSpec["cpu"]>;
   saveState?: string;
 }
 
@@ -50,6 +51,7 @@ export function bootCommand(): Command {
     .addOption(swapOption())
     .addOption(budgetOption())
     .addOption(tlbOption())
+    .addOption(cpuOption())
     .addOption(saveStateOption())
     .action(async (kernelPath: string | undefined, options: BootOptions) => {
       const spec: SessionSpec = {
@@ -62,6 +64,7 @@ export function bootCommand(): Command {
         input: inputKind(),
         trace: { count: PANIC_TRACE, when: "panic" },
         tlb: options.tlb,
+        cpu: options.cpu,
         ...(options.saveState === undefined ? {} : { saveState: options.saveState }),
       };
       const text = new ConsoleText();

@@ -11,6 +11,7 @@ import {
   auditInterval,
   auditOption,
   budgetOption,
+  cpuOption,
   forkOption,
   lastOption,
   memoryOption,
@@ -31,6 +32,7 @@ interface RunOptions extends DiskOptions {
   budget: number;
   trace: SessionSpec["trace"];
   tlb: NonNullable<SessionSpec["tlb"]>;
+  cpu: NonNullable<SessionSpec["cpu"]>;
   audit?: boolean;
   auditEvery?: number;
   saveState?: string;
@@ -67,6 +69,7 @@ async function runProgram(
       trace: options.trace,
       programs: programsOf([...images.files, program]),
       tlb: options.tlb,
+      cpu: options.cpu,
       auditEvery: auditInterval(options),
       ...(options.saveState === undefined ? {} : { saveState: options.saveState }),
     },
@@ -100,6 +103,7 @@ function withRunOptions(command: Command): Command {
     .addOption(swapOption())
     .addOption(budgetOption())
     .addOption(tlbOption())
+    .addOption(cpuOption())
     .addOption(auditOption())
     .addOption(auditEveryOption())
     .addOption(saveStateOption())

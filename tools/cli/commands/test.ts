@@ -7,7 +7,15 @@ import { readTap } from "../../lab/tap";
 import { type DiskOptions, diskFor, swapOption, swapWords } from "../disk";
 import { CliError, ExitCode } from "../exitcodes";
 import { builtImages, type Images, initrdWith, programsOf } from "../images";
-import { auditEveryOption, auditInterval, auditOption, budgetOption, memoryOption, tlbOption } from "../options";
+import {
+  auditEveryOption,
+  auditInterval,
+  auditOption,
+  budgetOption,
+  cpuOption,
+  memoryOption,
+  tlbOption,
+} from "../options";
 import { outcome } from "../outcome";
 import { Progress } from "../progress";
 import { Session, type SessionSpec } from "../session";
@@ -21,6 +29,7 @@ interface TestOptions extends DiskOptions {
   budget: number;
   fork?: string;
   tlb: NonNullable<SessionSpec["tlb"]>;
+  cpu: NonNullable<SessionSpec["cpu"]>;
   audit?: boolean;
   auditEvery?: number;
 }
@@ -46,6 +55,7 @@ async function runTests(
       trace: { count: PANIC_TRACE, when: "panic" },
       programs: programsOf(images.files),
       tlb: options.tlb,
+      cpu: options.cpu,
       auditEvery: auditInterval(options),
     },
     { serial: (bytes) => (output += Buffer.from(bytes).toString("latin1")) },
@@ -81,6 +91,7 @@ export function testCommand(): Command {
     .addOption(swapOption())
     .addOption(budgetOption())
     .addOption(tlbOption())
+    .addOption(cpuOption())
     .addOption(auditOption())
     .addOption(auditEveryOption())
     .option("--fork <mode>", "only one way to fork: copy, share or auto")

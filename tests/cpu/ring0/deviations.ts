@@ -1,0 +1,29 @@
+/**
+ * Where QEMU leaves the manual, so that it is no oracle: what the generator leaves out, and what the comparison masks. May
+ * import nothing. docs/conformance.md prints this table.
+ */
+export const DEVIATIONS: readonly { what: string; how: string }[] = [
+  {
+    what: "segment limits and expand-down segments are not checked",
+    how: "every segment is flat; the host's processor checks them",
+  },
+  {
+    what: "null segments, and the type of DS, ES, FS and GS, are not checked at an access",
+    how: "a load of a segment register ends its case",
+  },
+  { what: "far transfers do not mark code segments as accessed", how: "code segments are marked from the start" },
+  {
+    what: "a call gate to a conforming segment leaves the RPL of CS at the segment's DPL, not at CPL",
+    how: "CS, and what follows from it, is not compared there",
+  },
+  { what: "LTR takes a null selector", how: "not generated" },
+  { what: "RF is not set in the frame of a fault", how: "masked" },
+  {
+    what: "a walk that ends in a page fault, or the first half of a write across pages, has marked what it went through",
+    how: "accessed and dirty bits are not compared after a page fault",
+  },
+  {
+    what: "instructions that read and write an operand fault for the reading first",
+    how: "the error code's W bit is masked for them; they do not cross pages",
+  },
+];

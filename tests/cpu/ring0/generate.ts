@@ -1,0 +1,354 @@
+/**
+ * Random ring-0 and ring-3 cases for the harness: tables full of descriptors and gates of every kind, page tables of every
+ * protection, and instructions that load, inspect, enter and leave them. May import cpu/, layout.ts. All from the seed.
+ * What is left out because QEMU differs there by design is in deviations.ts.
+ */
+import { creg, type EncodeOptions, encode, imm, mem, type OperandValue, reg, sreg } from "../../../cpu/encoder";
+import { Segment } from "../../../cpu/instruction";
+import type { Random } from "../../fuzz/random";
+import * as l from "./layout";
+
+export interface Ring0Case {
+  code: number[];
+  ring: 0 | 3;
+  cr0: number;
+  eflags: number;
+  /** EAX ECX EDX EBX ESP EBP ESI EDI. */
+  registers: number[];
+  pokes: [number, number][];
+  /** For messages. */
+  text: string[];
+  /** Flags that an instruction of it leaves undefined. */
+  undefinedFlags: number;
+  /** It reads and then writes one operand, of which QEMU faults for the reading. */
+  readsFirst: boolean;
+}
+
+const [EAX, ECX, EDX, EBX, ESI, EDI] = [0, 1, 2, 3, 6, 7].map((number) => reg(number));
+const [AX, CX, DX] = [0, 1, 2].map((number) => reg(number, 2));
+const ESP = reg(4);
+const [AL] = [0].map((number) => reg(number, 1));
+const ARITHMETIC = 0x8d5;
+const [CF] = [1];
+/** PE and ET; and what a case may add: MP, EM, TS, WP, PG. */
+const CR0_BASE = 0x11;
+const CR0_WP = 0x10000;
+const CR0_PG = 0x80000000;
+
+/** Two words of a descriptor: `access` is P DPL S type, `flags` G D/B 0 AVL. */
+export function descriptor(base: number, limit: number, access: number, flags: number): [number, number] {
+  return [
+    ((base << 16) | (limit & 0xffff)) >>> 0,
+    ((base & 0xff000000) | (flags << 20) | (limit & 0xf0000) | (access << 8) | ((base >>> 16) & 0xff)) >>> 0,
+  ];
+}
+
+export function gate(selector: number, offset: number, access: number, count: number): [number, number] {
+  return [((selector << 16) | (offset & 0xffff)) >>> 0, ((offset & 0xffff0000) | (access << 8) | count) >>> 0];
+}
+
+const FLAT = 0xfffff;
+/** Types of TSS descriptors and task gates, with S = 0. */
+const TASK_TYPES = [1, 3, 5, 9, 11];
+
+/** A selector of the random part of the tables, or a sound one, with any RPL. */
+function anySelector(random: Random): number {
+  const kind = random.below(8);
+  if (kind === 0) return random.below(4);
+  if (kind === 1) return 8 * l.GDT_ENTRIES + random.below(64) * 8;
+  if (kind === 2) return random.pick([...l.CODE, ...l.DATA_SELECTORS, l.LDT_SELECTOR, l.TSS_SELECTOR]);
+  if (kind === 3) return (random.below(l.LDT_ENTRIES + 2) << 3) | 4 | random.below(4);
+  return (random.below(l.GDT_ENTRIES) << 3) | random.below(4);
+}
+
+function randomDescriptor(random: Random): [number, number] {
+  const dpl = random.below(4) << 5;
+  const present = random.oneIn(8) ? 0 : 0x80;
+  switch (random.below(8)) {
+    case 0:
+    case 1:
+      return descriptor(0, FLAT, present | dpl | 0x19 | random.below(8), random.oneIn(6) ? 0x8 : 0xc);
+    case 2:
+    case 3:
+      return descriptor(0, FLAT, present | dpl | 0x10 | random.pick([0, 1, 2, 3]), 0xc);
+    case 4:
+    case 5: {
+      const type = random.oneIn(4) ? 4 : 12;
+      return gate(codeSelector(random), l.END, present | dpl | type, random.below(4));
+    }
+    case 6:
+      if (random.oneIn(2)) return descriptor(l.LDT, 8 * l.LDT_ENTRIES - 1, present | dpl | 2, 0);
+      return descriptor(l.SECOND_TSS, 0x67, present | dpl | random.pick([9, 9, 11, 1, 3]), 0);
+    default:
+      return descriptor(0, FLAT, present | dpl | random.pick([0, 8, 10, 13, 6, 7, 14, 15]), 0);
+  }
+}
+
+function codeSelector(random: Random): number {
+  return random.oneIn(2) ? random.pick(l.CODE) : anySelector(random);
+}
+
+/** The tables' page, PT1 and the IDT's random gates. */
+export interface Tables {
+  page: Uint32Array;
+  pt: Uint32Array;
+  gates: number[];
+}
+
+/** A page-table entry of the window. */
+function randomPte(random: Random): number {
+  const frame = l.DATA + 4096 * random.below(l.DATA_PAGES);
+  const present = random.oneIn(5) ? 0 : 1;
+  return (frame | present | (random.next() & 0x66) | (random.oneIn(4) ? 0x200 : 0)) >>> 0;
+}
+
+export function randomTables(random: Random): Tables {
+  const page = new Uint32Array(1024);
+  const put = (address: number, words: readonly number[]): void => page.set(words, (address - l.GDT) / 4);
+  for (const [ring, selector] of l.CODE.entries()) {
+    put(l.GDT + (selector & ~7), descriptor(0, FLAT, 0x9b | (ring << 5), 0xc));
+    put(l.GDT + (l.DATA_SELECTORS[ring] & ~7), descriptor(0, FLAT, 0x93 | (ring << 5), 0xc));
+  }
+  put(l.GDT + l.TSS_SELECTOR, descriptor(l.TSS, l.TSS_LIMIT, 0x89, 0));
+  put(l.GDT + l.LDT_SELECTOR, descriptor(l.LDT, 8 * l.LDT_ENTRIES - 1, 0x82, 0));
+  for (let i = l.FIRST_RANDOM_ENTRY; i < l.GDT_ENTRIES; i++) put(l.GDT + 8 * i, randomDescriptor(random));
+  for (let i = 0; i < l.LDT_ENTRIES; i++) put(l.LDT + 8 * i, randomDescriptor(random));
+  for (const [ring, stack] of l.RING_STACKS.entries()) put(l.TSS + 4 + 8 * ring, [stack, l.DATA_SELECTORS[ring]]);
+  put(l.TSS + 100, [0x680000]);
+  for (let i = 0; i < l.IO_BITMAP_BYTES; i += 4) put(l.TSS + 0x68 + i, [random.next() & random.next()]);
+  put(l.TSS + 0x68 + l.IO_BITMAP_BYTES, [0xff]);
+  const pt = Uint32Array.from({ length: l.WINDOW_PAGES }, () => randomPte(random));
+  const gates = Array.from({ length: l.RANDOM_VECTORS }, () => {
+    const type = random.oneIn(8) ? random.pick([0, 4, 12, 8]) : random.pick([6, 7, 14, 15, 14, 15]);
+    return gate(codeSelector(random), l.END, (random.oneIn(8) ? 0 : 0x80) | (random.below(4) << 5) | type, 0);
+  }).flat();
+  return { page, pt, gates };
+}
+
+/** Puts a case together. */
+class Builder {
+  readonly made: Ring0Case;
+  /** No more templates: what comes would reach memory through a segment that QEMU does not check. */
+  full = false;
+
+  constructor(
+    readonly random: Random,
+    private readonly tables: Tables,
+  ) {
+    const ring = random.oneIn(2) ? 3 : 0;
+    let cr0 = CR0_BASE;
+    if (random.oneIn(2)) cr0 |= CR0_PG;
+    if (random.oneIn(2)) cr0 |= CR0_WP;
+    const iopl = random.oneIn(3) ? 3 : 0;
+    this.made = {
+      ...{ code: [], ring, cr0: cr0 >>> 0, pokes: [], text: [], undefinedFlags: 0, readsFirst: false },
+      eflags: 2 | (iopl << 12) | (random.next() & ARITHMETIC),
+      registers: Array.from({ length: 8 }, () => random.next()),
+    };
+  }
+
+  op(mnemonic: string, values: OperandValue[] = [], options: EncodeOptions = {}): this {
+    const bytes = encode(mnemonic, values, options);
+    this.made.code.push(...bytes);
+    this.made.text.push(`${Buffer.from(bytes).toString("hex")} ${mnemonic}`);
+    return this;
+  }
+
+  bytes(...bytes: number[]): this {
+    this.made.code.push(...bytes);
+    this.made.text.push(Buffer.from(bytes).toString("hex"));
+    return this;
+  }
+
+  set(register: OperandValue, value: number): this {
+    return this.op("mov", [register, imm(value)]);
+  }
+
+  last(): this {
+    this.full = true;
+    return this;
+  }
+
+  /** The instruction before this reads its operand, then writes it. */
+  modifies(): this {
+    this.made.readsFirst = true;
+    return this;
+  }
+
+  /** Of code segments, gates and what is neither; not of a TSS or a task gate, which would switch tasks. */
+  transferSelector(): number {
+    const { random } = this;
+    const selector = random.oneIn(3) ? random.pick(l.CODE) : anySelector(random);
+    const base = selector & 4 ? (l.LDT - l.GDT) / 4 : 0;
+    const access = (this.tables.page[base + ((selector & 0xfff8) >> 2) + 1] ?? 0) >>> 8;
+    return TASK_TYPES.includes(access & 0x1f) ? l.CODE[0] : selector;
+  }
+
+  /** A linear address of the window, or of DATA without paging; now and then across a page, or aligned. */
+  address(aligned = false): number {
+    const { random } = this;
+    const base = this.made.cr0 & CR0_PG ? l.WINDOW : l.DATA;
+    const pages = this.made.cr0 & CR0_PG ? l.WINDOW_PAGES - 1 : l.DATA_PAGES - 1;
+    const offset = random.oneIn(6) ? 4096 - random.below(8) : random.below(4000);
+    return base + 4096 * random.below(pages) + (aligned ? offset & 0xffc : offset);
+  }
+
+  /** Leaves an address of DATA in EBX where some words have been put by pokes. */
+  memory(words: readonly number[]): this {
+    const address = l.DATA + 0x100 + 4 * this.random.below(64);
+    for (const [i, word] of words.entries()) {
+      if (this.made.pokes.length < l.MAX_POKES) this.made.pokes.push([address + 4 * i, word >>> 0]);
+    }
+    return this.set(EBX, address);
+  }
+}
+
+type Template = (b: Builder) => void;
+
+const SEGMENTS = [Segment.ES, Segment.DS, Segment.FS, Segment.GS, Segment.SS];
+
+const TEMPLATES: readonly Template[] = [
+  // Loads of segment registers.
+  (b) =>
+    b
+      .set(EAX, anySelector(b.random))
+      .op("mov", [sreg(b.random.pick(SEGMENTS)), AX])
+      .last(),
+  (b) =>
+    b
+      .op("push", [imm(anySelector(b.random))])
+      .op("pop", [sreg(b.random.pick(SEGMENTS))])
+      .last(),
+  (b) =>
+    b
+      .memory([b.random.next(), anySelector(b.random)])
+      .op(b.random.pick(["les", "lds", "lfs", "lgs"]), [ECX, mem(6, { base: 3 })])
+      .last(),
+  (b) =>
+    b
+      .memory([l.CASE_STACK - 0x100, anySelector(b.random)])
+      .op("lss", [ESP, mem(6, { base: 3 })])
+      .last(),
+  // Questions about selectors.
+  ...["lar", "lsl"].map(
+    (name): Template =>
+      (b) =>
+        b.set(EAX, anySelector(b.random)).op(name, [ECX, AX]),
+  ),
+  ...["verr", "verw"].map(
+    (name): Template =>
+      (b) =>
+        b.set(EAX, anySelector(b.random)).op(name, [AX]),
+  ),
+  (b) => b.set(EAX, anySelector(b.random)).set(ECX, anySelector(b.random)).op("arpl", [AX, CX]),
+  // System registers.
+  (b) => b.set(EAX, anySelector(b.random)).op("lldt", [AX]),
+  (b) => b.set(EAX, anySelector(b.random) | 8).op("ltr", [AX]),
+  (b) => b.op("sldt", [CX]).op("str", [DX]),
+  (b) => b.op("smsw", [ECX]),
+  (b) => b.set(EAX, 1 | (b.random.next() & 14)).op("lmsw", [AX]),
+  (b) => b.op("clts"),
+  (b) => b.op("mov", [ECX, creg(0)]),
+  (b) => b.op("mov", [EDX, creg(b.random.pick([2, 3]))]),
+  (b) => b.set(EAX, (b.made.cr0 & CR0_PG) | 0x11 | (b.random.next() & 0x1000e)).op("mov", [creg(0), EAX]),
+  (b) => b.set(EAX, b.random.next()).op("mov", [creg(2), EAX]),
+  (b) => b.op("invlpg", [mem(0, { displacement: b.address() })]),
+  (b) => b.memory([0, 0]).op("sgdt", [mem(6, { base: 3 })]),
+  (b) => b.op(b.made.ring === 3 ? "hlt" : "clts"),
+  (b) => b.op(b.random.pick(["invd", "wbinvd"])),
+  // Transfers.
+  (b) => b.op(b.random.pick(["call", "jmp"]), [{ kind: "far", selector: b.transferSelector(), offset: l.END }]),
+  (b) => b.memory([l.END, b.transferSelector()]).op(b.random.pick(["call", "jmp"]), [mem(6, { base: 3, far: true })]),
+  (b) =>
+    b
+      .op("push", [imm(b.transferSelector())])
+      .op("push", [imm(l.END)])
+      .op("retf"),
+  (b) => {
+    b.op("push", [imm(anySelector(b.random))]).op("push", [imm(l.USER_STACK - 0x200)]);
+    b.op("push", [imm(b.transferSelector())])
+      .op("push", [imm(l.END)])
+      .op("retf");
+  },
+  (b) => {
+    b.op("push", [imm(b.random.oneIn(2) ? l.DATA_SELECTORS[3] : anySelector(b.random))]);
+    b.op("push", [imm(l.USER_STACK - 0x200)]).op("push", [imm(iretFlags(b.random))]);
+    b.op("push", [imm(b.transferSelector())])
+      .op("push", [imm(l.END)])
+      .op("iretd");
+  },
+  (b) => b.op("int", [imm(l.FIRST_RANDOM_VECTOR + b.random.below(l.RANDOM_VECTORS))]),
+  (b) => b.op("int", [imm(l.FIRST_RANDOM_VECTOR + b.random.below(l.RANDOM_VECTORS))]),
+  (b) => b.op("int", [imm(b.random.pick([3, 4, 13, 14, 0x41, 0x80]))]),
+  // Exceptions by instructions.
+  (b) => b.op(b.random.pick(["int3", "ud2", "into"])),
+  (b) => b.op("xor", [ECX, ECX]).op("div", [ECX]),
+  (b) =>
+    b
+      .memory([5, 10])
+      .set(EAX, b.random.below(20))
+      .op("bound", [EAX, mem(8, { base: 3 })]),
+  // Flags and ports.
+  (b) => b.op(b.random.pick(["cli", "sti"])),
+  (b) => b.op("pushfd").op("pop", [ECX]),
+  (b) => b.op("push", [imm(iretFlags(b.random))]).op("popfd"),
+  (b) =>
+    b
+      .set(EDX, b.random.below(l.IO_BITMAP_BYTES * 8 + 24))
+      .op("in", [b.random.oneIn(2) ? AL : EAX, DX])
+      .set(EAX, 0),
+  // Memory through the page tables.
+  ...Array.from({ length: 3 }, (): Template => (b) => b.set(ESI, b.address()).op("mov", [ECX, mem(4, { base: 6 })])),
+  ...Array.from({ length: 3 }, (): Template => (b) => b.set(EDI, b.address()).op("mov", [mem(4, { base: 7 }), EDX])),
+  (b) =>
+    b
+      .set(EDI, b.address())
+      .op("add", [mem(4, { base: 7 }), EDX])
+      .modifies(),
+  (b) => b.set(EDI, b.address()).op("push", [mem(4, { base: 7 })]),
+  (b) =>
+    b
+      .op("push", [EAX])
+      .set(EDI, b.address())
+      .op("pop", [mem(4, { base: 7 })]),
+  (b) => b.set(EDI, b.address()).set(ESI, b.address()).op("movsd"),
+  (b) => b.set(EDI, b.address()).set(ECX, b.random.below(12)).op("stosd", [], { prefixes: 4 }),
+  (b) =>
+    b
+      .set(EDI, b.address())
+      .op("xchg", [mem(4, { base: 7 }), EDX])
+      .modifies(),
+  (b) =>
+    b
+      .set(EDI, b.address())
+      .op("cmpxchg", [mem(4, { base: 7 }), EDX])
+      .modifies(),
+  (b) => {
+    b.set(EDI, b.address(true)).set(ECX, b.random.below(64000) - 32000);
+    b.op(b.random.pick(["bt", "bts", "btr", "btc"]), [mem(4, { base: 7 }), ECX]).modifies();
+    b.made.undefinedFlags |= ARITHMETIC & ~CF & ~0x40;
+  },
+  // Page-table entries changed under the translation's feet, then flushed.
+  (b) => {
+    const entry = b.random.below(l.WINDOW_PAGES);
+    b.set(EDI, l.PT1 + 4 * entry).op("mov", [mem(4, { base: 7 }), imm(randomPte(b.random))]);
+    b.op("mov", [EAX, creg(3)]).op("mov", [creg(3), EAX]);
+  },
+];
+
+/** Arithmetic flags, IF, DF, IOPL; not TF, NT, VM. */
+function iretFlags(random: Random): number {
+  return 2 | (random.next() & 0x3ed5);
+}
+
+/** A case of one to four templates. Neither a task switch nor a change of the harness's own memory can come of it. */
+export function randomCase(random: Random, tables: Tables): Ring0Case {
+  const b = new Builder(random, tables);
+  const { made } = b;
+  // The page directory's entry of the window, and stacks of inner rings.
+  if (random.oneIn(3)) made.pokes.push([l.DIRECTORY + 4, l.PT1 | 1 | (random.next() & 6)]);
+  if (random.oneIn(8)) made.pokes.push([l.TSS + 8 + 8 * (1 + random.below(2)), anySelector(random)]);
+  for (let i = random.below(4); i >= 0 && made.code.length < 60 && !b.full; i--) random.pick(TEMPLATES)(b);
+  b.bytes(0xcd, l.END_VECTOR);
+  return made;
+}
