@@ -186,17 +186,12 @@ function makeHostEntry(cpu: Cpu, linear: number, page: number, entry: number, la
 }
 
 /**
- * Fills the host TLB for an access at the present privilege level and returns its entry; 0 when the access faults (then nothing
- * has happened yet) or when the running code must look up after it.
+ * Fills the host TLB for an access at the present privilege level and returns its entry; 0 when the access faults (which is
+ * raised) or when the running code must look up after it.
  */
 export function fillHostTlb(cpu: Cpu, linear: number, write: number): number {
-  const { r, time } = cpu;
-  const before = time[Time.Cycles];
-  if (pageOf(cpu, linear, write, r[Word.Cpl] === 3 ? 1 : 0) === NO_PAGE) {
-    r[Word.Event] &= ~Event.Fault;
-    time[Time.Cycles] = before;
-    return 0;
-  }
+  const { r } = cpu;
+  pageOf(cpu, linear, write, r[Word.Cpl] === 3 ? 1 : 0);
   return r[Word.Event] === 0 ? cpu.hostTlb[linear >>> 12] : 0;
 }
 
@@ -220,8 +215,7 @@ function forgetSmall(cpu: Cpu, slot: number): void {
   const { tlb } = cpu;
   if (tlb.smallTags[slot] < 0) return;
   if (tlb.smallTags[slot] === cpu.r[Word.FetchPage]) forgetFetch(cpu);
-  tlb.dropHostSmall(slot, cpu.hostTlb);
-  tlb.smallTags[slot] = -1;
+  tlb.emptySmall(slot, cpu.hostTlb);
 }
 
 /** Empties a 4 MB slot. */
@@ -229,8 +223,7 @@ function forgetLarge(cpu: Cpu, slot: number): void {
   const { tlb } = cpu;
   if (tlb.largeTags[slot] < 0) return;
   if (tlb.largeTags[slot] === cpu.r[Word.FetchPage] >>> 10) forgetFetch(cpu);
-  tlb.dropHostLarge(slot, cpu.hostTlb);
-  tlb.largeTags[slot] = -1;
+  tlb.emptyLarge(slot, cpu.hostTlb);
 }
 
 /** Drops what the TLB holds for the page of a linear address, global or not: INVLPG without its event. */
