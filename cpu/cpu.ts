@@ -176,6 +176,11 @@ export class Cpu {
     this.attend(Attention.Interrupt, level !== 0);
   }
 
+  /** IGNNE#: x87 instructions run although an exception is pending, until none is. */
+  ignoreCoprocessorError(): void {
+    if ((this.r[Word.FpuStatus] & 0x80) !== 0) this.r[Word.FpuIgnore] = 1;
+  }
+
   /**
    * An edge on the NMI input: vector 2 at the next instruction boundary that is not in the shadow of a load of SS. One more is
    * remembered until the IRET of its handler.
