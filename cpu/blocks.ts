@@ -236,6 +236,13 @@ export class BlockCache {
 
   /** Drops all blocks with bytes in [physical, physical + bytes), which the caller is about to change or has changed. */
   invalidate(physical: number, bytes: number): void {
+    const first = (physical & (PAGE - 1)) >> GRANULE_SHIFT;
+    const last = ((physical + bytes - 1) & (PAGE - 1)) >> GRANULE_SHIFT;
+    // Most writes to a frame with code are to data beside it.
+    if (first === last && bytes <= 1 << GRANULE_SHIFT) {
+      const granules = this.granules[2 * (physical >>> 12) + (first >> 5)];
+      if ((granules & (1 << (first & 31))) === 0) return;
+    }
     const end = physical + bytes;
     for (let frame = physical >>> 12; frame * PAGE < end && frame < this.codeFrames.length; frame++) {
       if (this.codeFrames[frame] === 0) continue;
