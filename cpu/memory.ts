@@ -46,26 +46,21 @@ export function writeAt(cpu: Cpu, linear: number, size: number): number {
 }
 
 function readSlow(cpu: Cpu, linear: number, size: number): number {
+  if (misaligned(cpu, linear, size)) return alignmentFault(cpu);
   const at = translateRead(cpu, linear, size, cpu.r[Word.Cpl] === 3 ? 1 : 0);
-  if (at < 0) return at;
-  if (!misaligned(cpu, linear, size)) {
-    if ((cpu.r[Word.Attention] & Attention.Breakpoints) !== 0) watchAccess(cpu, linear, size, 0);
-    return at;
-  }
-  raise(cpu, Vector.AlignmentCheck, 0);
-  return FAULT;
+  if (at >= 0 && (cpu.r[Word.Attention] & Attention.Breakpoints) !== 0) watchAccess(cpu, linear, size, 0);
+  return at;
 }
 
 function writeSlow(cpu: Cpu, linear: number, size: number): number {
-  const byUser = cpu.r[Word.Cpl] === 3 ? 1 : 0;
-  if (!misaligned(cpu, linear, size)) {
-    if ((cpu.r[Word.Attention] & Attention.Breakpoints) !== 0) watchAccess(cpu, linear, size, 1);
-    return translateWrite(cpu, linear, size, byUser);
-  }
-  // A page fault of the same access comes first, and no code may be dropped for a write that does not happen.
-  if (pageOf(cpu, linear, 1, byUser) !== NO_PAGE && pageOf(cpu, (linear + size - 1) | 0, 1, byUser) !== NO_PAGE) {
-    raise(cpu, Vector.AlignmentCheck, 0);
-  }
+  if (misaligned(cpu, linear, size)) return alignmentFault(cpu);
+  if ((cpu.r[Word.Attention] & Attention.Breakpoints) !== 0) watchAccess(cpu, linear, size, 1);
+  return translateWrite(cpu, linear, size, cpu.r[Word.Cpl] === 3 ? 1 : 0);
+}
+
+/** #AC comes before a page fault of the same access: the host's processor has it so, the manual leaves it open. */
+function alignmentFault(cpu: Cpu): number {
+  raise(cpu, Vector.AlignmentCheck, 0);
   return FAULT;
 }
 

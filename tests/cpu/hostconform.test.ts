@@ -13,7 +13,7 @@ import { COMPARED, EXCLUSIONS, exclusionOf } from "./host/rows";
 
 const test = suite("cpu/hostconform");
 
-const SEQUENCES = 3000;
+const SEQUENCES = 2000;
 const BATCH = 250;
 
 test("every row is compared with the host or excluded with a reason", () => {

@@ -69,7 +69,7 @@ export class Ours {
 
   constructor(options: Partial<CpuOptions> = {}) {
     const bus = { read: () => 0, write: () => undefined, acknowledge: () => 0 };
-    this.cpu = new Cpu({ memoryBytes: MEMORY, bus, ...options });
+    this.cpu = new Cpu({ memoryBytes: MEMORY, bus, compileAfter: Infinity, ...options });
     const { cpu } = this;
     const view = new DataView(cpu.ram.buffer, cpu.ram.byteOffset, cpu.ram.length);
     this.view = view;
