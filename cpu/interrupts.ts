@@ -1,7 +1,7 @@
 /**
  * The way into a handler: interrupts and exceptions through the IDT, with the change to an inner ring's stack from the TSS;
  * out of virtual-8086 mode, through task gates; double faults; shutdown. IRET is in exec/return.ts.
- * May import segmentation.ts, stackswitch.ts, tasks.ts, memory.ts, eflags.ts, faults.ts, seam.ts, registers.ts, and the type
+ * May import flattransfer.ts, segmentation.ts, stackswitch.ts, tasks.ts, memory.ts, eflags.ts, faults.ts, seam.ts, registers.ts, and the type
  * of the processor.
  *
  * A delivery checks and translates everything before it changes anything, so that one which faults leaves the state of before
@@ -13,6 +13,7 @@ import type { Cpu } from "./cpu";
 import { DebugControl, DebugStatus, resumes } from "./debug";
 import { readEflags, writeEflags } from "./eflags";
 import { ErrorCode, generalProtection, NO_ERROR_CODE, raise, Vector } from "./faults";
+import { enterFlat, FlatEntry } from "./flattransfer";
 import { finishWrite, put16, put32, systemReadAt } from "./memory";
 import { Attention, Cr0, Event, Flag, Layout, Register, Time, Word } from "./registers";
 import { CpuEvent } from "./seam";
@@ -66,8 +67,14 @@ const stack = new TargetStack();
 
 /** Enters the handler of a vector; EIP is what will be pushed. Charges the entry. */
 function enterHandler(cpu: Cpu, vector: number, source: Source, errorCode: number): Entered {
-  if ((cpu.r[Word.Cr0] & Cr0.PE) === 0) return enterRealMode(cpu, vector);
   const { r, view } = cpu;
+  const pushed = source === Source.Fault ? readEflags(r) | Flag.RF : readEflags(r);
+  const flat = enterFlat(cpu, vector, source === Source.Software, pushed, errorCode, errorCode !== NO_ERROR_CODE);
+  if (flat !== FlatEntry.No) {
+    entered(cpu, vector, errorCode, flat === FlatEntry.InnerRing);
+    return Entered.Yes;
+  }
+  if ((r[Word.Cr0] & Cr0.PE) === 0) return enterRealMode(cpu, vector);
   const external = source === Source.Software ? 0 : ErrorCode.External;
   const gateError = (vector << 3) | ErrorCode.Idt | external;
   if ((vector << 3) + 7 > r[Word.IdtLimit]) return refuse(cpu, gateError);

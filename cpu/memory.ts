@@ -81,7 +81,20 @@ const ALIGNMENT: Readonly<Record<number, number>> = { 1: 1, 2: 2, 8: 8, 10: 8, 1
 
 /** As readAt, for the processor's own reads of descriptor tables and the like: with supervisor rights. */
 export function systemReadAt(cpu: Cpu, linear: number, size: number): number {
-  return translateRead(cpu, linear, size, 0);
+  const at = hitRead(cpu, linear, size);
+  return at >= 0 ? at : translateRead(cpu, linear, size, 0);
+}
+
+/** Host offset for reading or writing with supervisor rights where that is a hit within one page, else FAULT, raising nothing. */
+export function hitRead(cpu: Cpu, linear: number, size: number): number {
+  const entry = cpu.hostTlb[linear >>> 12];
+  const hit = (entry & HostTlb.SupervisorRead) !== 0 && (linear & OFFSET) <= PAGE - size;
+  return hit ? (entry & HostTlb.Frame) | (linear & OFFSET) : FAULT;
+}
+export function hitWrite(cpu: Cpu, linear: number, size: number): number {
+  const entry = cpu.hostTlb[linear >>> 12];
+  const hit = (entry & HostTlb.SupervisorWrite) !== 0 && (linear & OFFSET) <= PAGE - size;
+  return hit ? (entry & HostTlb.Frame) | (linear & OFFSET) : FAULT;
 }
 
 /** As writeAt, with supervisor rights, or a user's where `byUser` is 1; up to Layout.BounceBytes bytes. */

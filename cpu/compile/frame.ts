@@ -166,6 +166,16 @@ function addTime(body: Body, word: number, local: number): void {
   body.access(Access.F64Store);
 }
 
+/** Adds the time that has passed to the Time words. Budget is to be worked out again. */
+export function flushTime(body: Body): void {
+  addTime(body, Time.Cycles, Local.Cycles);
+  addTime(body, Time.Instret, Local.Instret);
+  for (const local of [Local.Cycles, Local.Instret]) {
+    body.constant(0);
+    body.set(local);
+  }
+}
+
 /** Stores EIP (from Target) and time, and pushes what the function returns. */
 export function leave(body: Body): void {
   storeWord(body, Word.Eip, Local.Target);

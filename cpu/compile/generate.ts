@@ -24,7 +24,20 @@ import { ARITHMETIC_EMITTERS, type Emit } from "./arithmetic";
 import { CONDITION_FUNCTIONS, Known } from "./conditions";
 import { TRANSFER_EMITTERS, type Ways } from "./control";
 import { Emitter, type Shape } from "./emitter";
-import { Callee, enter, Local, leave, loadWord, newBody, pushBudget, STATE, storeState, TYPES, Type } from "./frame";
+import {
+  Callee,
+  enter,
+  flushTime,
+  Local,
+  leave,
+  loadWord,
+  newBody,
+  pushBudget,
+  STATE,
+  storeState,
+  TYPES,
+  Type,
+} from "./frame";
 import { isPlain, MOVE_EMITTERS } from "./moves";
 import { Access, Body, type Definition, moduleBytes, Op } from "./wasm";
 
@@ -50,6 +63,8 @@ export interface Plan {
 
 const EMITTERS: Readonly<Record<string, Emit>> = { ...ARITHMETIC_EMITTERS, ...MOVE_EMITTERS };
 const PAGE_OFFSET = 0xfff;
+/** Instructions that end a block only because they may change what decoded code depends on, and most often do not. */
+const GOES_ON = /^(mov|pop|popfd|sti|clts|invlpg)$/;
 
 /** Operands of an operation as the emitters want them, jump distances left out; null: some are of another kind. */
 function shapesOf(tokens: readonly string[]): Shape[] | null {
@@ -280,7 +295,27 @@ class Generator {
       if (emit(e, op, shapes, ways)) body.end();
       else body.rewind(mark);
     }
-    this.leaveAt(end, (this.site << SITE_SHIFT) | Exit.RunLast);
+    if (GOES_ON.test(mnemonic) && op.selfCharging === 0) this.goOnIfNothingChanged(block, end);
+    else this.leaveAt(end, (this.site << SITE_SHIFT) | Exit.RunLast);
+  }
+
+  /** Runs the last instruction's handler here, and goes on behind it unless what the region is compiled for has changed. */
+  private goOnIfNothingChanged(block: Block, end: number): void {
+    const { body } = this;
+    flushTime(body);
+    this.callHandler(block);
+    loadWord(body, Word.Mode);
+    body.constant(block.mode);
+    body.op(Op.I32Ne);
+    loadWord(body, Word.Attention);
+    body.op(Op.I32Or);
+    loadWord(body, Word.ReadBit);
+    body.op(Op.I32Eqz);
+    body.op(Op.I32Or);
+    body.if();
+    this.leaveAt(end, 0);
+    body.end();
+    this.direct(end);
   }
 }
 

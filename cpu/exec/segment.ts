@@ -1,11 +1,12 @@
 /**
  * Loads of segment registers (MOV, POP, LDS and its kin), LLDT LTR SLDT STR, LGDT LIDT SGDT SIDT, and the questions LAR LSL
- * VERR VERW ARPL. May import operand.ts, stack.ts, memory.ts, segmentation.ts, eflags.ts, faults.ts, registers.ts, types.
+ * VERR VERW ARPL. May import flattransfer.ts, operand.ts, stack.ts, memory.ts, segmentation.ts, eflags.ts, faults.ts, registers.ts, types.
  * Source: Intel SDM volume 2, under each mnemonic; volume 3, sections 5.7 and 5.10 (pointer validation).
  */
 import type { Cpu } from "../cpu";
 import { setZero } from "../eflags";
 import { faulted, generalProtection, invalidOpcode, raise, Vector } from "../faults";
+import { loadFlatSegment } from "../flattransfer";
 import { Segment } from "../instruction";
 import { finishWrite, put16 } from "../memory";
 import type { Handler, Operation } from "../operation";
@@ -35,7 +36,7 @@ export function privileged(cpu: Cpu): boolean {
 
 /** Loads a segment register as MOV and POP do: after SS, the next instruction runs without interrupts. */
 function load(cpu: Cpu, segment: number, selector: number): boolean {
-  if (!loadSegment(cpu, segment, selector)) return false;
+  if (!loadFlatSegment(cpu, segment, selector) && !loadSegment(cpu, segment, selector)) return false;
   if (segment === Segment.SS) cpu.r[Word.Attention] |= Attention.StackShadow;
   return true;
 }
@@ -205,7 +206,7 @@ export const SEGMENTS: Readonly<Record<string, Handler>> = {
   },
   // The stack pointer moves in the stack that it was read from, also when SS is popped.
   "pop s"(cpu, op) {
-    const at = stackRead(cpu, op, 0, 2);
+    const at = stackRead(cpu, op, 0, op.operandSize);
     if (at < 0) return;
     const selector = cpu.view.getUint16(at, true);
     const esp = cpu.r[4];
