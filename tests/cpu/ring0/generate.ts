@@ -302,7 +302,7 @@ const TEMPLATES: readonly Template[] = [
   ...Array.from({ length: 3 }, (): Template => (b) => b.set(EDI, b.address()).op("mov", [mem(4, { base: 7 }), EDX])),
   (b) =>
     b
-      .set(EDI, b.address())
+      .set(EDI, b.address(true))
       .op("add", [mem(4, { base: 7 }), EDX])
       .modifies(),
   (b) => b.set(EDI, b.address()).op("push", [mem(4, { base: 7 })]),
@@ -315,12 +315,12 @@ const TEMPLATES: readonly Template[] = [
   (b) => b.set(EDI, b.address()).set(ECX, b.random.below(12)).op("stosd", [], { prefixes: 4 }),
   (b) =>
     b
-      .set(EDI, b.address())
+      .set(EDI, b.address(true))
       .op("xchg", [mem(4, { base: 7 }), EDX])
       .modifies(),
   (b) =>
     b
-      .set(EDI, b.address())
+      .set(EDI, b.address(true))
       .op("cmpxchg", [mem(4, { base: 7 }), EDX])
       .modifies(),
   (b) => {
