@@ -42,7 +42,7 @@ export interface CpuOptions {
   costs?: CostTable;
   /** Instead of the cost table's own geometry. */
   tlb?: TlbGeometry;
-  /** Runs of a block before it is compiled; Infinity for never. It shows in speed only. */
+  /** Runs of a block before it is compiled: 0 for at once, Infinity for never. It shows in speed only. */
   compileAfter?: number;
   /** The CPU model; DEFAULT_MODEL by default. */
   model?: ModelName;

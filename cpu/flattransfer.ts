@@ -22,10 +22,10 @@ const FS = 4;
 const ESP = Register.ESP;
 
 /** Words of a descriptor of 4 GB from 0, present and accessed, of ring 0; and the bits that make it one of ring 3. */
-const FLAT_LOW = 0x0000ffff;
+export const FLAT_LOW = 0x0000ffff;
 const CODE_HIGH = 0x00cf9b00;
-const DATA_HIGH = 0x00cf9300;
-const RING3 = 0x6000;
+export const DATA_HIGH = 0x00cf9300;
+export const RING3 = 0x6000;
 
 /** A 32-bit gate for interrupts or traps, present: its bits but DPL and the one that tells the two apart. */
 const GATE_MASK = 0x9f00;

@@ -58,10 +58,8 @@ export function run(cpu: Cpu, maxInstret: number): RunExit {
       block = nextBlock(cpu, Mode.Single);
     }
     if (block === null) continue;
-    if (block.region === null) {
-      execute(cpu, block);
-      if (++block.heat === cpu.compileAfter) compileRegion(cpu, block);
-    } else if (mayRunRegion(cpu, block)) runRegion(cpu, block.region, block.entry);
+    if (block.region === null && block.heat++ === cpu.compileAfter) compileRegion(cpu, block);
+    if (block.region !== null && mayRunRegion(cpu, block)) runRegion(cpu, block.region, block.entry);
     else execute(cpu, block);
   }
 }
@@ -82,7 +80,7 @@ function runRegion(cpu: Cpu, region: Region, entry: number): void {
   const site = exit >> SITE_SHIFT;
   const block = region.siteBlock[site];
   const index = region.siteIndex[site];
-  if ((exit & EXIT_KIND) === Exit.RunLast) {
+  if ((exit & EXIT_KIND) === Exit.RunLast && !faulted(cpu)) {
     const op = block.operations[index];
     op.run(cpu, op);
     if (r[Word.Event] === 0) return;

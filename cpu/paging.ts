@@ -186,17 +186,12 @@ function makeHostEntry(cpu: Cpu, linear: number, page: number, entry: number, la
 }
 
 /**
- * Fills the host TLB for an access at the present privilege level and returns its entry; 0 when the access faults (then nothing
- * has happened yet) or when the running code must look up after it.
+ * Fills the host TLB for an access at the present privilege level and returns its entry; 0 when the access faults (which is
+ * raised) or when the running code must look up after it.
  */
 export function fillHostTlb(cpu: Cpu, linear: number, write: number): number {
-  const { r, time } = cpu;
-  const before = time[Time.Cycles];
-  if (pageOf(cpu, linear, write, r[Word.Cpl] === 3 ? 1 : 0) === NO_PAGE) {
-    r[Word.Event] &= ~Event.Fault;
-    time[Time.Cycles] = before;
-    return 0;
-  }
+  const { r } = cpu;
+  pageOf(cpu, linear, write, r[Word.Cpl] === 3 ? 1 : 0);
   return r[Word.Event] === 0 ? cpu.hostTlb[linear >>> 12] : 0;
 }
 

@@ -161,24 +161,21 @@ function shiftBody(e: Emitter, kind: ShiftKind, less: () => void): void {
   e.body.tee(Local.U);
   e.with(step, 1);
   e.set(Local.LazyResult);
-  const topOf = (local: Local): void => {
-    e.get(local);
+  // OF is what a count of 1 would have made it.
+  const overflow = (): void => {
+    e.get(Local.T);
+    if (kind === "shl") {
+      e.get(Local.T);
+      e.with(Op.I32Shl, 1);
+      e.op(Op.I32Xor);
+    }
     e.with(Op.I32ShrU, 31);
   };
-  if (kind === "shl") {
-    shiftFlags(
-      e,
-      () => topOf(Local.U),
-      // Whatever the count, OF is what a shift by 1 makes of it.
-      () => {
-        e.get(Local.T);
-        e.get(Local.T);
-        e.with(Op.I32Shl, 1);
-        e.op(Op.I32Xor);
-        e.with(Op.I32ShrU, 31);
-      },
-    );
-  } else shiftFlags(e, () => e.get(Local.U), kind === "shr" ? () => topOf(Local.T) : null);
+  const carry = (): void => {
+    e.get(Local.U);
+    if (kind === "shl") e.with(Op.I32ShrU, 31);
+  };
+  shiftFlags(e, carry, kind === "sar" ? null : overflow);
 }
 
 /** 32-bit shifts by an immediate and by CL. */

@@ -10,10 +10,10 @@
 
 import { NO_REGISTER } from "../instruction";
 import type { Operation } from "../operation";
-import { Layout } from "../registers";
+import { Layout, Word } from "../registers";
 import { HostTlb } from "../tlb";
 import { Known, pushCarry, pushCondition } from "./conditions";
-import { Callee, Local } from "./frame";
+import { Callee, Local, loadWord } from "./frame";
 import { Access, type Body, Op } from "./wasm";
 
 const LOADS: Readonly<Record<number, Access>> = { 1: Access.I32Load8S, 2: Access.I32Load16S, 4: Access.I32Load };
@@ -26,9 +26,9 @@ const STORES: Readonly<Record<number, Access>> = { 1: Access.I32Store8, 2: Acces
 
 const PAGE = 4096;
 
-/** A kind of operand as exec/bind.ts spells it: "r4" is Register, 4. */
+/** A kind of operand as exec/bind.ts spells it: register, memory, immediate, segment register; and its size in bytes. */
 export interface Shape {
-  kind: "r" | "m" | "i";
+  kind: "r" | "m" | "i" | "s";
   size: number;
 }
 
@@ -201,6 +201,7 @@ export class Emitter {
   value(op: Operation, shape: Shape, index: number): void {
     if (shape.kind === "m") this.load(shape.size);
     else if (shape.kind === "r") this.view(shape.size, index);
+    else if (shape.kind === "s") loadWord(this.body, Word.Selector + op.reg);
     else this.constant(op.immediate);
   }
 

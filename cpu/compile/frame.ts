@@ -71,8 +71,8 @@ export const enum Type {
   Handler = 1,
   /** (eflags, lazy, a, b, result) -> 0 or 1. */
   Condition = 2,
-  /** (linear address, 1 for writing) -> entry. */
-  Translate = 3,
+  /** (linear address, 1 for writing) -> entry; (segment, selector) -> 0 or 1. */
+  Binary = 3,
   /** The same -> (entry, budget). */
   Fill = 4,
 }
@@ -91,12 +91,13 @@ export const enum Callee {
   Translate = 1,
   Handler = 2,
   Fill = 3,
-  Carry = 4,
-  Zero = 5,
-  Sign = 6,
-  Overflow = 7,
-  Parity = 8,
-  Less = 9,
+  LoadFlat = 4,
+  Carry = 5,
+  Zero = 6,
+  Sign = 7,
+  Overflow = 8,
+  Parity = 9,
+  Less = 10,
 }
 
 /** Budgets are cut to this, so that sums stay within int32. */

@@ -22,7 +22,7 @@ import type { Operation } from "../operation";
 import { Layout, Word } from "../registers";
 import { ARITHMETIC_EMITTERS, type Emit } from "./arithmetic";
 import { CONDITION_FUNCTIONS, Known } from "./conditions";
-import { TRANSFER_EMITTERS, type Ways } from "./control";
+import { type EmitTransfer, TRANSFER_EMITTERS, type Ways } from "./control";
 import { Emitter, type Shape } from "./emitter";
 import {
   Callee,
@@ -39,6 +39,7 @@ import {
   Type,
 } from "./frame";
 import { isPlain, MOVE_EMITTERS } from "./moves";
+import { loadFlat, SEGMENT_EMITTERS } from "./segments";
 import { Access, Body, type Definition, moduleBytes, Op } from "./wasm";
 
 /** What a region's function returns; else 0: go on at EIP. The site is in the bits above. */
@@ -62,6 +63,7 @@ export interface Plan {
 }
 
 const EMITTERS: Readonly<Record<string, Emit>> = { ...ARITHMETIC_EMITTERS, ...MOVE_EMITTERS };
+const TRANSFERS: Readonly<Record<string, EmitTransfer>> = { ...TRANSFER_EMITTERS, ...SEGMENT_EMITTERS };
 const PAGE_OFFSET = 0xfff;
 /** Instructions that end a block only because they may change what decoded code depends on, and most often do not. */
 const GOES_ON = /^(mov|pop|popfd|sti|clts|invlpg)$/;
@@ -72,8 +74,8 @@ function shapesOf(tokens: readonly string[]): Shape[] | null {
   for (const token of tokens) {
     const kind = token[0];
     if (token === "j") continue;
-    if (kind !== "r" && kind !== "m" && token !== "i") return null;
-    const size = Number(token.slice(1));
+    if (kind !== "r" && kind !== "m" && token !== "i" && token !== "s") return null;
+    const size = token === "s" ? 2 : Number(token.slice(1));
     if (Number.isNaN(size)) return null;
     shapes.push({ kind, size } as Shape);
   }
@@ -126,8 +128,8 @@ class Generator {
     leave(body);
     return moduleBytes(
       TYPES,
-      [Type.Unary, Type.Translate],
-      [handlerCall(), fill(), ...CONDITION_FUNCTIONS, { type: Type.Unary, body: body.finish() }],
+      [Type.Unary, Type.Binary],
+      [handlerCall(), fill(), loadFlat(), ...CONDITION_FUNCTIONS, { type: Type.Unary, body: body.finish() }],
     );
   }
 
@@ -281,7 +283,7 @@ class Generator {
     const { body, e } = this;
     const [mnemonic, ...tokens] = handlerKey(op).split(" ");
     const shapes = shapesOf(tokens);
-    const emit = TRANSFER_EMITTERS[mnemonic];
+    const emit = TRANSFERS[mnemonic];
     const end = (block.physical & PAGE_OFFSET) + block.bytes;
     const ways: Ways = {
       direct: (offset) => this.direct(offset),

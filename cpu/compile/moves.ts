@@ -17,14 +17,12 @@ import { Op } from "./wasm";
 const ESP = Register.ESP;
 
 const move: Emit = (e, op, [first, second]) => {
-  // Segment, control and debug registers have sizes of their own.
-  if (first === undefined || second === undefined) return false;
   e.prepare(op, second, false);
   if (first.kind === "m") {
     e.prepare(op, first, true);
     e.store(first.size, () => {
-      if (second.kind === "i") e.constant(op.immediate);
-      else e.view(first.size, op.source, true);
+      if (second.kind === "r") e.view(first.size, op.source, true);
+      else e.value(op, second, op.source);
     });
     return true;
   }
@@ -97,16 +95,20 @@ export function moveStack(e: Emitter, bytes: number): void {
 }
 
 const push: Emit = (e, op, [first]) => {
-  if (first === undefined || op.operandSize !== 4) return false;
+  if (op.operandSize !== 4) return false;
   e.prepare(op, first, false);
-  preparePush(e, 4, Local.Host2);
-  e.store(4, () => e.value(op, first, op.destination), Local.Host2);
+  e.register(ESP);
+  e.with(Op.I32Sub, 4);
+  // Of a segment register's four bytes two are written.
+  const bytes = first.kind === "s" ? 2 : 4;
+  e.checkWrite(bytes, Local.Host2);
+  e.store(bytes, () => e.value(op, first, op.destination), Local.Host2);
   moveStack(e, -4);
   return true;
 };
 
 const pop: Emit = (e, op, [first]) => {
-  if (first === undefined || first.kind !== "r" || op.operandSize !== 4) return false;
+  if (first.kind !== "r" || op.operandSize !== 4) return false;
   preparePop(e, 4);
   e.load(4);
   // The value goes to ESP last when that is the destination.

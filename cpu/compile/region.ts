@@ -1,7 +1,7 @@
 /**
  * Regions: blocks of one page that are run often, compiled together. Finds them, has them compiled, and forgets them when the
  * bytes of one of their blocks change.
- * May import generate.ts, blocks.ts (types), isa.ts, registers.ts, paging.ts (a constant), and the type of the processor.
+ * May import generate.ts, blocks.ts (types), isa.ts, registers.ts, paging.ts, faults.ts, and the type of the processor.
  *
  * Invariants: all blocks of a region lie in one frame and have one Mode, flat 32-bit; a block's region is the newest that it is
  * in; a region of which one block was dropped is nowhere reachable any more.
@@ -9,6 +9,7 @@
 
 import type { Block } from "../blocks";
 import type { Cpu } from "../cpu";
+import { faulted } from "../faults";
 import { ROWS } from "../isa";
 import type { Operation } from "../operation";
 import { fillHostTlb, NO_PAGE } from "../paging";
@@ -90,9 +91,10 @@ export function compileRegion(cpu: Cpu, hot: Block): void {
   });
   cpu.blocks.compiled++;
   const { r } = cpu;
+  // Where filling the host TLB has raised a fault, that is what the handler would have raised.
   const runHandler = (site: number): number => {
     const op = operations[site];
-    op.run(cpu, op);
+    if (!faulted(cpu)) op.run(cpu, op);
     return r[Word.Event];
   };
   const translate = (linear: number, write: number): number => fillHostTlb(cpu, linear, write);

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--only NAME,...] [--peers ours,v86,v86-jit,qemu] [--repeat N] [--quick] [--kernel] [--json]`: the
+ * `npm run bench -- [--only NAME,...] [--peers ours,v86,v86-jit,qemu] [--repeat N] [--quick] [--clock wall|cpu] [--kernel] [--json]`: the
  * processor's speed beside other emulators', guest by guest, with the ratios that issue 4 asks for; the time that a start takes; with
  * --kernel also forkdemo from boot to exit under each way to fork. docs/bench.md says what it means.
  * May import compare, guests, peers, startup, cpu, tools.
@@ -11,7 +11,7 @@ import { Machine } from "../../cpu/index";
 import { buildAll } from "../../tools/image/build";
 import { type Comparison, compare } from "./compare";
 import { GUESTS } from "./guests/index";
-import { hasQemu, PEER_NAMES, PEERS, type Peer } from "./peers";
+import { type Clock, hasQemu, PEER_NAMES, PEERS, type Peer } from "./peers";
 import { STARTUP_LIMIT, startup } from "./startup";
 import { type Spread, spread } from "./statistics";
 
@@ -87,12 +87,14 @@ interface Options {
   only: string[];
   peers: Peer[];
   rounds: number;
+  clock: Clock;
 }
 
 /** Checks the options' values. Throws Error with one line. */
-function check(only: string | undefined, peers: string | undefined, repeat: string): Options {
+function check(only: string | undefined, peers: string | undefined, repeat: string, clock: string): Options {
   const rounds = Number(repeat);
   if (!(Number.isInteger(rounds) && rounds > 0)) throw new Error(`--repeat wants a whole number, not '${repeat}'`);
+  if (clock !== "wall" && clock !== "cpu") throw new Error(`--clock is wall or cpu, not '${clock}'`);
   const names = only?.split(",") ?? GUESTS.map(({ name }) => name);
   const wrong = names.find((name) => !GUESTS.some((guest) => guest.name === name) && name !== "startup");
   if (wrong !== undefined) {
@@ -103,7 +105,7 @@ function check(only: string | undefined, peers: string | undefined, repeat: stri
   const odd = wanted.find((peer) => !(PEERS as readonly string[]).includes(peer));
   if (odd !== undefined) throw new Error(`no peer is called '${odd}'; there are: ${PEERS.join(", ")}`);
   if (wanted.includes("qemu") && !hasQemu()) throw new Error("qemu-system-i386 is not installed");
-  return { only: names, peers: wanted as Peer[], rounds };
+  return { only: names, peers: wanted as Peer[], rounds, clock };
 }
 
 async function main(): Promise<void> {
@@ -111,6 +113,7 @@ async function main(): Promise<void> {
     options: {
       only: { type: "string" },
       peers: { type: "string" },
+      clock: { type: "string", default: "wall" },
       repeat: { type: "string", default: "5" },
       quick: { type: "boolean", default: false },
       kernel: { type: "boolean", default: false },
@@ -119,19 +122,19 @@ async function main(): Promise<void> {
   });
   let options: Options;
   try {
-    options = check(values.only, values.peers, values.repeat);
+    options = check(values.only, values.peers, values.repeat, values.clock);
   } catch (error) {
     process.stderr.write(`bench: ${(error as Error).message}\n`);
     process.exitCode = 2;
     return;
   }
-  const { peers, rounds } = options;
+  const { peers, rounds, clock } = options;
   const progress = (text: string): void => void process.stderr.write(`bench: ${text}\n`);
   // Brings dist/ up to date: that is what runs as ours.
   spawnSync(process.execPath, ["tools/cli/tine.mjs", "--version"], { stdio: ["ignore", "ignore", "inherit"] });
   const scale = values.quick ? QUICK : 1;
   const guests = GUESTS.filter(({ name }) => options.only.includes(name));
-  const results = await compare({ guests, peers, rounds, scale, progress });
+  const results = await compare({ guests, peers, rounds, scale, clock, progress });
   const start = values.only === undefined || options.only.includes("startup") ? await startup(STARTS) : undefined;
   const kernel = values.kernel ? await kernelWork(rounds, progress) : [];
   if (values.json) {

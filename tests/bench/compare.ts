@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Guest, imageOf } from "./guests/index";
-import { type Peer, type Run, runOn } from "./peers";
+import { type Clock, type Peer, type Run, runOn } from "./peers";
 import { type Spread, spread } from "./statistics";
 
 /** A guest's figures. */
@@ -22,22 +22,36 @@ export interface Comparison {
   target?: { peer: Peer; ratio: number; reached: boolean };
 }
 
+/** Operations before those measured, as a part of the guest's own: v86's JIT needs some 100 ms until its code is all there. */
+const WARM_UP = 0.5;
+
 export interface CompareOptions {
   guests: readonly Guest[];
   peers: readonly Peer[];
   rounds: number;
   /** Operations are multiplied by it. */
   scale: number;
+  clock: Clock;
   progress: (text: string) => void;
 }
 
 /** Runs everything. Rejects when a guest does not end well, or when two emulators computed different things. */
-export async function compare({ guests, peers, rounds, scale, progress }: CompareOptions): Promise<Comparison[]> {
+export async function compare({
+  guests,
+  peers,
+  rounds,
+  scale,
+  clock,
+  progress,
+}: CompareOptions): Promise<Comparison[]> {
   const folder = mkdtempSync(join(tmpdir(), "tine-bench-"));
   try {
     const runs = new Map<Guest, Partial<Record<Peer, Run[]>>>();
     for (const guest of guests)
-      writeFileSync(join(folder, guest.name), await imageOf(guest, operationsOf(guest, scale)));
+      writeFileSync(
+        join(folder, guest.name),
+        await imageOf(guest, operationsOf(guest, scale), Math.max(1, Math.round(guest.operations * WARM_UP))),
+      );
     for (let round = 0; round < rounds; round++) {
       for (const guest of guests) {
         const of = runs.get(guest) ?? {};
@@ -51,7 +65,7 @@ export async function compare({ guests, peers, rounds, scale, progress }: Compar
         checkSums(guest, of);
       }
     }
-    return guests.map((guest) => comparison(guest, operationsOf(guest, scale), runs.get(guest) ?? {}));
+    return guests.map((guest) => comparison(guest, operationsOf(guest, scale), runs.get(guest) ?? {}, clock));
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -67,18 +81,18 @@ function checkSums({ name }: Guest, of: Partial<Record<Peer, Run[]>>): void {
   if (other) throw new Error(`${name}: ${sums[0].peer} computes ${sums[0].checksum}, ${other.peer} ${other.checksum}`);
 }
 
-function comparison(guest: Guest, operations: number, of: Partial<Record<Peer, Run[]>>): Comparison {
+function comparison(guest: Guest, operations: number, of: Partial<Record<Peer, Run[]>>, clock: Clock): Comparison {
   const { name, operation, target } = guest;
   const instructions = (of.ours?.[0].instructions ?? 0) / operations;
   const result: Comparison = { name, operation, operations, instructions, peers: {}, ratios: {} };
   for (const [peer, runs] of Object.entries(of) as [Peer, Run[]][]) {
-    const times = runs.map(({ milliseconds }) => (milliseconds * 1e6) / operations);
+    const times = runs.map((run) => (run[clock] * 1e6) / operations);
     result.peers[peer] = {
       nanoseconds: spread(times),
       mips: spread(times.map((time) => (instructions * 1000) / time)),
     };
     if (peer === "ours" || of.ours === undefined) continue;
-    result.ratios[peer] = spread(of.ours.map((our, round) => runs[round].milliseconds / our.milliseconds));
+    result.ratios[peer] = spread(of.ours.map((our, round) => runs[round][clock] / our[clock]));
   }
   const reached = target && result.ratios[target.peer];
   if (target && reached) result.target = { ...target, reached: reached.median >= target.ratio };

@@ -44,7 +44,7 @@ for (const guest of GUESTS) {
   test(`${name}: instret, cycles and memory to the digit`, async () => {
     assert.is(COST_VERSION, 1, "another cost table: record all rows anew");
     const { operations } = GOLDEN[name] ?? { operations: Math.max(4, guest.operations / 100) };
-    const image = await imageOf(guest, operations);
+    const image = await imageOf(guest, operations, Math.max(1, operations >>> 2));
     const machine = new Machine({ memoryMB: MEMORY_MB });
     machine.loadMultiboot(image);
     const stop = machine.run({ maxInstructions: 1e8 });

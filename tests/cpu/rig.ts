@@ -79,6 +79,8 @@ export class Rig {
   /** false: handlers run instead of stopping. */
   stopAtTraps = true;
   private nextTable = TABLES;
+  /** When rigs' processors compile, where a test does not say: compile/atonce.ts sets it. */
+  static compileAfter: number | undefined;
 
   constructor(options: Partial<CpuOptions> = {}) {
     const record = (port: number, size: number, value: number): void => {
@@ -86,6 +88,7 @@ export class Rig {
     };
     this.cpu = new Cpu({
       memoryBytes: 4 << 20,
+      ...(Rig.compileAfter === undefined ? {} : { compileAfter: Rig.compileAfter }),
       ...options,
       bus: {
         read: (port, size) => {

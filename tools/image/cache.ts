@@ -22,19 +22,20 @@ const MOST_FILES = 400;
 export class ImageCache {
   private readonly folder: string;
   private readonly compiler: string;
+  /** All assembly sources: a new one would join an image without being on its list. */
+  private readonly assembly: readonly string[];
   private readonly hashes = new Map<string, string | null>();
 
   constructor(private readonly root: string) {
     this.folder = path.join(root, "dist", "cache");
     const sources = COMPILER_FOLDERS.flatMap((folder) => listFiles(root, folder, ".ts"));
+    this.assembly = ["kernel", "userland/lib"].flatMap((folder) => listFiles(root, folder, ".s"));
     this.compiler = hash([...sources, ...COMPILER_FILES].map((file) => `${file} ${this.hashOf(file)}`).join("\n"));
   }
 
   /** The image of that name from the cache if all its sources are unchanged, else what `build` makes. */
   async get(name: string, build: () => Promise<BuiltImage>): Promise<Uint8Array> {
-    // A new assembly file would join an image without being on its list.
-    const assembly = ["kernel", "userland/lib"].flatMap((folder) => listFiles(this.root, folder, ".s"));
-    const key = hash([this.root, this.compiler, name, ...assembly].join("\n")).slice(0, 32);
+    const key = hash([this.root, this.compiler, name, ...this.assembly].join("\n")).slice(0, 32);
     const cached = this.read(key);
     if (cached) return cached;
     const { elf, files } = await build();

@@ -115,14 +115,14 @@ function segmentsOf(elf: Uint8Array): Segment[] {
   return segments;
 }
 
-/** The image that does so many operations after a quarter as many to warm up. */
-export function image(shape: Shape, operations: number): Uint8Array {
+/** The image that does `operations` (at least 1) after `warmUp` (at least 1) that nobody measures. */
+export function image(shape: Shape, operations: number, warmUp: number): Uint8Array {
   const { user = false, prepare, work, rest, gates = {}, program } = shape;
   const p = new Program();
   paging(p.enter());
   prepare?.(p);
   if (user) p.enterUser(USER_FLAGS);
-  p.op("mov", ECX, Math.max(1, operations >>> 2)).jump("call", "work");
+  p.op("mov", ECX, warmUp).jump("call", "work");
   send(p, "begin\n");
   p.op("mov", ECX, operations).jump("call", "work").op("push", EAX);
   send(p, "end\n");
