@@ -41,7 +41,8 @@ export interface Engine {
 export const ENGINES: readonly Engine[] = [
   { name: "blocks", options: { compileAfter: Infinity }, stepped: false },
   { name: "stepped", options: { compileAfter: Infinity }, stepped: true },
-  { name: "compiled", options: { compileAfter: 1 }, stepped: false },
+  { name: "compiled at once", options: { compileAfter: 0 }, stepped: false },
+  { name: "compiled later", options: { compileAfter: 3 }, stepped: false },
 ];
 
 /** Instructions that mean something, in 16- and in 32-bit code; half with the registers that lead them to memory. */
