@@ -40,6 +40,7 @@ import {
 } from "./frame";
 import { isPlain, MOVE_EMITTERS } from "./moves";
 import { loadFlat, SEGMENT_EMITTERS } from "./segments";
+import { REPEATED_EMITTERS } from "./strings";
 import { Access, Body, type Definition, moduleBytes, Op } from "./wasm";
 
 /** What a region's function returns; else 0: go on at EIP. The site is in the bits above. */
@@ -280,25 +281,37 @@ class Generator {
 
   /** The last instruction of a block that ends with it. */
   private transfer(block: Block, op: Operation): void {
-    const { body, e } = this;
-    const [mnemonic, ...tokens] = handlerKey(op).split(" ");
-    const shapes = shapesOf(tokens);
-    const emit = TRANSFERS[mnemonic];
+    const { body } = this;
     const end = (block.physical & PAGE_OFFSET) + block.bytes;
+    const key = handlerKey(op).split(" ");
+    if (isPlain(op)) {
+      const mark = body.mark();
+      this.e.slow = body.block();
+      if (this.transferFast(op, key, end)) body.end();
+      else body.rewind(mark);
+    }
+    if (GOES_ON.test(key[0]) && op.selfCharging === 0) this.goOnIfNothingChanged(block, end);
+    else this.leaveAt(end, (this.site << SITE_SHIFT) | Exit.RunLast);
+  }
+
+  /** Its fast way; false: there is none, and nothing has been emitted that counts. */
+  private transferFast(op: Operation, [name, ...tokens]: readonly string[], next: number): boolean {
+    const { e } = this;
     const ways: Ways = {
       direct: (offset) => this.direct(offset),
       indirect: () => this.indirect(),
       takenBranch: this.plan.takenBranch,
-      next: end,
+      next,
     };
-    const mark = body.mark();
-    if (shapes !== null && emit !== undefined && isPlain(op)) {
-      e.slow = body.block();
-      if (emit(e, op, shapes, ways)) body.end();
-      else body.rewind(mark);
+    if (name === "rep") {
+      const emit = REPEATED_EMITTERS[`rep ${tokens[0]}`];
+      if (emit === undefined) return false;
+      emit(e, op, ways);
+      return true;
     }
-    if (GOES_ON.test(mnemonic) && op.selfCharging === 0) this.goOnIfNothingChanged(block, end);
-    else this.leaveAt(end, (this.site << SITE_SHIFT) | Exit.RunLast);
+    const emit = TRANSFERS[name];
+    const shapes = shapesOf(tokens);
+    return emit !== undefined && shapes !== null && emit(e, op, shapes, ways);
   }
 
   /** Runs the last instruction's handler here, and goes on behind it unless what the region is compiled for has changed. */

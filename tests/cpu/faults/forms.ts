@@ -118,6 +118,17 @@ function grouped(all: readonly Access[]): Access[] {
   return [...groups.values()];
 }
 
+/**
+ * Where processors do less than iced says: PUSH of a segment register writes a word whatever the operand size, and ARPL writes only
+ * what it raises (in ground.ts it raises nothing).
+ */
+function asProcessorsDo(row: Row, access: Access): Access {
+  if (row.mnemonic === "arpl") return { ...access, writes: false };
+  const segment = /^[C-GS]S$/.test(row.operands[0] ?? "");
+  if (row.mnemonic !== "push" || !segment) return access;
+  return { ...access, last: access.first + 1, alignment: 2 };
+}
+
 const factory = new InstructionInfoFactory();
 
 /** `repeat` is REP or nothing: iced does not say what a repeated instruction accesses, but its first repetition is as one alone. */
@@ -138,7 +149,7 @@ function analyse(
     row,
     bytes: [...repeat, ...bytes.slice(0, instruction.length)],
     offsetAt,
-    accesses: grouped(accesses),
+    accesses: grouped(accesses).map((access) => asProcessorsDo(row, access)),
     privileged: instruction.isPrivileged,
     features: [...instruction.cpuidFeatures()],
   };
