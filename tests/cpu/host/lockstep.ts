@@ -285,10 +285,10 @@ export function runSequences(first: number, count: number, settings: Settings): 
     for (const row of trial.rows) settings.counted?.(row);
     const what = difference(trial, outcomes[index]);
     if (what === undefined) continue;
-    const faults = trial.ours.vector >= 0 && outcomes[index].code !== TRAP_TRACE;
-    const allowed = faults && tolerated(faultingMnemonic(trial), what.aspect);
+    const both = outcomes[index].code !== TRAP_TRACE;
+    const allowed = trial.ours.vector >= 0 && tolerated(faultingMnemonic(trial), what.aspect, both);
     // The state is still the same when only the fault's name differs.
-    if (allowed && (what.aspect === "vector" || what.aspect === "cr2")) continue;
+    if (allowed && both && (what.aspect === "vector" || what.aspect === "cr2")) continue;
     failed = trial.seed;
     if (!allowed) batch.mismatches.push(report(trial, what.text));
   }
