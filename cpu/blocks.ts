@@ -75,6 +75,7 @@ export class Block {
       if (op.selfCharging === 0) cycles += op.cycles;
       least = Math.min(least, op.cycles);
     }
+    for (const op of operations) op.toEnd = bytes - op.start;
     this.physical = physical;
     this.mode = mode;
     this.operations = operations;

@@ -16,9 +16,10 @@ import { MachineError } from "./errors";
 import { run } from "./interpreter";
 import { DEFAULT_MODEL, type Model, type ModelName, modelNamed } from "./model";
 import { flushHostTlb, forgetFetch, setA20, setControlWords, walkTables } from "./paging";
-import { Attention, byteRegister, Cr0, Flag, Layout, Register, Time, Word } from "./registers";
+import { Attention, byteRegister, Layout, type Register, Time, Word } from "./registers";
+import { flatState, realState } from "./reset";
 import type { Bus, CpuListener, RunExit } from "./seam";
-import { FLAT_CODE, FLAT_DATA, refreshMode } from "./segmentation";
+import { refreshMode } from "./segmentation";
 import { ChargedTlb } from "./tlb";
 
 export { COST_VERSION, type CostTable, STANDARD_COSTS, STANDARD_TLB, type TlbGeometry } from "./costs";
@@ -69,9 +70,6 @@ const PAGE = 4096;
 const WASM_PAGE = 65536;
 const MAX_MEMORY = 0x70000000;
 const ZERO_PAGE = new Uint8Array(PAGE);
-const REAL_LIMIT = 0xffff;
-/** ES CS SS DS FS GS LDTR TR after RESET#: data, code, an LDT and a busy 32-bit TSS. */
-const RESET_ATTRIBUTES: readonly number[] = [0x9300, 0x9b00, 0x9300, 0x9300, 0x9300, 0x9300, 0x8200, 0x8b00];
 
 export class Cpu {
   /** State, host TLB and RAM; registers.ts says where. */
@@ -178,6 +176,11 @@ export class Cpu {
     this.attend(Attention.Interrupt, level !== 0);
   }
 
+  /** IGNNE#: x87 instructions run although an exception is pending, until none is. */
+  ignoreCoprocessorError(): void {
+    if ((this.r[Word.FpuStatus] & 0x80) !== 0) this.r[Word.FpuIgnore] = 1;
+  }
+
   /**
    * An edge on the NMI input: vector 2 at the next instruction boundary that is not in the shadow of a load of SS. One more is
    * remembered until the IRET of its handler.
@@ -207,34 +210,20 @@ export class Cpu {
    * instret and cycles start at 0, there is no deadline, all caches are empty.
    */
   reset(): void {
-    const { r } = this;
-    this.clearState();
-    r[Word.Cr0] = Cr0.PE | Cr0.ET;
-    for (let segment = 0; segment < 6; segment++) {
-      r[Word.Limit + segment] = -1;
-      r[Word.Attributes + segment] = segment === 1 ? FLAT_CODE : FLAT_DATA;
-    }
+    this.time.fill(0);
+    this.deadline = Infinity;
+    this.time[Time.Limit] = Infinity;
+    flatState(this);
     this.forgetCaches();
   }
 
   /**
    * Registers as the RESET# pin leaves them: real mode at F000:FFF0, with CS based at FFFF0000 until its first far jump, and
-   * the last 128 KB below 4 GB showing the last 128 KB below 1 MB, where the ROM is. For the rest as reset().
-   * Source: Intel SDM volume 3, section 9.1.1, table 9-1.
+   * the last 128 KB below 4 GB showing the last 128 KB below 1 MB, where the ROM is. A20 is up. RAM stays, and so do instret,
+   * cycles, the deadline and the level of the interrupt line: it may be called in the middle of a run.
    */
   resetToRealMode(): void {
-    const { r } = this;
-    this.clearState();
-    r[Word.Cr0] = ((Cr0.CD | Cr0.NW) & this.model.cr0) | Cr0.ET;
-    r[Register.EDX] = this.model.signature;
-    for (let segment = 0; segment < 8; segment++) {
-      r[Word.Limit + segment] = REAL_LIMIT;
-      r[Word.Attributes + segment] = RESET_ATTRIBUTES[segment];
-    }
-    r[Word.Selector + 1] = 0xf000;
-    r[Word.Base + 1] = 0xffff0000 | 0;
-    r[Word.Eip] = 0xfff0;
-    r[Word.RomAlias] = 1;
+    realState(this);
     this.forgetCaches();
   }
 
@@ -244,24 +233,6 @@ export class Cpu {
   }
   get a20(): 0 | 1 {
     return this.r[Word.HeldLow] === 0 ? 1 : 0;
-  }
-
-  private clearState(): void {
-    const { r, time } = this;
-    const hook = r[Word.Attention] & Attention.Hook;
-    r.fill(0);
-    r[Word.Eflags] = Flag.Always;
-    r[Word.FlagsMask] = ~(this.model.absentFlags | Flag.RF);
-    r[Word.Dr6] = 0xffff0ff0 | 0;
-    r[Word.Dr7] = 0x400;
-    r[Word.IdtLimit] = 0xffff;
-    r[Word.GdtLimit] = 0xffff;
-    r[Word.Attention] = hook;
-    time.fill(0);
-    time[Time.Deadline] = Infinity;
-    time[Time.Limit] = Infinity;
-    time[Time.ResumeAt] = -1;
-    this.tlb.clear();
   }
 
   /** A general register as uint32. */

@@ -1,7 +1,8 @@
 /**
  * The way into a handler: interrupts and exceptions through the IDT, with the change to an inner ring's stack from the TSS;
  * out of virtual-8086 mode, through task gates; double faults; shutdown. IRET is in exec/return.ts.
- * May import flattransfer.ts, segmentation.ts, stackswitch.ts, tasks.ts, memory.ts, eflags.ts, faults.ts, seam.ts, registers.ts, and the type
+ * May import flattransfer.ts, segmentation.ts, realmode.ts, debug.ts, stackswitch.ts, tasks.ts, memory.ts, eflags.ts,
+ * faults.ts, seam.ts, registers.ts, and the type
  * of the processor.
  *
  * A delivery checks and translates everything before it changes anything, so that one which faults leaves the state of before
@@ -12,9 +13,10 @@
 import type { Cpu } from "./cpu";
 import { DebugControl, DebugStatus, resumes } from "./debug";
 import { readEflags, writeEflags } from "./eflags";
-import { ErrorCode, generalProtection, NO_ERROR_CODE, raise, Vector } from "./faults";
+import { COPROCESSOR_FREEZE, ErrorCode, generalProtection, NO_ERROR_CODE, raise, Vector } from "./faults";
 import { enterFlat, FlatEntry } from "./flattransfer";
 import { finishWrite, put16, put32, systemReadAt } from "./memory";
+import { fillRealSegment, virtualMode } from "./realmode";
 import { Attention, Cr0, Event, Flag, Layout, Register, Time, Word } from "./registers";
 import { CpuEvent } from "./seam";
 import {
@@ -23,7 +25,6 @@ import {
   Descriptor,
   DPL_SHIFT,
   fetchDescriptor,
-  fillRealSegment,
   fillSegment,
   isNull,
   markDescriptor,
@@ -31,11 +32,9 @@ import {
   SystemType,
   selectorError,
   TYPE_MASK,
-  virtualMode,
-  wideTask,
   withinLimit,
 } from "./segmentation";
-import { TargetStack } from "./stackswitch";
+import { TargetStack, wideTask } from "./stackswitch";
 import { Switched, switchTask, TaskEntry, taskCanStart } from "./tasks";
 
 const CS = 1;
@@ -110,16 +109,20 @@ function enterHandler(cpu: Cpu, vector: number, source: Source, errorCode: numbe
   if (!inner) stack.usePresent(cpu);
   else if (!stack.useInner(cpu, level, external)) return Entered.No;
 
-  if (!markDescriptor(cpu, code, Attribute.Accessed)) return Entered.No;
-
   const words = (virtual ? 9 : inner ? 5 : 3) + (errorCode === NO_ERROR_CODE ? 0 : 1);
   const bytes = words * (wide ? 4 : 2);
-  const frame = stack.frame(cpu, bytes, wide ? 4 : 2, external);
+  const size = wide ? 4 : 2;
+  let frame = stack.frame(cpu, bytes, size, external);
   if (frame < 0) return Entered.No;
   if (!withinLimit(code.limit, code.attributes, target, 1)) return refuse(cpu, external);
+  if (stack.isUnmarked || (code.high & Attribute.Accessed) === 0) {
+    // Marking goes through the buffer that the frame may be in.
+    if (!markDescriptor(cpu, code, Attribute.Accessed) || !stack.setAccessed(cpu)) return Entered.No;
+    frame = stack.frame(cpu, bytes, size, external);
+    if (frame < 0) return Entered.No;
+  }
 
   const flags = readEflags(r);
-  const size = wide ? 4 : 2;
   // The lowest word is the error code, where there is one.
   let at = frame;
   if (errorCode !== NO_ERROR_CODE) {
@@ -255,6 +258,11 @@ export function deliverFault(cpu: Cpu): void {
     const vector = r[Word.FaultVector];
     const errorCode = r[Word.FaultError];
     r[Word.Event] &= ~Event.Fault;
+    if (vector === COPROCESSOR_FREEZE) {
+      r[Word.Attention] |= Attention.Halted;
+      cpu.bus.coprocessorError?.();
+      return;
+    }
     if (vector === Vector.PageFault && cpu.listener !== null) {
       cpu.listener(CpuEvent.PageFault, r[Word.Cr2] >>> 0, errorCode);
     }

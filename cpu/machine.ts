@@ -77,6 +77,7 @@ export class Machine {
         read: (port, size) => this.board.read(port, size),
         write: (port, size, value) => this.board.write(port, size, value),
         acknowledge: () => this.board.acknowledge(),
+        coprocessorError: () => this.board.coprocessorError(),
       },
       ...(costs === undefined ? {} : { costs }),
       ...(tlb === undefined ? {} : { tlb }),

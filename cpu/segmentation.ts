@@ -1,7 +1,7 @@
 /**
  * Segments: from an offset to a linear address with all checks, descriptors from the GDT and LDT into segment registers, and
  * what the rest of the processor derives from them (CPL, code size, whether everything is flat).
- * May import registers.ts, paging.ts, memory.ts, faults.ts, and the type of the processor.
+ * May import registers.ts, realmode.ts, paging.ts, memory.ts, faults.ts, and the type of the processor.
  *
  * Attributes word (Word.Attributes), the descriptor's second word with base and limit cut out; 0 when unusable:
  *
@@ -19,7 +19,8 @@ import type { Cpu } from "./cpu";
 import { faulted, raise, Vector } from "./faults";
 import { finishWrite, systemReadAt, systemWriteAt } from "./memory";
 import { refreshAccess } from "./paging";
-import { Cr0, Flag, Layout, LDTR, Mode, TR, Word } from "./registers";
+import { fillRealSegment, realAddressing } from "./realmode";
+import { Cr0, Layout, LDTR, Mode, Word } from "./registers";
 
 export const enum Attribute {
   Accessed = 0x100,
@@ -53,10 +54,6 @@ export const enum SystemType {
   Tss32Busy = 0xb00,
   CallGate32 = 0xc00,
 }
-
-/** Attributes of every segment in virtual-8086 mode: present, writable data of ring 3. */
-const VIRTUAL_DATA = 0xf300;
-const REAL_LIMIT = 0xffff;
 
 /** Attributes of a 4 GB ring-0 code and data segment. */
 export const FLAT_CODE = 0xc09b00;
@@ -96,16 +93,6 @@ export function linearAddress(cpu: Cpu, segment: number, offset: number, size: n
   }
   raise(cpu, segment === SS ? Vector.StackFault : Vector.GeneralProtection, 0);
   return false;
-}
-
-/** Whether a segment starts at its selector times 16: in real and in virtual-8086 mode. */
-export function realAddressing(r: Int32Array): boolean {
-  return (r[Word.Cr0] & Cr0.PE) === 0 || (r[Word.Eflags] & Flag.VM) !== 0;
-}
-
-/** Whether the processor runs in virtual-8086 mode. */
-export function virtualMode(r: Int32Array): boolean {
-  return (r[Word.Eflags] & Flag.VM) !== 0;
 }
 
 function accessible(r: Int32Array, attributes: number, write: number): boolean {
@@ -153,20 +140,6 @@ export function refreshMode(cpu: Cpu): void {
     r[Word.FetchPage] = -1;
   }
   refreshAccess(cpu);
-}
-
-/**
- * Whether a frame of `bytes` at `offset` of a 16-bit stack is pushed, element by element, over the edge of 64 KB: no element
- * of `size` bytes may lie across it.
- */
-export function frameWraps(limit: number, attributes: number, offset: number, bytes: number, size: number): boolean {
-  if ((attributes & Attribute.Big) !== 0 || offset + bytes <= 0x10000 || size === bytes) return false;
-  const first = 0x10000 - offset;
-  return (
-    first % size === 0 &&
-    withinLimit(limit, attributes, offset, first) &&
-    withinLimit(limit, attributes, 0, bytes - first)
-  );
 }
 
 /** Offset of the stack pointer within SS: ESP, or SP in a 16-bit stack. */
@@ -230,12 +203,6 @@ export class Descriptor {
 /** Whether a selector is null: index 0 of the GDT. */
 export function isNull(selector: number): boolean {
   return (selector & INDEX_AND_TABLE) === 0;
-}
-
-/** Whether the running task's TSS is a 32-bit one. */
-export function wideTask(r: Int32Array): boolean {
-  const type = r[Word.Attributes + TR] & TYPE_MASK;
-  return type === SystemType.Tss32 || type === SystemType.Tss32Busy;
 }
 
 /** A selector as it stands in an error code. */
@@ -311,19 +278,6 @@ export function clearSegment(cpu: Cpu, segment: number, selector: number): void 
   r[Word.Base + segment] = 0;
   r[Word.Limit + segment] = 0;
   r[Word.Attributes + segment] = 0;
-}
-
-/**
- * Fills a segment register as real and virtual-8086 mode do. In real mode limit and attributes stay what they were, so that
- * a large limit of protected mode lives on; in virtual-8086 mode they are fixed. refreshMode must follow.
- */
-export function fillRealSegment(cpu: Cpu, segment: number, selector: number): void {
-  const { r } = cpu;
-  r[Word.Selector + segment] = selector & 0xffff;
-  r[Word.Base + segment] = (selector & 0xffff) << 4;
-  if (!virtualMode(r)) return;
-  r[Word.Limit + segment] = REAL_LIMIT;
-  r[Word.Attributes + segment] = VIRTUAL_DATA;
 }
 
 const loaded = new Descriptor();

@@ -1,5 +1,6 @@
 /**
- * Stacks that a transfer pushes its frame on: the present one, or an inner ring's from the TSS. Interrupts and call gates.
+ * Stacks that a transfer pushes its frame on: the present one, or an inner ring's from the TSS. Interrupts and call gates;
+ * and frames that wrap at 64 KB.
  * May import segmentation.ts, memory.ts, faults.ts, registers.ts, and the type of the processor.
  * Source: Intel SDM volume 3, sections 5.8.5 (stack switching), 6.12.1, 7.2 (TSS).
  */
@@ -12,16 +13,36 @@ import {
   checkStackSegment,
   Descriptor,
   fillSegment,
-  frameWraps,
   markDescriptor,
+  SystemType,
   selectorError,
   setStackPointer,
   stackPointer,
-  wideTask,
+  TYPE_MASK,
   withinLimit,
 } from "./segmentation";
 
 const SS = 2;
+
+/** Whether the running task's TSS is a 32-bit one. */
+export function wideTask(r: Int32Array): boolean {
+  const type = r[Word.Attributes + TR] & TYPE_MASK;
+  return type === SystemType.Tss32 || type === SystemType.Tss32Busy;
+}
+
+/**
+ * Whether a frame of `bytes` at `offset` of a 16-bit stack is pushed, element by element, over the edge of 64 KB: no element
+ * of `size` bytes may lie across it.
+ */
+export function frameWraps(limit: number, attributes: number, offset: number, bytes: number, size: number): boolean {
+  if ((attributes & Attribute.Big) !== 0 || offset + bytes <= 0x10000 || size === bytes) return false;
+  const first = 0x10000 - offset;
+  return (
+    first % size === 0 &&
+    withinLimit(limit, attributes, offset, first) &&
+    withinLimit(limit, attributes, 0, bytes - first)
+  );
+}
 
 /** A stack before the frame is pushed. Made once and used again. */
 export class TargetStack {
@@ -61,7 +82,6 @@ export class TargetStack {
     this.pointer = wide ? view.getInt32(at, true) : view.getUint16(at, true);
     this.selector = view.getUint16(at + (wide ? 4 : 2), true);
     if (!checkStackSegment(cpu, this.selector, level, Vector.InvalidTss, external, descriptor)) return false;
-    if (!markDescriptor(cpu, descriptor, Attribute.Accessed)) return false;
     this.base = descriptor.base;
     this.limit = descriptor.limit;
     this.attributes = descriptor.attributes;
@@ -86,6 +106,16 @@ export class TargetStack {
       return FAULT;
     }
     return systemWriteAt(cpu, (this.base + offset) | 0, bytes, byUser);
+  }
+
+  /** Whether setAccessed has something to do. */
+  get isUnmarked(): boolean {
+    return this.inner && (this.descriptor.high & Attribute.Accessed) === 0;
+  }
+
+  /** Sets the accessed bit of an inner stack's segment. False: a fault is raised. A frame must be asked for anew. */
+  setAccessed(cpu: Cpu): boolean {
+    return !this.inner || markDescriptor(cpu, this.descriptor, Attribute.Accessed);
   }
 
   /** Moves the stack pointer below the frame, and loads SS where the ring changes. refreshMode must follow then. */

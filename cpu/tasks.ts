@@ -1,6 +1,6 @@
 /**
  * Task switches: a JMP, CALL, IRET, interrupt or exception that leads to a task state segment.
- * May import segmentation.ts, memory.ts, paging.ts, debug.ts, eflags.ts, faults.ts, registers.ts, and the type of the processor.
+ * May import segmentation.ts, realmode.ts, memory.ts, paging.ts, debug.ts, eflags.ts, faults.ts, registers.ts, and the type of the processor.
  *
  * Up to the commit point everything is checked and translated and nothing is written: a fault there is the switching
  * instruction's own. Behind it the processor is in the new task: the registers are loaded, and a segment that is not good
@@ -21,6 +21,7 @@ import { writeEflags } from "./eflags";
 import { faulted, raise, Vector } from "./faults";
 import { FAULT, finishWrite, put16, put32, systemReadAt, systemWriteAt } from "./memory";
 import { setControlWords } from "./paging";
+import { fillRealSegment } from "./realmode";
 import { Cr0, Flag, Layout, LDTR, Time, TR, Word } from "./registers";
 import {
   Attribute,
@@ -28,7 +29,6 @@ import {
   Descriptor,
   DPL_SHIFT,
   fetchDescriptor,
-  fillRealSegment,
   fillSegment,
   isNull,
   loadByDescriptor,

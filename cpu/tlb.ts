@@ -142,7 +142,9 @@ class Bank {
 
   /** Clears the host entries behind all slots; the slots stay. */
   dropHost(hostTlb: Int32Array): void {
-    this.forEach((slot) => this.drop(slot, hostTlb));
+    this.forEach((slot) => {
+      this.drop(slot, hostTlb);
+    });
   }
 
   /** Calls `visit` for each slot that has an entry. */
@@ -279,7 +281,9 @@ export class ChargedTlb {
 
   /** Takes the write bits from all host entries for a page at this host offset. */
   denyWrites(hostTlb: Int32Array, hostPage: number): void {
-    this.small.forEach((slot) => denyWrite(hostTlb, this.smallTags[slot], hostPage));
+    this.small.forEach((slot) => {
+      denyWrite(hostTlb, this.smallTags[slot], hostPage);
+    });
     this.large.forEach((slot) => {
       const count = this.touchedCount[slot];
       const first = this.largeTags[slot] << 10;

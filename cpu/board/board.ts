@@ -8,6 +8,7 @@
 import { MachineError } from "../errors";
 import { PortBus } from "./bus";
 import type { Clock } from "./clock";
+import { COPROCESSOR_PORT, CoprocessorError } from "./coprocessor";
 import { DebugExit, EXIT_PORT } from "./debugexit";
 import type { DiskBackend, DiskFault } from "./disk";
 import { Ide } from "./ide";
@@ -20,6 +21,7 @@ import { Uart, type UartState } from "./uart";
 
 const PIT_IRQ = 0;
 const UART_IRQ = 4;
+const COPROCESSOR_IRQ = 13;
 const IDE_IRQ = 14;
 
 /** The CPU as the board sees it. */
@@ -27,6 +29,8 @@ export interface BoardCpu extends Clock {
   /** Cycle at which the CPU must let the board act, at the first instruction boundary. */
   deadline: number;
   setInterruptLine(level: 0 | 1): void;
+  /** IGNNE#: go on in spite of a pending x87 exception. */
+  ignoreCoprocessorError(): void;
 }
 
 /** What the board tells the machine. Called in the middle of an IN or OUT instruction. */
@@ -57,6 +61,7 @@ export class Board {
   /** A cycle at which the machine itself wants control, whatever the devices do; Infinity for none. Call refresh() after a change. */
   alarm = Infinity;
   private readonly bus = new PortBus();
+  private readonly coprocessor: CoprocessorError;
 
   constructor(
     private readonly cpu: BoardCpu,
@@ -81,6 +86,11 @@ export class Board {
       this.bus.attach(0x1f1, 7, this.ide);
       this.bus.attach(0x3f6, 1, this.ide);
     }
+    this.coprocessor = new CoprocessorError(
+      (level) => this.pic.setLine(COPROCESSOR_IRQ, level),
+      () => cpu.ignoreCoprocessorError(),
+    );
+    this.bus.attach(COPROCESSOR_PORT, 1, this.coprocessor);
     this.bus.attach(EXIT_PORT, 1, new DebugExit((value) => signals.exit(value)));
     this.bus.attach(MARK_PORT, MARK_PORTS, new Marks(cpu, (value) => signals.mark(value)));
     this.refresh();
@@ -106,6 +116,12 @@ export class Board {
     const vector = this.pic.acknowledge();
     this.refresh();
     return vector;
+  }
+
+  /** The processor stands still before an x87 instruction and asks for IRQ 13. */
+  coprocessorError(): void {
+    this.coprocessor.raise();
+    this.refresh();
   }
 
   /** Lets devices do what is due by the present cycle. Called when the CPU has reached its deadline. */

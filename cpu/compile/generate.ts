@@ -244,7 +244,7 @@ class Generator {
     const mark = body.mark();
     const fails = canFail(op, mnemonic);
     const done = fails ? body.block() : 0;
-    if (fails) e.slow = body.block();
+    e.begin(fails ? body.block() : 0);
     const emitted = emit(e, op, shapes);
     if (!emitted) {
       body.rewind(mark);
@@ -286,7 +286,7 @@ class Generator {
     const key = handlerKey(op).split(" ");
     if (isPlain(op)) {
       const mark = body.mark();
-      this.e.slow = body.block();
+      this.e.begin(body.block());
       if (this.transferFast(op, key, end)) body.end();
       else body.rewind(mark);
     }

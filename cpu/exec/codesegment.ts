@@ -1,17 +1,17 @@
 /**
  * What transfers to another code segment have in common: reading its descriptor, its last checks, and loading CS and EIP.
- * May import segmentation.ts, faults.ts, registers.ts, and the type of the processor.
+ * May import segmentation.ts, realmode.ts, faults.ts, registers.ts, and the type of the processor.
  * Source: Intel SDM volume 3, section 5.8.
  */
 import type { Cpu } from "../cpu";
 import { generalProtection, raise, Vector } from "../faults";
 import { Segment } from "../instruction";
+import { fillRealSegment } from "../realmode";
 import { Word } from "../registers";
 import {
   Attribute,
   type Descriptor,
   fetchDescriptor,
-  fillRealSegment,
   fillSegment,
   isNull,
   markDescriptor,

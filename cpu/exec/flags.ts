@@ -1,6 +1,7 @@
 /**
  * CLC STC CMC CLD STD CLI STI LAHF SAHF PUSHF POPF. May import stack.ts, memory.ts, eflags.ts, faults.ts, paging.ts,
- * segmentation.ts, registers.ts, types. In virtual-8086 mode CPL is 3, which is all that CLI and STI need to know. Source: Intel SDM volume 2, under each mnemonic (the tables of POPF and STI in protected mode).
+ * segmentation.ts, realmode.ts, debug.ts, registers.ts, types. In virtual-8086 mode CPL is 3, which is all that CLI and STI
+ * need to know. Source: Intel SDM volume 2, under each mnemonic (the tables of POPF and STI in protected mode).
  */
 import type { Cpu } from "../cpu";
 import { setResume } from "../debug";
@@ -8,8 +9,9 @@ import { arithmeticFlags, carry, readEflags, setArithmeticFlags, setCarry, write
 import { generalProtection } from "../faults";
 import type { Handler } from "../operation";
 import { refreshAccess } from "../paging";
+import { virtualMode } from "../realmode";
 import { Attention, Flag, Word } from "../registers";
-import { setStackPointer, stackPointer, virtualMode } from "../segmentation";
+import { setStackPointer, stackPointer } from "../segmentation";
 import { push16, push32, stackRead } from "./stack";
 
 const AH = 1;

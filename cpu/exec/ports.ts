@@ -1,5 +1,6 @@
 /**
- * IN and OUT. (INS and OUTS are in string.ts.) May import registers.ts, memory.ts, segmentation.ts, faults.ts, types.
+ * IN and OUT. (INS and OUTS are in string.ts.) May import registers.ts, memory.ts, realmode.ts,
+ * stackswitch.ts, debug.ts, faults.ts, types.
  * These operations charge for themselves after the access, so that the device sees the counts at the instruction's start.
  * Source: Intel SDM volume 1, chapter 18 (18.5: I/O privilege and the permission bitmap); volume 2, IN, OUT.
  */
@@ -8,8 +9,9 @@ import { watchPort } from "../debug";
 import { faulted, generalProtection } from "../faults";
 import { systemReadAt } from "../memory";
 import type { Handler, Operation } from "../operation";
+import { virtualMode } from "../realmode";
 import { Cr0, Register, Time, TR, Word } from "../registers";
-import { virtualMode, wideTask } from "../segmentation";
+import { wideTask } from "../stackswitch";
 import { iopl } from "./flags";
 
 const EAX = Register.EAX;

@@ -1,7 +1,8 @@
 /**
  * Far RET and IRET: within a ring, to an outer one, to virtual-8086 mode and within it, to the task that waits.
- * May import codesegment.ts, flattransfer.ts, stack.ts, flags.ts, debug.ts, interrupts.ts, tasks.ts, segmentation.ts, faults.ts, eflags.ts, seam.ts,
- * registers.ts, types. Everything is checked and translated before the first change (for tasks: tasks.ts).
+ * May import codesegment.ts, flattransfer.ts, stack.ts, flags.ts, debug.ts, interrupts.ts, tasks.ts, segmentation.ts,
+ * realmode.ts, faults.ts, eflags.ts, seam.ts, registers.ts, types. Everything is checked and translated before the first
+ * change (for tasks: tasks.ts).
  * Source: Intel SDM volume 2, IRET and RET; volume 3, sections 5.8.6 (returns), 7.4 (nested tasks), 20.2.5 (virtual-8086).
  */
 import type { Cpu } from "../cpu";
@@ -12,6 +13,7 @@ import { returnFlat } from "../flattransfer";
 import { Segment } from "../instruction";
 import { transferToTask, unblockNmi } from "../interrupts";
 import type { Handler, Operation } from "../operation";
+import { fillRealSegment, realAddressing } from "../realmode";
 import { Cr0, Flag, Time, Word } from "../registers";
 import { CpuEvent } from "../seam";
 import {
@@ -19,10 +21,8 @@ import {
   checkStackSegment,
   Descriptor,
   dropInnerSegments,
-  fillRealSegment,
   fillSegment,
   markDescriptor,
-  realAddressing,
   selectorError,
   setStackPointer,
 } from "../segmentation";

@@ -1,6 +1,7 @@
 /**
  * Loads of segment registers (MOV, POP, LDS and its kin), LLDT LTR SLDT STR, LGDT LIDT SGDT SIDT, and the questions LAR LSL
- * VERR VERW ARPL. May import flattransfer.ts, operand.ts, stack.ts, memory.ts, segmentation.ts, eflags.ts, faults.ts, registers.ts, types.
+ * VERR VERW ARPL. May import flattransfer.ts, operand.ts, stack.ts, memory.ts, segmentation.ts, realmode.ts, eflags.ts,
+ * faults.ts, registers.ts, types.
  * Source: Intel SDM volume 2, under each mnemonic; volume 3, sections 5.7 and 5.10 (pointer validation).
  */
 import type { Cpu } from "../cpu";
@@ -10,6 +11,7 @@ import { loadFlatSegment } from "../flattransfer";
 import { Segment } from "../instruction";
 import { finishWrite, put16 } from "../memory";
 import type { Handler, Operation } from "../operation";
+import { realAddressing } from "../realmode";
 import { Attention, Layout, LDTR, TR, Word } from "../registers";
 import {
   clearSegment,
@@ -20,7 +22,6 @@ import {
   loadSegment,
   markDescriptor,
   readDescriptor,
-  realAddressing,
   SystemType,
   selectorError,
 } from "../segmentation";

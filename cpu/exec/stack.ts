@@ -1,6 +1,6 @@
 /**
  * PUSH POP PUSHA POPA ENTER LEAVE, and the stack accesses that the other families use. May import operand.ts, memory.ts,
- * segmentation.ts, registers.ts, types. Everything is translated before the first change: a push that faults leaves ESP alone.
+ * segmentation.ts, stackswitch.ts, registers.ts, types. Everything is translated before the first change: a push that faults leaves ESP alone.
  * Source: Intel SDM volume 1, chapter 6; volume 2, under each mnemonic.
  */
 import type { Cpu } from "../cpu";
@@ -8,7 +8,8 @@ import { Segment } from "../instruction";
 import { finishWrite, put16, put32, readAt, wrappedReadAt, wrappedWriteAt, writeAt } from "../memory";
 import type { Handler, Operation } from "../operation";
 import { Layout, Register, Word } from "../registers";
-import { Attribute, frameWraps, setStackPointer, stackPointer } from "../segmentation";
+import { Attribute, setStackPointer, stackPointer } from "../segmentation";
+import { frameWraps } from "../stackswitch";
 import { checkedRead, checkedWrite, effectiveAddress, operandRead } from "./operand";
 
 const SS = Segment.SS;

@@ -1,6 +1,6 @@
 /**
  * Far JMP and CALL: direct, through call gates, to tasks. May import codesegment.ts, operand.ts, stack.ts, interrupts.ts,
- * tasks.ts, stackswitch.ts, segmentation.ts, memory.ts, faults.ts, registers.ts, types.
+ * tasks.ts, stackswitch.ts, segmentation.ts, realmode.ts, memory.ts, faults.ts, registers.ts, types.
  * Everything is checked and translated before the first change (for tasks: tasks.ts).
  * Source: Intel SDM volume 2, under each mnemonic; volume 3, section 5.8 (privilege at transfers).
  */
@@ -10,8 +10,9 @@ import { Segment } from "../instruction";
 import { transferToTask } from "../interrupts";
 import { finishWrite } from "../memory";
 import type { Handler, Operation } from "../operation";
+import { realAddressing } from "../realmode";
 import { Layout, Register, Time, Word } from "../registers";
-import { Descriptor, realAddressing, SystemType, selectorError, stackPointer, TYPE_MASK } from "../segmentation";
+import { Descriptor, SystemType, selectorError, stackPointer, TYPE_MASK } from "../segmentation";
 import { TargetStack } from "../stackswitch";
 import { TaskEntry } from "../tasks";
 import { enterable, present, putWord, resolve, setCode, setRealCode, withinRealCode, word } from "./codesegment";
@@ -164,8 +165,9 @@ function innerCall(cpu: Cpu, selector: number): void {
     parameterBytes.set(bytes.subarray(from, from + parameters));
   }
   const frameBytes = 4 * size + parameters;
-  // Twice: the room comes before the limit of CS, and setting the accessed bit uses the buffer that a frame may be in.
+  // Twice: the room comes before the limit of CS, and setting accessed bits uses the buffer that a frame may be in.
   if (callStack.frame(cpu, frameBytes, size, 0) < 0 || !enterable(cpu, target, gateOffset())) return;
+  if (!callStack.setAccessed(cpu)) return;
   const frame = callStack.frame(cpu, frameBytes, size, 0);
   if (frame < 0) return;
   putWord(view, frame + frameBytes - size, size, r[Word.Selector + SS]);

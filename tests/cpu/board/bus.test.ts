@@ -20,6 +20,7 @@ class Bench {
     exit: (value) => this.exits.push(value),
   });
 
+  ignoreCoprocessorError(): void {}
   setInterruptLine(level: 0 | 1): void {
     this.level = level;
   }

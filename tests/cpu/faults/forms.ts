@@ -186,7 +186,9 @@ function formsOf(row: Row): Form[] {
     for (const repeat of row.flags & RowFlag.RepAllowed ? [[], [0xf3]] : [[]]) {
       const start = [...prefix, ...opcodeBytes(row)];
       const suffix = `${prefix.length > 0 ? ", 16-bit" : ""}${repeat.length > 0 ? ", rep" : ""}`;
-      if (modrm && !row.operands.includes("Rd")) {
+      if (row.rm >= 0 || row.operands.includes("STi")) {
+        forms.push(analyse(row, repeat, [...start, modrmByte(row, 3, row.rm >= 0 ? row.rm : 1)], -1, suffix));
+      } else if (modrm && !row.operands.includes("Rd")) {
         const rest = immediates(row, prefix.length > 0);
         forms.push(analyse(row, repeat, [...start, modrmByte(row, 0, EBX), ...rest], -1, suffix));
       } else {
@@ -199,8 +201,8 @@ function formsOf(row: Row): Form[] {
   return forms.filter((form) => form !== undefined);
 }
 
-/** Rows of instructions: not of what is none, nor of x87 opcodes that have a length and no meaning. */
-const INSTRUCTIONS = ROWS.filter((row, index) => index !== INVALID_ROW && row.mnemonic !== "fpu");
+/** Rows of instructions: not of what is none. */
+const INSTRUCTIONS = ROWS.filter((_, index) => index !== INVALID_ROW);
 
 export const FORMS: readonly Form[] = INSTRUCTIONS.flatMap(formsOf);
 

@@ -103,6 +103,10 @@ export class Ground {
     cpu.setControl(3, 0x10000);
     cpu.setControl(0, 0x80010011 | (conditions.alignmentCheck ? CR0_AM : 0));
     rig.ring(this.ring);
+    // Room for a push and operands for all else; nothing pending, and nothing that could be.
+    cpu.r[Word.FpuControl] = 0x37f;
+    cpu.r[Word.FpuStatus] = 0;
+    cpu.r[Word.FpuValid] = 0x7f;
 
     const { mnemonic } = form.row;
     const registers = [1, ECX_OF.find(([names]) => names.test(mnemonic))?.[1] ?? 1, 0, 0, 0, 0, 0, 0];

@@ -3,7 +3,7 @@
  * rely on. May import nothing. docs/conformance.md prints this table.
  */
 
-export type Aspect = "cr2" | "vector" | "memory" | "registers" | "flags";
+export type Aspect = "cr2" | "vector" | "memory" | "registers" | "flags" | "x87";
 
 export interface Tolerance {
   /** Mnemonics. */
@@ -16,8 +16,15 @@ export interface Tolerance {
 }
 
 export const TOLERANCES: readonly Tolerance[] = [
+  { rows: /^fbstp/, aspect: "memory", reason: "the host has stored the lower bytes before it faults" },
   {
-    rows: /^(push|pop|enter|call|jmp|ret|iret|movs|cmps|int)/,
+    rows: /^(fst|fist|fbstp)/,
+    aspect: "vector",
+    oneSided: true,
+    reason: "an unmasked exception that keeps the host from storing keeps it from looking at the address too",
+  },
+  {
+    rows: /^(push|pop|enter|call|jmp|ret|iret|movs|cmps|int|frstor|fldenv)/,
     aspect: "cr2",
     reason: "which of several accesses a page fault names is the microcode's choice",
   },

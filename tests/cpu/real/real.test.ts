@@ -48,6 +48,22 @@ test("reset: F000:FFF0 at the top of 4 GB, 16-bit segments of 64 KB, the documen
   assert.is(cpu.eip, IP);
 });
 
+test("a reset in the middle of a run keeps RAM, the counts, the deadline and the interrupt line", () => {
+  const rig = new RealRig().start(0x40, 0xf4);
+  rig.until();
+  rig.cpu.setInterruptLine(1);
+  rig.cpu.setA20(0);
+  rig.cpu.deadline = 1e6;
+  const { instret, cycles } = rig.cpu;
+  rig.cpu.resetToRealMode();
+  assert.equal([rig.cpu.instret, rig.cpu.cycles, rig.cpu.deadline], [instret, cycles, 1e6]);
+  assert.equal([rig.ax, rig.cpu.halted, rig.cpu.a20, rig.cpu.eip], [0, false, 1, 0xfff0]);
+  rig.put(LINEAR, 0xfb, 0x90, 0x90);
+  rig.cpu.setSegment(2, { ...rig.cpu.segment(2), selector: SS, base: SS << 4 });
+  rig.cpu.setRegister(4, SP);
+  assert.equal(rig.until(), [0x20]);
+});
+
 test("reset() is the multiboot state again", () => {
   const rig = new RealRig();
   rig.cpu.setA20(0);
