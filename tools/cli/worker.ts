@@ -99,7 +99,7 @@ function replayEnd(
   count: number,
 ): string[] {
   const machine = boot(spec, disk, () => {});
-  for (const { bytes, atInstret } of inputLog) machine.input(bytes, { atInstret });
+  for (const { bytes, atInstret, device } of inputLog) machine.input(bytes, { atInstret, device });
   // It follows from the start which process runs, and records only the end.
   const resolver = symbolsByProgram(spec.kernel, spec.programs);
   const trace = new LastInstructions(machine, { count, resolver, record: false });

@@ -30,11 +30,16 @@ class Bench {
   readonly instret = 0;
   deadline = 0;
   level = 0;
+  readonly a20 = 1;
   readonly board: Board;
+
+  setA20(): void {}
 
   constructor(disk: DiskBackend | null = new BufferDisk(IMAGE), faults: readonly DiskFault[] = []) {
     const nothing = () => undefined;
-    this.board = new Board(this, { transmit: nothing, mark: nothing, exit: nothing }, disk ?? undefined, faults);
+    const signals = { transmit: nothing, mark: nothing, exit: nothing, reset: nothing };
+    const fitted = disk === null ? {} : { disk, diskFaults: faults };
+    this.board = new Board(this, signals, { memoryMB: 16, startTime: 0, ...fitted });
     for (const [base, second] of [
       [0x20, 4],
       [0xa0, 2],

@@ -274,7 +274,7 @@ test("ICW1 puts everything back: mask, modes, priorities, service, what is read"
   initialise(pic);
   assert.equal(pic.save(), ready().save());
   // Ready, ICW1, ICW4, base 0x20, no requests, nothing in service or masked, lines low, 7 the lowest, no modes.
-  assert.equal(pic.save().master, [4, 0x11, 1, 0x20, 0, 0, 0, 0, 7, 0, 0, 0, 0]);
+  assert.equal(pic.save().master, [4, 0x11, 1, 0x20, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0]);
 });
 
 test("in level mode ICW1 keeps what is high", () => {
