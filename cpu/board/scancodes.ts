@@ -24,9 +24,9 @@ export const SET2_TO_SET1 = Uint8Array.from({ length: 256 }, (_, code) => {
   return code < 0x80 ? Number.parseInt(TRANSLATION.slice(2 * code, 2 * code + 2), 16) : code;
 });
 
-/** Set 1 make codes to set 2. Of two codes of set 2 that the 8042 makes one, keys have the one from 0x83 on. */
+/** Set 1 make codes to set 2. Of two codes of set 2 that the 8042 makes one, keys have the later. */
 export const SET1_TO_SET2 = new Uint8Array(128);
-for (let code = 0; code <= 0x84; code++) SET1_TO_SET2[SET2_TO_SET1[code] & 0x7f] = code;
+for (const [code, made] of SET2_TO_SET1.entries()) if (made < 0x80) SET1_TO_SET2[made] = code;
 
 export const EXTENDED = 0xe0;
 export const PAUSE = 0xe1;
