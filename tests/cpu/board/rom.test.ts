@@ -66,6 +66,8 @@ test("writes to ROM change nothing, also to code that has run and by its upper c
   rom.op("mov", mem(2, { base: 3, addressSize: 2, displacement: 1 }), 0x5555);
   rom.op("not", mem(2, { base: 3, addressSize: 2, displacement: 1 }));
   rom.op("mov", ES, AX).op("mov", DI, { label: "value" }).op("stosw");
+  // a page without code
+  for (let i = 0; i < 3; i++) rom.op("mov", word16(0x8000), 0x1234);
   rom.op("mov", AX, 0xefff).op("mov", DS, AX).op("mov", word16(0x0f), 0x6677).op("mov", word16(0x0e, 1), 0x99);
   rom.op("mov", AL, reg(1, 1)).send().op("mov", AL, reg(5, 1)).send();
   rom.op("inc", reg(5, 2)).op("cmp", reg(5, 2), 3).jump("jnz", "again0");
