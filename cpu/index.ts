@@ -2,6 +2,7 @@
 
 export type { InputDevice } from "./board/board";
 export { NOMINAL_HZ } from "./board/clock";
+export { CODE_PAGE_437 } from "./board/codepage";
 export {
   BufferDisk,
   type DiskBackend,
