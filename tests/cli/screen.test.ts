@@ -1,5 +1,7 @@
 /** `tine boot --rom` and `--screen`: what a ROM shows as text, on a terminal, and what is typed at its keyboard. */
 import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -12,6 +14,7 @@ import { tine, withFiles } from "./tine";
 
 const test = suite("cli/screen");
 
+const ESCAPE = "\x1b";
 const DS = { kind: "sreg", number: 3 } as const;
 const ES = { kind: "sreg", number: 0 } as const;
 
@@ -75,31 +78,30 @@ for (const plain of [false, true]) {
   test(`on a terminal${plain ? ", NO_COLOR" : ""}: the screen is drawn, what changes again, and the terminal comes back`, async () => {
     needCommand("script");
     const command = `${process.execPath} ${join(process.cwd(), "tools/cli/tine.mjs")} boot --rom type.rom --screen`;
-    let seen = "";
-    await withFiles({ "type.rom": typewriter() }, async (cwd) => {
-      seen = await onTerminal(
-        command,
-        cwd,
-        [
-          ["keys>", "q"],
-          ["3", "\x1b"],
-        ],
-        plain ? { NO_COLOR: "1" } : { NO_COLOR: "" },
-      );
-    });
+    const folder = mkdtempSync(join(tmpdir(), "tine-screen-"));
+    writeFileSync(join(folder, "type.rom"), typewriter());
+    const steps = [
+      ["keys>", "q"],
+      ["3", ESCAPE],
+    ] as const;
+    const seen = await onTerminal(command, folder, steps, { NO_COLOR: plain ? "1" : "" });
+    rmSync(folder, { recursive: true });
     assert.ok(seen.includes("\x1b[?1049h") && seen.includes("\x1b[?1049l"), JSON.stringify(seen));
     assert.is(seen.includes("\x1b[0;93;44m"), !plain, "yellow on blue");
-    if (plain) assert.not.match(seen, /\x1b\[[\d;]*m/);
+    if (plain) assert.not.match(seen, new RegExp(`${ESCAPE}\\[[\\d;]*m`));
     assert.match(seen, "keys>3\r\n", "the last screen stays as text");
     assert.is(seen.split("keys>").length, 3, "drawn once, and once as text");
     assert.ok(seen.endsWith("s\r\n"), "the serial port's output, behind all else");
   });
 }
 
+/** One control sequence, or one character. */
+const PIECES = new RegExp(`${ESCAPE}\\[\\??[\\d;]*[a-zA-Z]|[^${ESCAPE}]`, "gu");
+
 /** A terminal that knows what ScreenView says: its cells after some output. */
 function applied(cells: string[][], output: string): string[][] {
   let [row, column] = [0, 0];
-  for (const piece of output.match(/\x1b\[\??[\d;]*[a-zA-Z]|[^\x1b]/gu) ?? []) {
+  for (const piece of output.match(PIECES) ?? []) {
     if (!piece.startsWith("\x1b")) cells[row][column++] = piece;
     else if (piece.endsWith("H"))
       [row, column] = piece
