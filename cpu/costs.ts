@@ -56,6 +56,49 @@ export const UNBOUNDED_TLB: TlbGeometry = { sets: 1 << 20, ways: 1, largeSets: 1
 /** One entry: nearly every access walks. */
 export const MINIMAL_TLB: TlbGeometry = { sets: 1, ways: 1, largeSets: 1, largeWays: 1, randomSeed: -1 };
 
+/**
+ * The 486's floating-point unit, the middle of each range, by mnemonic (data book, table of floating-point clocks). fwait has its one cycle, as before there was an x87.
+ */
+const X87_CYCLES: Readonly<Record<string, number>> = {
+  ...each(3, "fst fstp fstpnce fnstcw fnstsw fabs fincstp fdecstp ffree ffreep fnop fneni fndisi fnsetpm"),
+  ...each(4, "fld fld1 fldz fxch fcom fcomp fucom fucomp fcomi fcomip fucomi fucomip ftst fldcw"),
+  ...each(5, "fcompp fucompp"),
+  ...each(4, "fcmovb fcmove fcmovbe fcmovu fcmovnb fcmovne fcmovnbe fcmovnu"),
+  ...each(8, "fldl2t fldl2e fldpi fldlg2 fldln2 fxam"),
+  ...each(10, "fadd faddp fsub fsubp fsubr fsubrp"),
+  ...each(16, "fmul fmulp"),
+  ...each(73, "fdiv fdivp fdivr fdivrp"),
+  ...each(14, "fild"),
+  ...each(17, "ficom ficomp fninit"),
+  ...each(22, "fiadd fisub fisubr"),
+  ...each(25, "fimul"),
+  ...each(85, "fidiv fidivr fsqrt"),
+  ...each(33, "fist fistp"),
+  fchs: 6,
+  fnclex: 7,
+  fxtract: 18,
+  frndint: 25,
+  fscale: 31,
+  fldenv: 34,
+  fnstenv: 56,
+  fbld: 75,
+  fprem: 84,
+  fprem1: 94,
+  frstor: 120,
+  fnsave: 143,
+  fbstp: 174,
+  f2xm1: 200,
+  fyl2x: 240,
+  fyl2xp1: 240,
+  fptan: 240,
+  ...each(250, "fsin fcos fpatan"),
+  fsincos: 290,
+};
+
+function each(cycles: number, mnemonics: string): Record<string, number> {
+  return Object.fromEntries(mnemonics.split(" ").map((mnemonic) => [mnemonic, cycles]));
+}
+
 export const STANDARD_COSTS: CostTable = {
   version: COST_VERSION,
   instructions: {
@@ -172,6 +215,7 @@ export const STANDARD_COSTS: CostTable = {
     "mov dr": 10,
     "call far": 18,
     "jmp far": 17,
+    ...X87_CYCLES,
   },
   memoryRead: 1,
   memoryWrite: 1,

@@ -8,6 +8,7 @@
  * not depend on how the code was cut into blocks, nor on how often run() returned.
  * Source: Intel SDM volume 1, chapter 3; volume 3, chapters 2 to 6.
  */
+import { Arena } from "./arena";
 import { BlockCache } from "./blocks";
 import { COMPILE_AFTER } from "./compile/region";
 import { type CostTable, STANDARD_COSTS, type TlbGeometry } from "./costs";
@@ -20,7 +21,7 @@ import { Attention, byteRegister, Layout, type Register, Time, Word } from "./re
 import { flatState, realState } from "./reset";
 import type { Bus, CpuListener, RunExit } from "./seam";
 import { refreshMode } from "./segmentation";
-import { ChargedTlb } from "./tlb";
+import { ChargedTlb, tlbBytes } from "./tlb";
 
 export { COST_VERSION, type CostTable, STANDARD_COSTS, STANDARD_TLB, type TlbGeometry } from "./costs";
 export { DEFAULT_MODEL, MODEL_NAMES, type Model, type ModelName } from "./model";
@@ -113,8 +114,11 @@ export class Cpu {
     if (memoryBytes <= 0 || memoryBytes % PAGE !== 0 || memoryBytes > MAX_MEMORY) {
       throw new MachineError(`memory of ${memoryBytes} bytes: it must be a multiple of 4096 up to ${MAX_MEMORY}`);
     }
+    // Behind RAM, what compiled code shares with us beside the state.
+    const caches = Layout.Ram + memoryBytes;
+    const cacheBytes = tlbBytes(tlb) + memoryBytes / PAGE;
     try {
-      this.memory = new WebAssembly.Memory({ initial: Math.ceil((Layout.Ram + memoryBytes) / WASM_PAGE) });
+      this.memory = new WebAssembly.Memory({ initial: Math.ceil((caches + cacheBytes) / WASM_PAGE) });
     } catch {
       throw new MachineError(`no room for ${memoryBytes} bytes of guest memory`);
     }
@@ -133,8 +137,9 @@ export class Cpu {
     this.bus = bus;
     this.costs = costs;
     this.model = modelNamed(model);
-    this.tlb = new ChargedTlb(tlb);
-    this.blocks = new BlockCache(this);
+    const arena = new Arena(buffer, caches);
+    this.tlb = new ChargedTlb(arena, tlb);
+    this.blocks = new BlockCache(this, arena);
     this.compileAfter = compileAfter;
     this.reset();
   }
@@ -175,6 +180,11 @@ export class Cpu {
   /** The PIC's INTR output. */
   setInterruptLine(level: 0 | 1): void {
     this.attend(Attention.Interrupt, level !== 0);
+  }
+
+  /** IGNNE#: x87 instructions run although an exception is pending, until none is. */
+  ignoreCoprocessorError(): void {
+    if ((this.r[Word.FpuStatus] & 0x80) !== 0) this.r[Word.FpuIgnore] = 1;
   }
 
   /**

@@ -11,6 +11,7 @@
 import { type Instruction, NO_REGISTER, Prefix, Segment } from "./instruction";
 import { hasModrm, INVALID_ROW, ROWS, type Row, RowFlag } from "./isa";
 import { Field, OPERAND_INFO, type Operand } from "./isa/operands";
+import { isX87Opcode } from "./isa/x87";
 
 export const enum DecodeResult {
   Ok = 0,
@@ -87,9 +88,22 @@ function regMask(row: Row): number {
 
 /** Row by opcode (0F xx from 256 up) << 3 | ModRM.reg; INVALID_ROW where there is none. */
 const rowTable = new Uint16Array(512 << 3);
+/** Row by x87 opcode & 7 << 6 | ModRM & 63, with mod = 3. */
+const floatTable = new Uint16Array(8 << 6);
 /** 1 where the opcode is followed by a ModRM byte, 2 where it is undefined. */
 const opcodeKind = new Uint8Array(512).fill(2);
 const shapeTable = new Uint8Array(ROWS.length);
+
+/** The values of ModRM.rm for which a row is defined with mod = 3 alone, as a mask; 0 for other rows. */
+function floatMask(row: Row): number {
+  if (row.rm >= 0) return 1 << row.rm;
+  return row.operands.includes("STi") ? 0xff : 0;
+}
+
+function claim(table: Uint16Array, at: number, row: number): void {
+  if (table[at] !== INVALID_ROW) throw new Error(`isa: two rows for one encoding: ${ROWS[row].mnemonic}`);
+  table[at] = row;
+}
 
 for (const [index, row] of ROWS.entries()) {
   if (index === INVALID_ROW) continue;
@@ -103,9 +117,10 @@ for (const [index, row] of ROWS.entries()) {
     opcodeKind[slot] = kind;
     for (let reg = 0; reg < 8; reg++) {
       if (!(mask & (1 << reg))) continue;
-      if (rowTable[(slot << 3) | reg] !== INVALID_ROW)
-        throw new Error(`isa: two rows for one encoding: ${row.mnemonic}`);
-      rowTable[(slot << 3) | reg] = index;
+      const float = floatMask(row);
+      if (float === 0) claim(rowTable, (slot << 3) | reg, index);
+      for (let rm = 0; rm < 8; rm++)
+        if (float & (1 << rm)) claim(floatTable, ((slot & 7) << 6) | (reg << 3) | rm, index);
     }
   }
 }
@@ -235,7 +250,10 @@ export function decode(
     const mod = modrm >> 6;
     const rm = modrm & 7;
     out.reg = (modrm >> 3) & 7;
-    row = rowTable[(opcode << 3) | out.reg];
+    if (isX87Opcode(opcode)) {
+      out.immediate2 = ((opcode & 7) << 8) | modrm;
+      row = mod === 3 ? floatTable[((opcode & 7) << 6) | (modrm & 63)] : rowTable[(opcode << 3) | out.reg];
+    } else row = rowTable[(opcode << 3) | out.reg];
     shape = shapeTable[row];
     if (row === INVALID_ROW) return stop(out, offset - start, DecodeResult.Invalid);
 

@@ -4,7 +4,8 @@
  * Intel: `mov dword ptr [ebp-0x8], 0x10`, what tools/compiler/assembler reads. AT&T: `movl $0x10, -0x8(%ebp)`, as GNU
  * prints it. Numbers below ten are decimal, others hexadecimal. The size of memory is written where no register of the
  * size tells it; a `w` on PUSH, RET and the like tells of a 16-bit operand size that no operand shows. Prefixes without
- * effect are left out. x87 opcodes have no names yet: `fpu d9/5 [eax]`.
+ * effect are left out. x87 memory operands show their size in Intel's syntax and a suffix (s l t, ll) in AT&T's, which also
+ * calls FSUB and FDIV with destination ST(i) by the other's name.
  * Source: Intel SDM volume 2; GNU binutils' conventions for AT&T.
  */
 import { type Instruction, NO_REGISTER, Prefix, Segment } from "./instruction";
@@ -29,6 +30,7 @@ const SIZE_NAMES: Readonly<Record<number, string>> = {
   4: "dword ptr ",
   6: "fword ptr ",
   8: "qword ptr ",
+  10: "tbyte ptr ",
 };
 const SIZE_SUFFIXES: Readonly<Record<number, string>> = { 1: "b", 2: "w", 4: "l" };
 
@@ -70,6 +72,7 @@ function note(address: number, symbol: SymbolNamer | undefined): string {
 function registerName(value: OperandValue): string {
   if (value.kind === "reg") return REGISTER_NAMES[value.size][value.number];
   if (value.kind === "sreg") return SEGMENT_NAMES[value.number];
+  if (value.kind === "st") return `st(${value.number})`;
   return `${value.kind === "creg" ? "cr" : "dr"}${(value as { number: number }).number}`;
 }
 
@@ -90,6 +93,7 @@ for (const { mnemonic, operands } of ROWS) {
   const forms = ROWS.filter((row) => row.mnemonic === mnemonic);
   const kinds = new Set(forms.flatMap((row) => row.operands.filter(mayBeMemory)));
   const [only] = kinds;
+  if (only === "M10") continue;
   if (kinds.size === 1 && operands.includes(only) && OPERAND_INFO[only].size !== Size.V) ONE_SIZE.add(mnemonic);
 }
 
@@ -180,7 +184,7 @@ function intel(insn: Instruction, row: Row, eip: number, symbol: SymbolNamer | u
         return `${far}${size}${segment}${intelAddress(value, symbol)}`;
       }
       default:
-        return registerName(value);
+        return row.operands[position] === "ST" ? "st" : registerName(value);
     }
   });
   return [prefixText(insn, row) + name, hidesOperands(insn, row) ? "" : operands.join(", ")].join(" ").trim();
@@ -196,6 +200,13 @@ function isIndirect(row: Row): boolean {
   return /^(call|jmp)$/.test(row.mnemonic) && mayBeMemory(row.operands[0]);
 }
 
+/** AT&T's suffix for an x87 memory operand; integers have others than floating-point numbers. */
+function attFloatSuffix(row: Row, size: number): string {
+  if (/^f(bld|bstp|n?st[cs]w|ldcw)/.test(row.mnemonic)) return "";
+  if (/^fi/.test(row.mnemonic)) return ["", "", "s", "", "l", "", "", "", "ll"][size];
+  return { 4: "s", 8: "l", 10: "t" }[size] ?? "";
+}
+
 /** The AT&T name: sizes as suffixes, far transfers with an l, MOVZX and MOVSX by both their sizes. */
 function attName(insn: Instruction, row: Row, values: readonly OperandValue[]): string {
   const plain = mnemonicOf(row, insn.operandSize, insn.addressSize);
@@ -204,6 +215,12 @@ function attName(insn: Instruction, row: Row, values: readonly OperandValue[]): 
   }
   let name = ATT_NAMES[plain] ?? plain;
   const [first] = values;
+  if (row.flags & RowFlag.Fpu) {
+    // GNU has kept the names that the first AT&T assembler had by mistake.
+    const swapped = row.operands[1] === "ST" && /^f(sub|div)/.test(name);
+    if (swapped) name = name.replace(/^(f(?:sub|div))(r?)/, (_, stem: string, r: string) => stem + (r ? "" : "r"));
+    return first?.kind === "mem" ? name + attFloatSuffix(row, first.size) : name;
+  }
   const far = first?.kind === "far" || (first?.kind === "mem" && first.far);
   if (far) name = `l${name}`;
   if (insn.operandSize === 2 && (far || sizeHidden(row, values))) return `${name}w`;
@@ -232,6 +249,7 @@ function att(insn: Instruction, row: Row, eip: number, symbol: SymbolNamer | und
       }
       default:
         if (row.operands[position] === "DX") return "(%dx)";
+        if (row.operands[position] === "ST") return "%st";
         return `${indirect ? "*" : ""}%${registerName(value)}`;
     }
   });
@@ -252,14 +270,5 @@ export function disassemble(
   symbol?: SymbolNamer,
 ): string {
   const row = ROWS[insn.row];
-  if (row.mnemonic === "fpu") return fpu(insn, row, syntax, symbol);
   return syntax === "att" ? att(insn, row, eip, symbol) : intel(insn, row, eip, symbol);
-}
-
-function fpu(insn: Instruction, row: Row, syntax: "intel" | "att", symbol: SymbolNamer | undefined): string {
-  const name = `fpu ${row.opcode.toString(16)}/${insn.reg}`;
-  if (insn.rm >= 0) return `${name} ${syntax === "att" ? `%st(${insn.rm})` : `st(${insn.rm})`}`;
-  const [memory] = operandValues(insn) as [MemoryValue];
-  const prefix = memory.segment < 0 ? "" : `${syntax === "att" ? "%" : ""}${SEGMENT_NAMES[memory.segment]}:`;
-  return `${name} ${prefix}${syntax === "att" ? attAddress(memory, symbol) : intelAddress(memory, symbol)}`;
 }

@@ -6,7 +6,7 @@
  *     code.set(encoder.bytes.subarray(0, encoder.length), at);
  *
  * Operands come from isa/values.ts (exported here too): `reg(EAX)`, `reg(EAX, 1)` is AL, `imm(5)`, `mem(size, parts)`,
- * `rel8(d)`/`rel32(d)`, `far(selector, offset)`, `sreg`, `creg`, `dreg`; in Intel's order, destination first. Mnemonics
+ * `rel8(d)`/`rel32(d)`, `far(selector, offset)`, `sreg`, `creg`, `dreg`, `st`; in Intel's order, destination first. Mnemonics
  * are the rows' ("jz", "movsd", "pushad") or one of MNEMONIC_ALIASES ("je"). String instructions may be given without
  * operands; their size is in the name. The shortest form is chosen: sign-extended bytes, disp8, the short forms of EAX
  * and of registers in the opcode; the first row of isa.ts among equals. Jumps have the size of their operand.
@@ -15,7 +15,7 @@
  * `rel32`), encode, and read `immediateAt` or `displacementAt`: its offset in the instruction, −1 when there is none.
  * Memory of size 0 takes the size of the other operand; where no operand tells ("inc [eax]") the call fails.
  *
- * Every row but the aliases and x87 can be reached, and decode(encode(x)) = x (tested). Choosing rows is cached by
+ * Every row but the aliases can be reached, and decode(encode(x)) = x (tested). Choosing rows is cached by
  * mnemonic and kinds of operands, so a call costs about as much as writing the bytes.
  * Source: Intel SDM volume 2, chapter 2.
  */
@@ -120,7 +120,7 @@ export class Encoder {
     let memory: MemoryValue | undefined;
     let segment = options.segment ?? -1;
     let registerField = Math.max(row.digit, 0);
-    let registerRm = -1;
+    let registerRm = row.rm;
     let opcode = row.opcode;
     for (let i = 0; i < values.length; i++) {
       const value = values[i];
@@ -130,7 +130,8 @@ export class Encoder {
           if (value.segment !== defaultSegment(value.base)) segment = value.segment;
           memory = value;
         } else memory ??= value;
-      } else if (field === Field.Rm || field === Field.RmRegister) registerRm = (value as { number: number }).number;
+      } else if (field === Field.Rm || field === Field.RmRegister || field === Field.FloatRm)
+        registerRm = (value as { number: number }).number;
       else if (field >= Field.Reg && field <= Field.DebugReg) registerField = (value as { number: number }).number;
       else if (field === Field.OpcodeReg) opcode = (opcode & ~7) | (value as { number: number }).number;
     }
@@ -256,6 +257,8 @@ function describe(value: OperandValue): string {
       return `distance ${value.distance} in ${value.size} bytes`;
     case "far":
       return "far pointer";
+    case "st":
+      return `st(${value.number})`;
     default:
       return `${value.kind === "sreg" ? "segment" : value.kind === "creg" ? "control" : "debug"} register ${value.number}`;
   }

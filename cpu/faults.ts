@@ -22,8 +22,15 @@ export const enum Vector {
   StackFault = 12,
   GeneralProtection = 13,
   PageFault = 14,
+  FloatingPoint = 16,
   AlignmentCheck = 17,
 }
+
+/**
+ * Raised in place of a vector by an x87 instruction that finds an exception pending with CR0.NE = 0: nothing is delivered; FERR# is
+ * asserted, and the processor stands still before the instruction until an interrupt comes (SDM volume 1, appendix D.2.1).
+ */
+export const COPROCESSOR_FREEZE = 256;
 
 /** In place of an error code, for the vectors that push none. */
 export const NO_ERROR_CODE = -1;
@@ -37,7 +44,7 @@ export const enum ErrorCode {
 }
 
 /** Records an exception; the running instruction must return without having changed anything. */
-export function raise(cpu: Cpu, vector: Vector, errorCode: number = NO_ERROR_CODE): void {
+export function raise(cpu: Cpu, vector: Vector | typeof COPROCESSOR_FREEZE, errorCode: number = NO_ERROR_CODE): void {
   const { r } = cpu;
   r[Word.FaultVector] = vector;
   r[Word.FaultError] = errorCode;

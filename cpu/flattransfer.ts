@@ -15,6 +15,7 @@ import { loadFlags } from "./exec/flags";
 import { hitRead, hitWrite } from "./memory";
 import { Cr0, Flag, Mode, Register, Time, TR, Word } from "./registers";
 import { dropInnerSegments, FLAT_CODE, FLAT_DATA, refreshMode, SystemType, TYPE_MASK } from "./segmentation";
+import { HostTlb } from "./tlb";
 
 const CS = 1;
 const SS = 2;
@@ -124,7 +125,14 @@ export function enterFlat(
   r[Word.Eip] = (low & 0xffff) | (high & 0xffff0000);
   time[Time.ResumeAt] = -1;
   writeEflags(r, flags & ~(Flag.TF | Flag.NT | Flag.RF | Flag.VM | ((high & TRAP_BIT) !== 0 ? 0 : Flag.IF)));
-  refreshMode(cpu);
+  // What refreshMode() would find: ES and DS were flat before.
+  r[Word.Mode] = Mode.Code32 | Mode.Flat;
+  r[Word.ReadBit] = HostTlb.SupervisorRead;
+  r[Word.WriteBit] = HostTlb.SupervisorWrite;
+  if (cpl !== 0) {
+    r[Word.Cpl] = 0;
+    r[Word.FetchPage] = -1;
+  }
   return cpl !== 0 ? FlatEntry.InnerRing : FlatEntry.SameRing;
 }
 
@@ -144,17 +152,18 @@ export function returnFlat(cpu: Cpu): boolean {
     r[ESP] += 12;
     loadFlags(cpu, flags, 4);
     setFlat(r, CS, selector, FLAT_CODE);
-  } else {
-    const stack = view.getUint16(at + 16, true);
-    const usual = level === 3 && (stack & 3) === 3;
-    if (!usual || !isFlat(cpu, selector, CODE_HIGH | RING3) || !isFlat(cpu, stack, DATA_HIGH | RING3)) return false;
-    loadFlags(cpu, flags, 4);
-    r[ESP] = view.getInt32(at + 12, true);
-    setFlat(r, CS, selector, FLAT_CODE | RING3);
-    setFlat(r, SS, stack, FLAT_DATA | RING3);
-    dropInnerSegments(cpu, 3);
-    cpu.time[Time.Cycles] += cpu.costs.farRingChange;
+    r[Word.Eip] = offset;
+    return true;
   }
+  const stack = view.getUint16(at + 16, true);
+  const usual = level === 3 && (stack & 3) === 3;
+  if (!usual || !isFlat(cpu, selector, CODE_HIGH | RING3) || !isFlat(cpu, stack, DATA_HIGH | RING3)) return false;
+  loadFlags(cpu, flags, 4);
+  r[ESP] = view.getInt32(at + 12, true);
+  setFlat(r, CS, selector, FLAT_CODE | RING3);
+  setFlat(r, SS, stack, FLAT_DATA | RING3);
+  dropInnerSegments(cpu, 3);
+  cpu.time[Time.Cycles] += cpu.costs.farRingChange;
   r[Word.Eip] = offset;
   refreshMode(cpu);
   return true;

@@ -55,6 +55,6 @@ export class Instruction {
   displacement = 0;
   /** The immediate, sign-extended as the form says; the relative distance of a jump; the offset of a far pointer. */
   immediate = 0;
-  /** The second immediate: ENTER's level, the selector of a far pointer. */
+  /** The second immediate: ENTER's level, the selector of a far pointer; of an x87 instruction its 11-bit opcode (FOP). */
   immediate2 = 0;
 }

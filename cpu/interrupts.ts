@@ -13,7 +13,7 @@
 import type { Cpu } from "./cpu";
 import { DebugControl, DebugStatus, resumes } from "./debug";
 import { readEflags, writeEflags } from "./eflags";
-import { ErrorCode, generalProtection, NO_ERROR_CODE, raise, Vector } from "./faults";
+import { COPROCESSOR_FREEZE, ErrorCode, generalProtection, NO_ERROR_CODE, raise, Vector } from "./faults";
 import { enterFlat, FlatEntry } from "./flattransfer";
 import { finishWrite, put16, put32, systemReadAt } from "./memory";
 import { fillRealSegment, virtualMode } from "./realmode";
@@ -258,6 +258,11 @@ export function deliverFault(cpu: Cpu): void {
     const vector = r[Word.FaultVector];
     const errorCode = r[Word.FaultError];
     r[Word.Event] &= ~Event.Fault;
+    if (vector === COPROCESSOR_FREEZE) {
+      r[Word.Attention] |= Attention.Halted;
+      cpu.bus.coprocessorError?.();
+      return;
+    }
     if (vector === Vector.PageFault && cpu.listener !== null) {
       cpu.listener(CpuEvent.PageFault, r[Word.Cr2] >>> 0, errorCode);
     }

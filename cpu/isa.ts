@@ -4,13 +4,14 @@
  *
  * What is here: every integer instruction of the 386 in protected mode, the 486's (BSWAP CMPXCHG XADD INVD WBINVD
  * INVLPG), the Pentium's (CPUID RDTSC RDMSR WRMSR CMPXCHG8B), CMOVcc, the long NOP and the hints, UD0 to UD2, and the x87
- * opcodes as rows that have a length and no meaning yet. Which model has which row is in model.ts. Encodings
+ * (isa/x87.ts). Which model has which row is in model.ts. Encodings
  * that the manual leaves out but that processors run are here too: SALC, INT1, group 82, TEST as /1, SHL as /6.
  *
- * Invariants: no two rows claim the same opcode and digit; all rows of an opcode have a ModRM byte or none has.
+ * Invariants: no two rows claim the same opcode and digit (and, for the x87, ModRM byte); all rows of an opcode have a ModRM byte or none has.
  * Source: Intel SDM volume 2 (instruction reference; appendix A, opcode map); 80386 Programmer's Reference Manual, 1986.
  */
-import { OPERAND_INFO, type Operand, Size, usesModrm } from "./isa/operands";
+import { floatImageBytes, OPERAND_INFO, type Operand, Size, usesModrm } from "./isa/operands";
+import { X87_FORMS } from "./isa/x87";
 
 export type { Operand } from "./isa/operands";
 
@@ -43,6 +44,8 @@ export interface Row {
   readonly span: number;
   /** ModRM.reg that the form demands, /0–/7, or −1. */
   readonly digit: number;
+  /** ModRM.rm that the form demands, with mod = 3, or −1: x87 instructions without ST(i). */
+  readonly rm: number;
   /** Intel's, for 32-bit operands: "movsd", "pushad". Conditions are named o no b ae z nz be a s ns p np l ge le g. */
   readonly mnemonic: string;
   /** The name with 16-bit operands: "movsw", "pushaw"; most often the same. */
@@ -64,7 +67,16 @@ const P = RowFlag.Privileged;
 const IO = RowFlag.IoSensitive | RowFlag.Terminates;
 
 const rows: Row[] = [
-  { opcode: -1, span: 1, digit: -1, mnemonic: "(bad)", mnemonic16: "(bad)", operands: [], flags: RowFlag.Terminates },
+  {
+    opcode: -1,
+    span: 1,
+    digit: -1,
+    rm: -1,
+    mnemonic: "(bad)",
+    mnemonic16: "(bad)",
+    operands: [],
+    flags: RowFlag.Terminates,
+  },
 ];
 
 /** Adds a row. `names` is "mnemonic" or "mnemonic/mnemonic16"; `operands` are separated by spaces. */
@@ -76,6 +88,7 @@ function form(opcode: number, names: string, operands = "", flags = RowFlag.None
     opcode,
     span: inOpcode ? 8 - (opcode & 7) : 1,
     digit,
+    rm: -1,
     mnemonic,
     mnemonic16,
     operands: list,
@@ -221,7 +234,10 @@ form(0xd4, "aam", "Ib");
 form(0xd5, "aad", "Ib");
 form(0xd6, "salc");
 form(0xd7, "xlatb");
-for (let opcode = 0xd8; opcode <= 0xdf; opcode++) form(opcode, "fpu", "Ef", RowFlag.Fpu);
+for (const { alias, mnemonic, ...encoding } of X87_FORMS) {
+  const flags = RowFlag.Fpu | (alias ? RowFlag.Alias : RowFlag.None);
+  rows.push({ ...encoding, span: 1, mnemonic, mnemonic16: mnemonic, flags });
+}
 
 // E0–FF.
 form(0xe0, "loopne", "Jb", T);
@@ -345,5 +361,6 @@ export function mnemonicOf(row: Row, operandSize: number, addressSize: number): 
 export function operandBytes(operand: Operand, operandSize: number): number {
   const size = OPERAND_INFO[operand].size;
   if (size >= 0) return size;
+  if (size === Size.Environment || size === Size.FloatState) return floatImageBytes(size, operandSize);
   return size === Size.Far ? 2 + operandSize : size === Size.Bounds ? 2 * operandSize : operandSize;
 }

@@ -77,7 +77,8 @@ export class Machine {
 
   /** Throws MachineError for an impossible size of memory or of the disk, and for an unknown CPU model. */
   constructor(options: MachineOptions) {
-    const { memoryMB, onSerial, costs, tlb, cpu: model, disk, diskFaults, startTime = START_TIME } = options;
+    const { memoryMB, onSerial, costs, tlb, cpu: model, compileAfter, disk, diskFaults } = options;
+    const { startTime = START_TIME } = options;
     if (!(Number.isInteger(memoryMB) && memoryMB >= MIN_MEGABYTES && memoryMB <= MAX_MEGABYTES))
       throw new MachineError(
         `memory of ${memoryMB} MB: it must be a whole number from ${MIN_MEGABYTES} to ${MAX_MEGABYTES}`,
@@ -92,10 +93,12 @@ export class Machine {
         read: (port, size) => this.board.read(port, size),
         write: (port, size, value) => this.board.write(port, size, value),
         acknowledge: () => this.board.acknowledge(),
+        coprocessorError: () => this.board.coprocessorError(),
       },
       ...(costs === undefined ? {} : { costs }),
       ...(tlb === undefined ? {} : { tlb }),
       ...(model === undefined ? {} : { model }),
+      ...(compileAfter === undefined ? {} : { compileAfter }),
     });
     const signals = {
       transmit: (byte: number) => this.transmit(byte),

@@ -46,31 +46,20 @@ export function writeAt(cpu: Cpu, linear: number, size: number): number {
 }
 
 function readSlow(cpu: Cpu, linear: number, size: number): number {
-  const at = translateRead(cpu, linear, size, cpu.r[Word.Cpl] === 3 ? 1 : 0);
-  if (at < 0) return at;
-  if (!misaligned(cpu, linear, size)) {
-    if ((cpu.r[Word.Attention] & Attention.Breakpoints) !== 0) watchAccess(cpu, linear, size, 0);
-    return at;
-  }
-  raise(cpu, Vector.AlignmentCheck, 0);
-  return FAULT;
+  if (misaligned(cpu, linear, size)) return FAULT;
+  if ((cpu.r[Word.Attention] & Attention.Breakpoints) !== 0) watchAccess(cpu, linear, size, 0);
+  return translateRead(cpu, linear, size, cpu.r[Word.Cpl] === 3 ? 1 : 0);
 }
 
 function writeSlow(cpu: Cpu, linear: number, size: number): number {
-  const byUser = cpu.r[Word.Cpl] === 3 ? 1 : 0;
-  if (!misaligned(cpu, linear, size)) {
-    if ((cpu.r[Word.Attention] & Attention.Breakpoints) !== 0) watchAccess(cpu, linear, size, 1);
-    return translateWrite(cpu, linear, size, byUser);
-  }
-  // A page fault of the same access comes first, and no code may be dropped for a write that does not happen.
-  if (pageOf(cpu, linear, 1, byUser) !== NO_PAGE && pageOf(cpu, (linear + size - 1) | 0, 1, byUser) !== NO_PAGE) {
-    raise(cpu, Vector.AlignmentCheck, 0);
-  }
-  return FAULT;
+  if (misaligned(cpu, linear, size)) return FAULT;
+  if ((cpu.r[Word.Attention] & Attention.Breakpoints) !== 0) watchAccess(cpu, linear, size, 1);
+  return translateWrite(cpu, linear, size, cpu.r[Word.Cpl] === 3 ? 1 : 0);
 }
 
 /**
- * Whether alignment is checked now (then no host entry has a bit for any access) and this access lacks it. What is made of parts
+ * Whether alignment is checked now (then no host entry has a bit for any access) and this access lacks it: #AC(0) is raised, before
+ * any page fault of the same access, as a processor does that was asked. What is made of parts
  * is aligned as one of them (Word.Part); a far pointer of 6 bytes and a descriptor-table register by 4; x87 values of 8 and 10
  * bytes and CMPXCHG8B's by 8; the x87's saved state by 2 or 4, as wide as it is.
  * Source: Intel SDM volume 3, section 6.15, table 6-7 (interrupt 17).
@@ -78,7 +67,9 @@ function writeSlow(cpu: Cpu, linear: number, size: number): number {
 function misaligned(cpu: Cpu, linear: number, size: number): boolean {
   const { r } = cpu;
   const alignment = r[Word.Part] !== 0 ? r[Word.Part] : (ALIGNMENT[size] ?? 4);
-  return (linear & (alignment - 1)) !== 0 && alignmentChecked(r);
+  if ((linear & (alignment - 1)) === 0 || !alignmentChecked(r)) return false;
+  raise(cpu, Vector.AlignmentCheck, 0);
+  return true;
 }
 
 /** By size in bytes, where it is not 4. */

@@ -27,6 +27,8 @@ export class Operation extends Instruction {
   /** Bytes from the start of the block to this operation and to the next one. */
   start = 0;
   end = 0;
+  /** Bytes from this operation to the end of its block: Eip - toEnd is its address while it runs. */
+  toEnd = 0;
   /** Cycles of the block's operations before this one. */
   cyclesBefore = 0;
   /** 1: the handler adds its own cycles and instret when it succeeds, because it reads time or repeats. */

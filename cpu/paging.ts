@@ -219,8 +219,7 @@ function forgetSmall(cpu: Cpu, slot: number): void {
   const { tlb } = cpu;
   if (tlb.smallTags[slot] < 0) return;
   if (tlb.smallTags[slot] === cpu.r[Word.FetchPage]) forgetFetch(cpu);
-  tlb.dropHostSmall(slot, cpu.hostTlb);
-  tlb.smallTags[slot] = -1;
+  tlb.emptySmall(slot, cpu.hostTlb);
 }
 
 /** Empties a 4 MB slot. */
@@ -228,8 +227,7 @@ function forgetLarge(cpu: Cpu, slot: number): void {
   const { tlb } = cpu;
   if (tlb.largeTags[slot] < 0) return;
   if (tlb.largeTags[slot] === cpu.r[Word.FetchPage] >>> 10) forgetFetch(cpu);
-  tlb.dropHostLarge(slot, cpu.hostTlb);
-  tlb.largeTags[slot] = -1;
+  tlb.emptyLarge(slot, cpu.hostTlb);
 }
 
 /** Drops what the TLB holds for the page of a linear address, global or not: INVLPG without its event. */

@@ -101,6 +101,21 @@ export const enum Word {
   Limit = 64,
   /** Descriptor's second word, bits 8–15 and 20–23 in place; 0 for a null or unusable segment. */
   Attributes = 72,
+  /** The x87's registers R0 to R7, three words each: significand's low and high word, sign and exponent in 16 bits. */
+  FpuRegisters = 96,
+  FpuControl = 120,
+  /** TOP in bits 11 to 13. */
+  FpuStatus = 121,
+  /** Bit i: register Ri is not empty. */
+  FpuValid = 122,
+  /** Last instruction but control instructions: offset, CS, the opcode's 11 bits; its memory operand's offset and selector. */
+  FpuIp = 123,
+  FpuCs = 124,
+  FpuOpcode = 125,
+  FpuDp = 126,
+  FpuDs = 127,
+  /** Not 0 after port F0 was written for a pending exception (IGNNE#): instructions run although it pends. */
+  FpuIgnore = 128,
   /** All ones but for the flags that the CPU model lacks, and RF (debug.ts): what EFLAGS can hold. */
   FlagsMask = 160,
   /** The time-stamp counter less the cycles, as a 64-bit number. */

@@ -25,6 +25,9 @@ function clearState(cpu: Cpu, kept: number): void {
   r[Word.Dr7] = DebugControl.Ones;
   r[Word.IdtLimit] = REAL_LIMIT;
   r[Word.GdtLimit] = REAL_LIMIT;
+  // The x87 has +0.0 in all registers and no exception masked.
+  r[Word.FpuControl] = 0x40;
+  r[Word.FpuValid] = 0xff;
   time[Time.ResumeAt] = -1;
   cpu.tlb.clear();
 }

@@ -11,6 +11,8 @@ export interface Bus {
   write(port: number, size: 1 | 2 | 4, value: number): void;
   /** The interrupt-acknowledge cycle: the vector, 0 to 255. */
   acknowledge(): number;
+  /** FERR#: an x87 exception is pending with CR0.NE = 0, and the processor waits for the interrupt that this brings. */
+  coprocessorError?(): void;
 }
 
 /** Why run() returned; always at an instruction boundary. */

@@ -20,8 +20,11 @@
  *
  * Invariant (with paging on): a host entry exists only while the charged TLB holds its page, so that a hit there is a hit
  * here. `touched` lists the host entries made under each large entry, so that they can be found again.
- * May import costs.ts and errors.ts. Source: Intel SDM volume 3, section 4.10.2.
+ * Entries of one size are a Bank; its `slotOf` finds a page's slot at once, and its list of occupied slots is what a flush goes
+ * through, so that neither depends on the geometry.
+ * May import arena.ts, costs.ts and errors.ts. Source: Intel SDM volume 3, section 4.10.2.
  */
+import type { Arena } from "./arena";
 import type { TlbGeometry } from "./costs";
 import { MachineError } from "./errors";
 
@@ -51,83 +54,209 @@ function denyWrite(hostTlb: Int32Array, page: number, hostPage: number): void {
   }
 }
 
+/** The entries of one page size. A slot is a way of a set; sets follow each other. Compiled code fills it too (compile/walk.ts). */
+export class Bank {
+  /** Page number, or -1 for none; translation. By slot. */
+  readonly tags: Int32Array;
+  readonly entries: Int32Array;
+  /** By set: the way that is replaced next. */
+  readonly next: Int32Array;
+  /** By page number: its slot and 1, or 0. */
+  readonly slotOf: Int32Array;
+  /** All slots that have an entry, and some that had one; those in the list; how many there are (one word). */
+  readonly occupied: Int32Array;
+  readonly listed: Uint8Array;
+  readonly count: Int32Array;
+
+  /** `drop` clears the host entries behind a slot. */
+  constructor(
+    arena: Arena,
+    readonly sets: number,
+    readonly ways: number,
+    pages: number,
+    private readonly drop: (slot: number, hostTlb: Int32Array) => void,
+  ) {
+    this.tags = arena.words(sets * ways).fill(-1);
+    this.entries = arena.words(sets * ways);
+    this.next = arena.words(sets);
+    this.slotOf = arena.words(pages);
+    this.occupied = arena.words(sets * ways);
+    this.listed = arena.bytes(sets * ways);
+    this.count = arena.words(1);
+  }
+
+  find(page: number): number {
+    return this.slotOf[page] - 1;
+  }
+
+  /** An empty way of the page's set, or -1. */
+  emptyWay(page: number): number {
+    const first = (page & (this.sets - 1)) * this.ways;
+    for (let slot = first; slot < first + this.ways; slot++) if (this.tags[slot] === -1) return slot;
+    return -1;
+  }
+
+  firstWay(page: number): number {
+    return (page & (this.sets - 1)) * this.ways;
+  }
+
+  /** The way of the page's set whose turn it is. */
+  takeTurn(page: number): number {
+    const set = page & (this.sets - 1);
+    const way = this.next[set];
+    this.next[set] = way + 1 === this.ways ? 0 : way + 1;
+    return set * this.ways + way;
+  }
+
+  /** Fills an empty slot. */
+  set(slot: number, page: number, entry: number): void {
+    this.tags[slot] = page;
+    this.entries[slot] = entry;
+    this.slotOf[page] = slot + 1;
+    if (this.listed[slot] !== 0) return;
+    this.listed[slot] = 1;
+    this.occupied[this.count[0]++] = slot;
+  }
+
+  /** Empties a slot, with the host entries behind it. */
+  empty(slot: number, hostTlb: Int32Array): void {
+    const page = this.tags[slot];
+    if (page < 0) return;
+    this.drop(slot, hostTlb);
+    this.slotOf[page] = 0;
+    this.tags[slot] = -1;
+  }
+
+  /** Empties all slots whose entry has none of the bits in `keep`. */
+  flush(keep: number, hostTlb: Int32Array): void {
+    const { tags, entries, occupied, listed } = this;
+    let kept = 0;
+    for (let i = 0; i < this.count[0]; i++) {
+      const slot = occupied[i];
+      if (tags[slot] >= 0 && (entries[slot] & keep) !== 0) {
+        occupied[kept++] = slot;
+        continue;
+      }
+      listed[slot] = 0;
+      this.empty(slot, hostTlb);
+    }
+    this.count[0] = kept;
+  }
+
+  /** Clears the host entries behind all slots; the slots stay. */
+  dropHost(hostTlb: Int32Array): void {
+    this.forEach((slot) => {
+      this.drop(slot, hostTlb);
+    });
+  }
+
+  /** Calls `visit` for each slot that has an entry. */
+  forEach(visit: (slot: number) => void): void {
+    for (let i = 0; i < this.count[0]; i++) if (this.tags[this.occupied[i]] >= 0) visit(this.occupied[i]);
+  }
+
+  clear(): void {
+    this.tags.fill(-1);
+    this.next.fill(0);
+    this.rebuild();
+  }
+
+  /** Makes slotOf and the list anew, after the arrays were set from outside. */
+  rebuild(): void {
+    this.slotOf.fill(0);
+    this.listed.fill(0);
+    this.count[0] = 0;
+    for (let slot = 0; slot < this.tags.length; slot++) {
+      if (this.tags[slot] >= 0) this.set(slot, this.tags[slot], this.entries[slot]);
+    }
+  }
+}
+
+const SMALL_PAGES = 1 << 20;
+const LARGE_PAGES = 1 << 10;
+
+/** Bytes of an arena that a TLB of this geometry takes, and some to spare. */
+export function tlbBytes({ sets, ways, largeSets, largeWays }: TlbGeometry): number {
+  const slots = sets * ways + largeSets * largeWays;
+  return 4 * (SMALL_PAGES + LARGE_PAGES + sets + largeSets) + slots * (16 + 4 * TOUCHED) + 256;
+}
+
 export class ChargedTlb {
+  readonly small: Bank;
+  readonly large: Bank;
   readonly smallTags: Int32Array;
   readonly smallEntries: Int32Array;
   readonly largeTags: Int32Array;
   readonly largeEntries: Int32Array;
-  private readonly smallNext: Int32Array;
-  private readonly largeNext: Int32Array;
   /** TOUCHED linear page numbers for each large entry, and how many there are (more than TOUCHED: uncounted). */
   private readonly touched: Int32Array;
   private readonly touchedCount: Int32Array;
   private seed: number;
 
-  constructor(readonly geometry: TlbGeometry) {
+  constructor(
+    arena: Arena,
+    readonly geometry: TlbGeometry,
+  ) {
     const { sets, ways, largeSets, largeWays, randomSeed } = geometry;
-    this.smallTags = new Int32Array(sets * ways).fill(-1);
-    this.smallEntries = new Int32Array(sets * ways);
-    this.smallNext = new Int32Array(sets);
-    this.largeTags = new Int32Array(largeSets * largeWays).fill(-1);
-    this.largeEntries = new Int32Array(largeSets * largeWays);
-    this.largeNext = new Int32Array(largeSets);
-    this.touched = new Int32Array(largeSets * largeWays * TOUCHED);
-    this.touchedCount = new Int32Array(largeSets * largeWays);
+    this.small = new Bank(arena, sets, ways, SMALL_PAGES, (slot, hostTlb) => {
+      hostTlb[this.smallTags[slot]] = 0;
+    });
+    this.large = new Bank(arena, largeSets, largeWays, LARGE_PAGES, (slot, hostTlb) => this.dropTouched(slot, hostTlb));
+    this.smallTags = this.small.tags;
+    this.smallEntries = this.small.entries;
+    this.largeTags = this.large.tags;
+    this.largeEntries = this.large.entries;
+    this.touched = arena.words(largeSets * largeWays * TOUCHED);
+    this.touchedCount = arena.words(largeSets * largeWays);
     this.seed = randomSeed;
   }
 
   /** Slot of the 4 KB entry for a linear address, or -1. */
   findSmall(linear: number): number {
-    const page = linear >>> 12;
-    const { sets, ways } = this.geometry;
-    const first = (page & (sets - 1)) * ways;
-    for (let slot = first; slot < first + ways; slot++) if (this.smallTags[slot] === page) return slot;
-    return -1;
+    return this.small.find(linear >>> 12);
   }
 
   /** Slot of the 4 MB entry for a linear address, or -1. */
   findLarge(linear: number): number {
-    const page = linear >>> 22;
-    const { largeSets, largeWays } = this.geometry;
-    const first = (page & (largeSets - 1)) * largeWays;
-    for (let slot = first; slot < first + largeWays; slot++) if (this.largeTags[slot] === page) return slot;
-    return -1;
+    return this.large.find(linear >>> 22);
   }
 
   /** The slot that a new 4 KB entry for a linear address goes to: an empty way, else the set's victim. */
   chooseSmall(linear: number): number {
-    const { sets, ways } = this.geometry;
-    return this.choose(this.smallTags, this.smallNext, (linear >>> 12) & (sets - 1), ways);
+    return this.choose(this.small, linear >>> 12, this.geometry.ways);
   }
 
   /** The same for a 4 MB entry. */
   chooseLarge(linear: number): number {
-    const { largeSets, largeWays } = this.geometry;
-    return this.choose(this.largeTags, this.largeNext, (linear >>> 22) & (largeSets - 1), largeWays);
+    return this.choose(this.large, linear >>> 22, this.geometry.largeWays);
   }
 
-  private choose(tags: Int32Array, next: Int32Array, set: number, ways: number): number {
-    const first = set * ways;
-    for (let slot = first; slot < first + ways; slot++) if (tags[slot] === -1) return slot;
-    if (this.geometry.randomSeed < 0) {
-      const way = next[set];
-      next[set] = way + 1 === ways ? 0 : way + 1;
-      return first + way;
-    }
+  private choose(bank: Bank, page: number, ways: number): number {
+    const empty = bank.emptyWay(page);
+    if (empty >= 0) return empty;
+    if (this.geometry.randomSeed < 0) return bank.takeTurn(page);
     // Numerical Recipes' generator; its high bits are the good ones.
     this.seed = (Math.imul(this.seed, 1664525) + 1013904223) | 0;
-    return first + ((this.seed >>> 8) % ways);
+    return bank.firstWay(page) + ((this.seed >>> 8) % ways);
   }
 
+  /** Fills a slot that is empty. */
   setSmall(slot: number, linear: number, entry: number): void {
-    this.smallTags[slot] = linear >>> 12;
-    this.smallEntries[slot] = entry;
+    this.small.set(slot, linear >>> 12, entry);
   }
 
   setLarge(slot: number, linear: number, entry: number): void {
-    this.largeTags[slot] = linear >>> 22;
-    this.largeEntries[slot] = entry;
+    this.large.set(slot, linear >>> 22, entry);
     this.touchedCount[slot] = 0;
+  }
+
+  /** Empties a slot, with the host entries behind it. */
+  emptySmall(slot: number, hostTlb: Int32Array): void {
+    this.small.empty(slot, hostTlb);
+  }
+
+  emptyLarge(slot: number, hostTlb: Int32Array): void {
+    this.large.empty(slot, hostTlb);
   }
 
   /** Remembers that a host entry for a linear address was made under a large entry. */
@@ -137,14 +266,8 @@ export class ChargedTlb {
     if (count <= TOUCHED) this.touchedCount[slot] = count + 1;
   }
 
-  /** Clears the host entry behind a 4 KB slot; the slot stays. */
-  dropHostSmall(slot: number, hostTlb: Int32Array): void {
-    const page = this.smallTags[slot];
-    if (page >= 0) hostTlb[page] = 0;
-  }
-
-  /** Clears the host entries behind a 4 MB slot; the slot stays. */
-  dropHostLarge(slot: number, hostTlb: Int32Array): void {
+  /** Clears the host entries that were made under a large entry. */
+  private dropTouched(slot: number, hostTlb: Int32Array): void {
     const count = this.touchedCount[slot];
     if (count > TOUCHED) {
       const first = this.largeTags[slot] << 10;
@@ -158,53 +281,40 @@ export class ChargedTlb {
   /** Empties all entries, or all but the global ones, with the host entries behind them. */
   flush(hostTlb: Int32Array, keepGlobal: boolean): void {
     const keep = keepGlobal ? Entry.Global : 0;
-    for (let slot = 0; slot < this.smallTags.length; slot++) {
-      if (this.smallTags[slot] < 0 || (this.smallEntries[slot] & keep) !== 0) continue;
-      this.dropHostSmall(slot, hostTlb);
-      this.smallTags[slot] = -1;
-    }
-    for (let slot = 0; slot < this.largeTags.length; slot++) {
-      if (this.largeTags[slot] < 0 || (this.largeEntries[slot] & keep) !== 0) continue;
-      this.dropHostLarge(slot, hostTlb);
-      this.largeTags[slot] = -1;
-    }
+    this.small.flush(keep, hostTlb);
+    this.large.flush(keep, hostTlb);
   }
 
   /** Clears the host entries behind all slots; the slots stay. */
   dropHost(hostTlb: Int32Array): void {
-    for (let slot = 0; slot < this.smallTags.length; slot++) this.dropHostSmall(slot, hostTlb);
-    for (let slot = 0; slot < this.largeTags.length; slot++) {
-      if (this.largeTags[slot] >= 0) this.dropHostLarge(slot, hostTlb);
-    }
+    this.small.dropHost(hostTlb);
+    this.large.dropHost(hostTlb);
   }
 
   /** Takes the write bits from all host entries for a page at this host offset. */
   denyWrites(hostTlb: Int32Array, hostPage: number): void {
-    for (let slot = 0; slot < this.smallTags.length; slot++) {
-      if (this.smallTags[slot] >= 0) denyWrite(hostTlb, this.smallTags[slot], hostPage);
-    }
-    for (let slot = 0; slot < this.largeTags.length; slot++) {
-      if (this.largeTags[slot] < 0) continue;
+    this.small.forEach((slot) => {
+      denyWrite(hostTlb, this.smallTags[slot], hostPage);
+    });
+    this.large.forEach((slot) => {
       const count = this.touchedCount[slot];
       const first = this.largeTags[slot] << 10;
       if (count > TOUCHED) for (let page = first; page < first + 1024; page++) denyWrite(hostTlb, page, hostPage);
       else for (let i = 0; i < count; i++) denyWrite(hostTlb, this.touched[slot * TOUCHED + i], hostPage);
-    }
+    });
   }
 
   /** The state after reset. The host TLB must be cleared by the caller. */
   clear(): void {
-    this.smallTags.fill(-1);
-    this.largeTags.fill(-1);
-    this.smallNext.fill(0);
-    this.largeNext.fill(0);
+    this.small.clear();
+    this.large.clear();
     this.touchedCount.fill(0);
     this.seed = this.geometry.randomSeed;
   }
 
   private arrays(): Int32Array[] {
-    const { smallTags, smallEntries, smallNext, largeTags, largeEntries, largeNext } = this;
-    return [smallTags, smallEntries, smallNext, largeTags, largeEntries, largeNext];
+    const { small, large } = this;
+    return [small, large].flatMap(({ tags, entries, next }) => [tags, entries, next]);
   }
 
   /** All that decides later hits and victims, as one array. */
@@ -225,6 +335,8 @@ export class ChargedTlb {
       array.set(saved.subarray(at, at + array.length));
       at += array.length;
     }
+    this.small.rebuild();
+    this.large.rebuild();
     this.touchedCount.fill(0);
   }
 }

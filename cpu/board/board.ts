@@ -8,6 +8,7 @@
 import { MachineError } from "../errors";
 import { PortBus } from "./bus";
 import type { Clock } from "./clock";
+import { COPROCESSOR_PORT, CoprocessorError } from "./coprocessor";
 import { DebugExit, EXIT_PORT } from "./debugexit";
 import type { DiskBackend, DiskFault } from "./disk";
 import { DISPLAY_PORTS, Display, type DisplayState } from "./display";
@@ -31,6 +32,7 @@ const PIT_IRQ = 0;
 const KEYBOARD_IRQ = 1;
 const UART_IRQ = 4;
 const RTC_IRQ = 8;
+const COPROCESSOR_IRQ = 13;
 const IDE_IRQ = 14;
 
 /** The CPU as the board sees it. */
@@ -40,6 +42,8 @@ export interface BoardCpu extends Clock {
   setInterruptLine(level: 0 | 1): void;
   setA20(level: 0 | 1): void;
   readonly a20: 0 | 1;
+  /** IGNNE#: go on in spite of a pending x87 exception. */
+  ignoreCoprocessorError(): void;
 }
 
 /** What the board tells the machine. Called in the middle of an IN or OUT instruction. */
@@ -90,6 +94,7 @@ export class Board {
   /** A cycle at which the machine itself wants control, whatever the devices do; Infinity for none. Call refresh() after a change. */
   alarm = Infinity;
   private readonly bus = new PortBus();
+  private readonly coprocessor: CoprocessorError;
 
   constructor(
     private readonly cpu: BoardCpu,
@@ -132,6 +137,11 @@ export class Board {
       this.bus.attach(0x1f1, 7, this.ide);
       this.bus.attach(0x3f6, 1, this.ide);
     }
+    this.coprocessor = new CoprocessorError(
+      (level) => this.pic.setLine(COPROCESSOR_IRQ, level),
+      () => cpu.ignoreCoprocessorError(),
+    );
+    this.bus.attach(COPROCESSOR_PORT, 1, this.coprocessor);
     this.bus.attach(EXIT_PORT, 1, new DebugExit((value) => signals.exit(value)));
     this.bus.attach(MARK_PORT, MARK_PORTS, new Marks(cpu, (value) => signals.mark(value)));
     this.refresh();
@@ -157,6 +167,12 @@ export class Board {
     const vector = this.pic.acknowledge();
     this.refresh();
     return vector;
+  }
+
+  /** The processor stands still before an x87 instruction and asks for IRQ 13. */
+  coprocessorError(): void {
+    this.coprocessor.raise();
+    this.refresh();
   }
 
   /** Lets devices do what is due by the present cycle. Called when the CPU has reached its deadline. */

@@ -3,9 +3,10 @@
  * of an address against the host TLB, which either gives a host offset or goes the slow way.
  * May import wasm.ts, frame.ts, conditions.ts, operation.ts, instruction.ts, registers.ts, tlb.ts.
  *
- * The rule of compiled code: only the fast way is emitted. A miss in the host TLB has it filled; whatever then is no hit within one
- * page, and whatever would fault, branches to `slow` before anything has changed, and there the instruction's handler runs, as
- * in the interpreter.
+ * The rule of compiled code: only the fast way is emitted. Whatever is no hit in the host TLB within one page, and whatever would
+ * fault, branches to `slow` before anything has changed, and there the instruction's handler runs, as in the interpreter. Only
+ * the first access of an instruction has the host TLB filled: when a later one goes the slow way, the handler finds the first
+ * still to be a hit, and charges nothing twice.
  */
 
 import { NO_REGISTER } from "../instruction";
@@ -36,13 +37,24 @@ export class Emitter {
   /** What left the lazy flags at this point. */
   known = Known.Nothing;
   /** Label of the slow way of the instruction that is being emitted. */
-  slow = 0;
+  private slowLabel = 0;
+  /** Whether the instruction has not accessed memory yet. */
+  private firstAccess = true;
 
   /** `user`: the region runs at CPL 3. */
   constructor(
     readonly body: Body,
     private readonly user: boolean,
   ) {}
+
+  /** Begins an instruction, whose slow way is behind the block with this label. */
+  begin(slow: number): void {
+    this.slowLabel = slow;
+    this.firstAccess = true;
+  }
+  get slow(): number {
+    return this.slowLabel;
+  }
 
   constant(value: number): void {
     this.body.constant(value);
@@ -149,16 +161,9 @@ export class Emitter {
     body.tee(Local.Entry);
     this.with(Op.I32And, bit);
     this.op(Op.I32Eqz);
-    body.if();
-    this.get(Local.Address);
-    this.constant(write);
-    body.call(Callee.Fill);
-    this.set(Local.Budget);
-    body.tee(Local.Entry);
-    this.with(Op.I32And, bit);
-    this.op(Op.I32Eqz);
-    body.branchIf(this.slow);
-    body.end();
+    if (this.firstAccess) this.fill(write, bit);
+    else body.branchIf(this.slow);
+    this.firstAccess = false;
     if (size > 1) {
       this.get(Local.Address);
       this.with(Op.I32And, PAGE - 1);
@@ -171,6 +176,21 @@ export class Emitter {
     this.with(Op.I32And, PAGE - 1);
     this.op(Op.I32Or);
     this.set(host);
+  }
+
+  /** Has the host TLB filled where what is on the stack is not 0, and goes the slow way where that is not enough. */
+  private fill(write: 0 | 1, bit: HostTlb): void {
+    const { body } = this;
+    body.if();
+    this.get(Local.Address);
+    this.constant(write);
+    body.call(Callee.Fill);
+    this.set(Local.Budget);
+    body.tee(Local.Entry);
+    this.with(Op.I32And, bit);
+    this.op(Op.I32Eqz);
+    body.branchIf(this.slow);
+    body.end();
   }
 
   /** Pushes what lies at a host offset, sign-extended. */

@@ -40,6 +40,8 @@ import {
 } from "./frame";
 import { isPlain, MOVE_EMITTERS } from "./moves";
 import { loadFlat, SEGMENT_EMITTERS } from "./segments";
+import { REPEATED_EMITTERS } from "./strings";
+import { fill, type WalkPlan } from "./walk";
 import { Access, Body, type Definition, moduleBytes, Op } from "./wasm";
 
 /** What a region's function returns; else 0: go on at EIP. The site is in the bits above. */
@@ -60,6 +62,7 @@ export interface Plan {
   blocks: readonly Block[];
   user: boolean;
   takenBranch: number;
+  walk: WalkPlan;
 }
 
 const EMITTERS: Readonly<Record<string, Emit>> = { ...ARITHMETIC_EMITTERS, ...MOVE_EMITTERS };
@@ -129,7 +132,13 @@ class Generator {
     return moduleBytes(
       TYPES,
       [Type.Unary, Type.Binary],
-      [handlerCall(), fill(), loadFlat(), ...CONDITION_FUNCTIONS, { type: Type.Unary, body: body.finish() }],
+      [
+        handlerCall(),
+        fill(plan.walk, plan.user),
+        loadFlat(),
+        ...CONDITION_FUNCTIONS,
+        { type: Type.Unary, body: body.finish() },
+      ],
     );
   }
 
@@ -243,7 +252,7 @@ class Generator {
     const mark = body.mark();
     const fails = canFail(op, mnemonic);
     const done = fails ? body.block() : 0;
-    if (fails) e.slow = body.block();
+    e.begin(fails ? body.block() : 0);
     const emitted = emit(e, op, shapes);
     if (!emitted) {
       body.rewind(mark);
@@ -280,25 +289,37 @@ class Generator {
 
   /** The last instruction of a block that ends with it. */
   private transfer(block: Block, op: Operation): void {
-    const { body, e } = this;
-    const [mnemonic, ...tokens] = handlerKey(op).split(" ");
-    const shapes = shapesOf(tokens);
-    const emit = TRANSFERS[mnemonic];
+    const { body } = this;
     const end = (block.physical & PAGE_OFFSET) + block.bytes;
+    const key = handlerKey(op).split(" ");
+    if (isPlain(op)) {
+      const mark = body.mark();
+      this.e.begin(body.block());
+      if (this.transferFast(op, key, end)) body.end();
+      else body.rewind(mark);
+    }
+    if (GOES_ON.test(key[0]) && op.selfCharging === 0) this.goOnIfNothingChanged(block, end);
+    else this.leaveAt(end, (this.site << SITE_SHIFT) | Exit.RunLast);
+  }
+
+  /** Its fast way; false: there is none, and nothing has been emitted that counts. */
+  private transferFast(op: Operation, [name, ...tokens]: readonly string[], next: number): boolean {
+    const { e } = this;
     const ways: Ways = {
       direct: (offset) => this.direct(offset),
       indirect: () => this.indirect(),
       takenBranch: this.plan.takenBranch,
-      next: end,
+      next,
     };
-    const mark = body.mark();
-    if (shapes !== null && emit !== undefined && isPlain(op)) {
-      e.slow = body.block();
-      if (emit(e, op, shapes, ways)) body.end();
-      else body.rewind(mark);
+    if (name === "rep") {
+      const emit = REPEATED_EMITTERS[`rep ${tokens[0]}`];
+      if (emit === undefined) return false;
+      emit(e, op, ways);
+      return true;
     }
-    if (GOES_ON.test(mnemonic) && op.selfCharging === 0) this.goOnIfNothingChanged(block, end);
-    else this.leaveAt(end, (this.site << SITE_SHIFT) | Exit.RunLast);
+    const emit = TRANSFERS[name];
+    const shapes = shapesOf(tokens);
+    return emit !== undefined && shapes !== null && emit(e, op, shapes, ways);
   }
 
   /** Runs the last instruction's handler here, and goes on behind it unless what the region is compiled for has changed. */
@@ -341,16 +362,6 @@ function handlerCall(): Definition {
   pushBudget(body);
   body.get(0);
   return { type: Type.Handler, body: body.finish() };
-}
-
-/** The function Callee.Fill: has the host TLB filled for an address, which may take time. */
-function fill(): Definition {
-  const body = new Body(0, 0);
-  body.get(0);
-  body.get(1);
-  body.call(Callee.Translate);
-  pushBudget(body);
-  return { type: Type.Fill, body: body.finish() };
 }
 
 /** The module of a region: imports the memory, `(site) -> event` and `(linear, write) -> entry`, exports `(block) -> Exit`. */

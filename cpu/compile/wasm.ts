@@ -174,6 +174,15 @@ export class Body {
     this.code.bytes([0xfc, 2]);
   }
 
+  /** Takes destination, source and bytes. */
+  copyMemory(): void {
+    this.code.bytes([0xfc, 10, 0, 0]);
+  }
+  /** Takes destination, value and bytes. */
+  fillMemory(): void {
+    this.code.bytes([0xfc, 11, 0]);
+  }
+
   /** Opens a block whose label stands at its end. */
   block(): number {
     return this.open(0x02);

@@ -4,13 +4,14 @@
  *
  * A handler's key is the mnemonic and one token an operand: r1 r2 r4 register, m1 m2 m4 memory (by size in bytes), m an
  * address without a size, mf2 mf4 far pointer in memory, mb2 mb4 two bounds, m6 table register, i immediate, s c d segment,
- * control and debug register, j distance, p far pointer, x y string source and destination with size, f x87 operand. A string instruction
+ * control and debug register, j distance, p far pointer, x y string source and destination with size, f x87 register; m14 m28
+ * and m94 m108 are x87 environment and state. A string instruction
  * under REP or REPNE has the mnemonic "rep movsb". A form without a handler is #UD.
  */
 import type { CostTable } from "../costs";
 import { Prefix, Segment } from "../instruction";
 import { mnemonicOf, ROWS, type Row, RowFlag } from "../isa";
-import { Field, OPERAND_INFO, type Operand, Size } from "../isa/operands";
+import { Field, floatImageBytes, OPERAND_INFO, type Operand, Size } from "../isa/operands";
 import type { Handler, Operation } from "../operation";
 import { byteRegister, Mode } from "../registers";
 import { ALU_OPERATIONS, ARITHMETIC } from "./arith";
@@ -33,6 +34,10 @@ import { STACK } from "./stack";
 import { STRINGS } from "./string";
 import { invalidCode, SYSTEM } from "./system";
 import { TRANSFERS } from "./transfer";
+import { X87_ARITHMETIC } from "./x87arith";
+import { X87_CONTROL } from "./x87control";
+import { X87_FUNCTIONS } from "./x87functions";
+import { X87_LOADS } from "./x87load";
 
 const HANDLERS: ReadonlyMap<string, Handler> = new Map(
   [
@@ -55,6 +60,10 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map(
     SEGMENTS,
     PRIVILEGE_CHECKS,
     SYSTEM,
+    X87_ARITHMETIC,
+    X87_CONTROL,
+    X87_FUNCTIONS,
+    X87_LOADS,
     DEBUG_REGISTERS,
     IDENTITY,
   ].flatMap((family) => Object.entries(family)),
@@ -77,7 +86,7 @@ const IMPLICIT_MEMORY = /^(push|pop|movs|cmps|scas|lods|stos|ins|outs|xlat|leave
 const ONLY_READ: ReadonlySet<string> = new Set(
   "cmp test bt mul imul div idiv push call jmp lldt ltr verr verw lmsw lgdt lidt bound".split(" "),
 );
-const ONLY_WRITTEN = /^(mov|pop|set|sldt|str|smsw|sgdt|sidt)/;
+const ONLY_WRITTEN = /^(mov|pop|set|sldt|str|smsw|sgdt|sidt|fn?st|fistp?$|fbstp|fnsave)/;
 
 /** They must see the cycles at their own start. */
 const READS_TIME: ReadonlySet<string> = new Set(["rdtsc", "rdmsr", "wrmsr"]);
@@ -94,13 +103,13 @@ function sizeOf(operand: Operand, op: Operation): number {
 
 function tokenOf(operand: Operand, op: Operation): string {
   const { field, size } = OPERAND_INFO[operand];
-  if (operand === "Ef") return "f";
   switch (field) {
     case Field.Rm:
       return (op.rm >= 0 ? "r" : "m") + sizeOf(operand, op);
     case Field.Memory:
       if (size === Size.Far) return `mf${op.operandSize}`;
       if (size === Size.Bounds) return `mb${op.operandSize}`;
+      if (size === Size.Environment || size === Size.FloatState) return `m${floatImageBytes(size, op.operandSize)}`;
       return size === Size.None ? "m" : `m${size}`;
     case Field.RmRegister:
     case Field.Reg:
@@ -114,6 +123,9 @@ function tokenOf(operand: Operand, op: Operation): string {
       return "c";
     case Field.DebugReg:
       return "d";
+    case Field.FloatRm:
+    case Field.FixedFloat:
+      return "f";
     case Field.Relative:
       return "j";
     case Field.FarPointer:
@@ -133,8 +145,8 @@ function tokenOf(operand: Operand, op: Operation): string {
 function registerIndex(operand: Operand, op: Operation): number {
   const { field, value } = OPERAND_INFO[operand];
   let register = op.reg;
-  if (field === Field.Rm || field === Field.RmRegister) register = op.rm;
-  else if (field === Field.FixedReg) register = value;
+  if (field === Field.Rm || field === Field.RmRegister || field === Field.FloatRm) register = op.rm;
+  else if (field === Field.FixedReg || field === Field.FixedFloat) register = value;
   const size = sizeOf(operand, op);
   return size === 1 ? byteRegister(register) : size === 2 ? register << 1 : register;
 }
@@ -183,7 +195,7 @@ export function bind(op: Operation, mode: number, costs: CostTable): void {
   op.selfCharging = repeated || (flags & RowFlag.IoSensitive && mnemonic !== "cli" && mnemonic !== "sti") ? 1 : 0;
   if (READS_TIME.has(mnemonic)) op.selfCharging = 1;
   const tokens = tokensOf(row, op);
-  op.cycles = cyclesOf(mnemonic, tokens, costs);
+  op.cycles = cyclesOf(row, tokens, costs);
   op.repetition = repeated ? costs.repetitions[mnemonic] : 0;
   const touches = tokens.some((token) => token[0] === "m") || IMPLICIT_MEMORY.test(mnemonic);
   op.walks = mnemonic === "enter" ? ENTER_WALKS : touches ? WALKS : 0;
@@ -191,14 +203,15 @@ export function bind(op: Operation, mode: number, costs: CostTable): void {
 }
 
 /** Cycles of a form by the cost table, memory operands included. */
-function cyclesOf(mnemonic: string, tokens: readonly string[], costs: CostTable): number {
+function cyclesOf({ mnemonic, flags }: Row, tokens: readonly string[], costs: CostTable): number {
   const base = costs.instructions[costName(mnemonic, tokens)] ?? 1;
   const [destination, source] = tokens;
   // What only names an address, or has its access in its figure.
   if (mnemonic === "lea" || mnemonic === "invlpg" || mnemonic === "nop") return base;
   if (source !== undefined && source[0] === "m") return base + costs.memoryRead;
   if (destination === undefined || destination[0] !== "m") return base;
-  if (ONLY_READ.has(mnemonic)) return base + costs.memoryRead;
+  const float = (flags & RowFlag.Fpu) !== 0 && !ONLY_WRITTEN.test(mnemonic);
+  if (float || ONLY_READ.has(mnemonic)) return base + costs.memoryRead;
   return base + (ONLY_WRITTEN.test(mnemonic) ? costs.memoryWrite : costs.memoryModify);
 }
 

@@ -183,7 +183,8 @@ function repeat(cpu: Cpu, op: Operation, size: number, step: Step, bulk: Bulk | 
   // CMPS and SCAS under REP go on while ZF is set, under REPNE while it is clear.
   const whileZero = (op.prefixes & Prefix.Rep) !== 0;
   for (;;) {
-    const many = bulk === null ? 0 : bulkSteps(cpu, op, size, bulk);
+    // Compiled code may have lost the running page's translation on the way here: then one step, and out.
+    const many = bulk === null || r[Word.Event] !== 0 ? 0 : bulkSteps(cpu, op, size, bulk);
     if (many > 0) {
       countDown(cpu, op, many);
       time[Time.Instret] += many;

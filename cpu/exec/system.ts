@@ -1,11 +1,10 @@
 /**
  * Control registers, TLB and cache control, HLT, and the answers to what is no instruction here.
  * May import operand.ts, segment.ts, memory.ts, paging.ts, segmentation.ts, faults.ts, seam.ts, registers.ts, types.
- * The x87 is not there: its opcodes raise #NM where CR0.EM or TS asks for it, else #UD.
  * Source: Intel SDM volume 2, under each mnemonic; volume 3, section 2.5 (control registers).
  */
 import type { Cpu } from "../cpu";
-import { generalProtection, invalidOpcode, raise, Vector } from "../faults";
+import { generalProtection, invalidOpcode } from "../faults";
 import { put16 } from "../memory";
 import type { Handler } from "../operation";
 import { invalidatePage, setControlWords } from "../paging";
@@ -39,11 +38,6 @@ function loadCr0(cpu: Cpu, value: number): void {
 /** Word of a control register by its number. */
 function controlWord(register: number): number {
   return register === 0 ? Word.Cr0 : Word.Cr2 + register - 2;
-}
-
-function fpu(cpu: Cpu): void {
-  if ((cpu.r[Word.Cr0] & (Cr0.EM | Cr0.TS)) !== 0) raise(cpu, Vector.DeviceNotAvailable);
-  else invalidOpcode(cpu);
 }
 
 function loadMachineStatus(cpu: Cpu, value: number): void {
@@ -106,9 +100,4 @@ export const SYSTEM: Readonly<Record<string, Handler>> = {
       ["r4 r4", "r4 m4", "r2 r2", "r2 m2"].map((form) => [`${name} ${form}`, invalidCode]),
     ),
   ),
-  fwait(cpu) {
-    const monitored = Cr0.MP | Cr0.TS;
-    if ((cpu.r[Word.Cr0] & monitored) === monitored) raise(cpu, Vector.DeviceNotAvailable);
-  },
-  "fpu f": fpu,
 };

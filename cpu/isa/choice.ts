@@ -5,7 +5,7 @@
  */
 import { NO_REGISTER, Segment } from "../instruction";
 import { hasModrm, ROWS, type Row, RowFlag } from "../isa";
-import { Field, OPERAND_INFO, type Operand, Size } from "./operands";
+import { Field, floatImageBytes, OPERAND_INFO, type Operand, Size } from "./operands";
 import { Gpr, type OperandValue } from "./values";
 
 /** No form of the instruction takes these operands; the message says which instruction and why. */
@@ -56,7 +56,7 @@ export interface Candidate {
 
 const ROWS_BY_NAME = new Map<string, Row[]>();
 for (const row of ROWS) {
-  if (row.opcode < 0 || row.flags & RowFlag.Alias || row.operands.includes("Ef")) continue;
+  if (row.opcode < 0 || row.flags & RowFlag.Alias) continue;
   for (const name of new Set([row.mnemonic, row.mnemonic16])) {
     const list = ROWS_BY_NAME.get(name);
     if (list) list.push(row);
@@ -64,7 +64,10 @@ for (const row of ROWS) {
   }
 }
 
-/** What the choice of rows depends on in an operand; a small integer. */
+/** Sizes of memory operands, by which shapes are told apart. */
+const MEMORY_SIZES = [0, 1, 2, 4, 6, 8, 10, 14, 28, 94, 108];
+
+/** What the choice of rows depends on in an operand; an integer below 31. */
 export function shapeOf(value: OperandValue): number {
   switch (value.kind) {
     case "reg":
@@ -72,15 +75,17 @@ export function shapeOf(value: OperandValue): number {
     case "imm":
       return 5;
     case "mem":
-      return value.far ? 24 + (value.size >> 1) : 6 + value.size;
+      return value.far ? 24 + (value.size >> 1) : 6 + MEMORY_SIZES.indexOf(value.size);
     case "rel":
-      return 15 + value.size;
+      return 17 + (value.size >> 1);
     case "sreg":
       return 20;
     case "creg":
       return 21;
     case "dreg":
       return 22;
+    case "st":
+      return 30;
     default:
       return 23;
   }
@@ -118,6 +123,9 @@ function fits(row: Row, operand: Operand, value: OperandValue): boolean {
           if (size === Size.VorW) return value.size === 2;
           if (size === Size.Far) return value.size === 4 || value.size === 6;
           if (size === Size.Bounds) return value.size === 4 || value.size === 8;
+          if (size === Size.Environment || size === Size.FloatState) {
+            return value.size === floatImageBytes(size, 2) || value.size === floatImageBytes(size, 4);
+          }
           return size === Size.None || size === value.size;
         default:
           return false;
@@ -132,6 +140,8 @@ function fits(row: Row, operand: Operand, value: OperandValue): boolean {
       return field === Field.ControlReg;
     case "dreg":
       return field === Field.DebugReg;
+    case "st":
+      return field === Field.FloatRm || field === Field.FixedFloat;
     default:
       return field === Field.FarPointer;
   }
@@ -145,6 +155,9 @@ function impliedSize(operand: Operand, value: OperandValue): number {
   if (value.kind !== "mem" || value.size === 0) return 0;
   if (size === Size.V) return value.size;
   if (size === Size.Far) return value.size - 2;
+  if (size === Size.Environment || size === Size.FloatState) {
+    return value.size === floatImageBytes(size, 2) ? 2 : 4;
+  }
   return size === Size.Bounds ? value.size / 2 : 0;
 }
 
@@ -195,7 +208,8 @@ export function candidates(mnemonic: string, values: readonly OperandValue[]): C
 function memorySize({ row, operandSize }: Candidate): number {
   for (const operand of row.operands) {
     const { field, size } = OPERAND_INFO[operand];
-    if (field === Field.Rm || field === Field.Offset) return size === Size.V ? operandSize : size;
+    if (field === Field.Rm || field === Field.Offset || (field === Field.Memory && size > 0))
+      return size === Size.V ? operandSize : size;
   }
   return 0;
 }
@@ -221,6 +235,8 @@ export function admits(row: Row, position: number, value: OperandValue, operandS
       return value.number <= 4 && value.number !== 1;
     case "dreg":
       return value.number <= 7;
+    case "st":
+      return field === Field.FixedFloat ? value.number === fixed : value.number <= 7;
     case "imm": {
       if (field === Field.Constant) return value.value === fixed && !value.wide;
       if (operand === "Iv") return inRange(value.value, operandSize);

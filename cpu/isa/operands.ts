@@ -10,8 +10,6 @@ export type Operand =
   | "Ev"
   /** As Ev when a register, but 16 bits when memory (the manual's Rv/Mw): SLDT, STR, SMSW, MOV from a segment register. */
   | "RvMw"
-  /** x87 operand: ST(i), or memory of a size that depends on the operation (ours; the manual writes ESC). */
-  | "Ef"
   /** General register in ModRM.reg. */
   | "Gb"
   | "Gw"
@@ -25,6 +23,16 @@ export type Operand =
   | "Mp"
   | "Ma"
   | "Ms"
+  /** x87 memory by size in bytes; Me: environment, 14 or 28 bytes; Mf: full state, 94 or 108 (ours). */
+  | "M2"
+  | "M4"
+  | "M8"
+  | "M10"
+  | "Me"
+  | "Mf"
+  /** x87 register: the top of the stack, and ST(i) by ModRM.rm with mod = 3. */
+  | "ST"
+  | "STi"
   /** General register in ModRM.rm, mod ignored. */
   | "Rd"
   /** Segment, control or debug register in ModRM.reg. */
@@ -75,6 +83,8 @@ export const enum Field {
   Memory,
   /** ModRM.rm, register only. */
   RmRegister,
+  /** ModRM.rm, an x87 register; the encoding with mod other than 3 is another form's. */
+  FloatRm,
   /** ModRM.reg, a general register. */
   Reg,
   /** ModRM.reg, a segment register. */
@@ -98,6 +108,8 @@ export const enum Field {
   FixedSegment,
   /** Nowhere: the number 1 or 3. */
   Constant,
+  /** Nowhere: ST(0). */
+  FixedFloat,
 }
 
 /** Sizes of an operand that are not a plain number of bytes. */
@@ -112,6 +124,9 @@ export const enum Size {
   Bounds = -3,
   /** Operand size as a register, 2 as memory. */
   VorW = -4,
+  /** x87 environment and full state: 14 and 94 bytes with operand size 2, 28 and 108 with 4. */
+  Environment = -5,
+  FloatState = -6,
 }
 
 export interface OperandInfo {
@@ -131,7 +146,6 @@ export const OPERAND_INFO: Readonly<Record<Operand, OperandInfo>> = {
   Ew: info(Field.Rm, 2),
   Ev: info(Field.Rm, Size.V),
   RvMw: info(Field.Rm, Size.VorW),
-  Ef: info(Field.Rm, Size.None),
   Gb: info(Field.Reg, 1),
   Gw: info(Field.Reg, 2),
   Gv: info(Field.Reg, Size.V),
@@ -139,6 +153,14 @@ export const OPERAND_INFO: Readonly<Record<Operand, OperandInfo>> = {
   Mp: info(Field.Memory, Size.Far),
   Ma: info(Field.Memory, Size.Bounds),
   Ms: info(Field.Memory, 6),
+  M2: info(Field.Memory, 2),
+  M4: info(Field.Memory, 4),
+  M8: info(Field.Memory, 8),
+  M10: info(Field.Memory, 10),
+  Me: info(Field.Memory, Size.Environment),
+  Mf: info(Field.Memory, Size.FloatState),
+  ST: info(Field.FixedFloat, 10),
+  STi: info(Field.FloatRm, 10),
   Mq: info(Field.Memory, 8),
   Rd: info(Field.RmRegister, 4),
   Sw: info(Field.SegmentReg, 2),
@@ -173,6 +195,11 @@ export const OPERAND_INFO: Readonly<Record<Operand, OperandInfo>> = {
   FS: info(Field.FixedSegment, 2, 4),
   GS: info(Field.FixedSegment, 2, 5),
 };
+
+/** Bytes of an x87 environment or full state at this operand size. */
+export function floatImageBytes(size: Size.Environment | Size.FloatState, operandSize: number): number {
+  return 7 * operandSize + (size === Size.FloatState ? 80 : 0);
+}
 
 /** Whether the operand is in a ModRM byte, so that the form has one. */
 export function usesModrm(operand: Operand): boolean {

@@ -4,7 +4,7 @@
  */
 import { type Instruction, NO_REGISTER, Segment } from "../instruction";
 import { ROWS } from "../isa";
-import { Field, OPERAND_INFO, type Operand, Size } from "./operands";
+import { Field, floatImageBytes, OPERAND_INFO, type Operand, Size } from "./operands";
 
 /** General registers, in the encoding of ModRM. As byte registers 4 to 7 are AH CH DH BH. */
 export const enum Gpr {
@@ -25,9 +25,9 @@ export interface RegisterValue {
   readonly number: number;
 }
 
-/** A segment, control or debug register. */
+/** A segment, control or debug register, or ST(number). */
 export interface SpecialValue {
-  readonly kind: "sreg" | "creg" | "dreg";
+  readonly kind: "sreg" | "creg" | "dreg" | "st";
   readonly number: number;
 }
 
@@ -41,7 +41,7 @@ export interface ImmediateValue {
 
 export interface MemoryValue {
   readonly kind: "mem";
-  /** Bytes accessed: 1, 2, 4, 6 (far pointer, descriptor), 8 (bounds); 0 when another operand tells. */
+  /** Bytes accessed: 1, 2, 4, 6 (far pointer, descriptor), 8 (bounds), x87's; 0 when another operand tells. */
   readonly size: number;
   /** Gpr or NO_REGISTER. */
   readonly base: number;
@@ -97,6 +97,11 @@ export function dreg(number: number): SpecialValue {
   return { kind: "dreg", number };
 }
 
+/** ST(number). */
+export function st(number: number): SpecialValue {
+  return { kind: "st", number };
+}
+
 /** An immediate; `wide` when a relocation will be applied to its field. */
 export function imm(value: number, wide = false): ImmediateValue {
   return { kind: "imm", value, wide };
@@ -142,7 +147,8 @@ export function defaultSegment(base: number): number {
 
 /** Bytes of a memory operand; 0 where it has no size. */
 function memoryBytes(operand: Operand, operandSize: number): number {
-  switch (OPERAND_INFO[operand].size) {
+  const { size } = OPERAND_INFO[operand];
+  switch (size) {
     case Size.V:
       return operandSize;
     case Size.Far:
@@ -151,8 +157,11 @@ function memoryBytes(operand: Operand, operandSize: number): number {
       return operandSize * 2;
     case Size.VorW:
       return 2;
+    case Size.Environment:
+    case Size.FloatState:
+      return floatImageBytes(size, operandSize);
     default:
-      return OPERAND_INFO[operand].size;
+      return size;
   }
 }
 
@@ -199,6 +208,10 @@ function resolve(insn: Instruction, operand: Operand, position: number): Operand
       return register(operand, value, operandSize);
     case Field.FixedSegment:
       return sreg(value);
+    case Field.FloatRm:
+      return st(insn.rm);
+    case Field.FixedFloat:
+      return st(value);
     case Field.Constant:
       return imm(value);
     case Field.Immediate:

@@ -14,7 +14,8 @@ for (const [i, row] of rows.entries()) {
   // [EBX], or EBX where there must be a register; SS and CR3 are there for MOV.
   const register = row.operands.includes("Rd") ? 0xc0 : 0;
   const reg = row.digit >= 0 ? row.digit : row.operands.includes("Cd") ? 3 : 2;
-  records.set([...opcode, ...(hasModrm(row) ? [register | (reg << 3) | 3] : [])], i * RECORD);
+  const rm = row.rm >= 0 ? 0xc0 | row.rm : row.operands.includes("STi") ? 0xc3 : register | 3;
+  records.set([...opcode, ...(hasModrm(row) ? [rm | (reg << 3)] : [])], i * RECORD);
 }
 
 /** Calls `check` with each row and iced's view of its instruction. */

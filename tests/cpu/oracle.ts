@@ -109,11 +109,6 @@ export function icedName(mnemonic: string): string {
   return ICED_NAME[mnemonic] ?? mnemonic;
 }
 
-/** x87 forms all have the one mnemonic "fpu" with us; iced names them (with an f) or, where undefined, refuses them. */
-export function isX87(icedMnemonic: string): boolean {
-  return icedMnemonic.startsWith("f");
-}
-
 /** A generator of 32-bit numbers from a seed (xorshift32): the same everywhere. */
 export function randomFrom(seed: number): () => number {
   let state = seed | 0 || 1;

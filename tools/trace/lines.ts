@@ -8,7 +8,7 @@ import { DecodeResult, decode } from "../../cpu/decoder";
 import { disassemble } from "../../cpu/disassembler";
 import { EventKind } from "../../cpu/index";
 import { Instruction } from "../../cpu/instruction";
-import { ROWS, RowFlag } from "../../cpu/isa";
+import { ROWS } from "../../cpu/isa";
 import { Mark } from "../../kernel/abi/marks";
 import { CODE_BYTES, EFLAGS, type EventRing, type InstructionRing, RECORDED } from "./record";
 
@@ -235,7 +235,6 @@ function whyUndefined(ring: InstructionRing, slot: number): string {
   if (result !== DecodeResult.Ok) return "the instruction could not be read";
   const row = ROWS[insn.row];
   if (row.mnemonic === "ud2") return "ud2";
-  if (row.flags & RowFlag.Fpu) return "x87 instructions are not implemented";
   return `'${disassemble(insn, ring.eip[slot])}' is not implemented, or not allowed here`;
 }
 

@@ -28,6 +28,7 @@ class Bench {
 
   setA20(): void {}
 
+  ignoreCoprocessorError(): void {}
   setInterruptLine(level: 0 | 1): void {
     this.level = level;
   }

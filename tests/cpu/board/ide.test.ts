@@ -52,6 +52,7 @@ class Bench {
     this.board.write(0xa1, 1, 0xbf);
   }
 
+  ignoreCoprocessorError(): void {}
   setInterruptLine(level: 0 | 1): void {
     this.level = level;
   }

@@ -38,6 +38,22 @@ test("an access off its alignment by half of it, or by one, is #AC(0); on it, th
   assert.ok(faults > 400, String(faults));
 });
 
+test("#AC comes before a page fault of the same access", () => {
+  for (const form of FORMS) {
+    for (const access of form.accesses) {
+      if (access.alignment === 1 || (form.privileged && !/^(ins|outs)/.test(form.row.mnemonic))) continue;
+      const to = placeOf(access) + 1;
+      const spoil = () => ground.setPage(to, 0);
+      ground.expectFault(
+        ground.attempt(form, { moved: { access, to }, spoil, alignmentCheck: true }),
+        form.name,
+        AC,
+        0,
+      );
+    }
+  }
+});
+
 test("ring 0 checks no alignment, with AM and AC set", () => {
   for (const form of FORMS) {
     if (!form.privileged) continue;

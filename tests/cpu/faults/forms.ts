@@ -118,6 +118,17 @@ function grouped(all: readonly Access[]): Access[] {
   return [...groups.values()];
 }
 
+/**
+ * Where processors do less than iced says: PUSH and POP of a segment register take a word whatever the operand size, and ARPL writes
+ * only what it raises (in ground.ts it raises nothing).
+ */
+function asProcessorsDo(row: Row, access: Access): Access {
+  if (row.mnemonic === "arpl") return { ...access, writes: false };
+  const segment = /^[C-GS]S$/.test(row.operands[0] ?? "");
+  if (!/^(push|pop)$/.test(row.mnemonic) || !segment) return access;
+  return { ...access, last: access.first + 1, alignment: 2 };
+}
+
 const factory = new InstructionInfoFactory();
 
 /** `repeat` is REP or nothing: iced does not say what a repeated instruction accesses, but its first repetition is as one alone. */
@@ -138,7 +149,7 @@ function analyse(
     row,
     bytes: [...repeat, ...bytes.slice(0, instruction.length)],
     offsetAt,
-    accesses: grouped(accesses),
+    accesses: grouped(accesses).map((access) => asProcessorsDo(row, access)),
     privileged: instruction.isPrivileged,
     features: [...instruction.cpuidFeatures()],
   };
@@ -175,7 +186,9 @@ function formsOf(row: Row): Form[] {
     for (const repeat of row.flags & RowFlag.RepAllowed ? [[], [0xf3]] : [[]]) {
       const start = [...prefix, ...opcodeBytes(row)];
       const suffix = `${prefix.length > 0 ? ", 16-bit" : ""}${repeat.length > 0 ? ", rep" : ""}`;
-      if (modrm && !row.operands.includes("Rd")) {
+      if (row.rm >= 0 || row.operands.includes("STi")) {
+        forms.push(analyse(row, repeat, [...start, modrmByte(row, 3, row.rm >= 0 ? row.rm : 1)], -1, suffix));
+      } else if (modrm && !row.operands.includes("Rd")) {
         const rest = immediates(row, prefix.length > 0);
         forms.push(analyse(row, repeat, [...start, modrmByte(row, 0, EBX), ...rest], -1, suffix));
       } else {
@@ -188,8 +201,8 @@ function formsOf(row: Row): Form[] {
   return forms.filter((form) => form !== undefined);
 }
 
-/** Rows of instructions: not of what is none, nor of x87 opcodes that have a length and no meaning. */
-const INSTRUCTIONS = ROWS.filter((row, index) => index !== INVALID_ROW && row.mnemonic !== "fpu");
+/** Rows of instructions: not of what is none. */
+const INSTRUCTIONS = ROWS.filter((_, index) => index !== INVALID_ROW);
 
 export const FORMS: readonly Form[] = INSTRUCTIONS.flatMap(formsOf);
 

@@ -22,6 +22,12 @@ const FILLING = 0x1b;
 const CR0_AM = 0x40000;
 const AC = 0x40000;
 
+/** ECX, where it is not 1: an MSR that exists; an RPL that raises nothing. */
+const ECX_OF: readonly (readonly [RegExp, number])[] = [
+  [/msr$/, 0x10],
+  [/^arpl$/, 0],
+];
+
 export const CODE = FIRST + 6 * REGION + PAGE / 2;
 const USER_PAGE = 7;
 
@@ -97,8 +103,13 @@ export class Ground {
     cpu.setControl(3, 0x10000);
     cpu.setControl(0, 0x80010011 | (conditions.alignmentCheck ? CR0_AM : 0));
     rig.ring(this.ring);
+    // Room for a push and operands for all else; nothing pending, and nothing that could be.
+    cpu.r[Word.FpuControl] = 0x37f;
+    cpu.r[Word.FpuStatus] = 0;
+    cpu.r[Word.FpuValid] = 0x7f;
 
-    const registers = [1, /msr$/.test(form.row.mnemonic) ? 0x10 : 1, 0, 0, 0, 0, 0, 0];
+    const { mnemonic } = form.row;
+    const registers = [1, ECX_OF.find(([names]) => names.test(mnemonic))?.[1] ?? 1, 0, 0, 0, 0, 0, 0];
     for (const [register, value] of Object.entries(conditions.registers ?? {}))
       registers[Number(register)] = value >>> 0;
     const bytes = [...(conditions.bytes ?? form.bytes)];

@@ -60,6 +60,20 @@ test("an access to a page that does not allow it: CR2, error code, nothing chang
   assert.ok(faults > 3000, String(faults));
 });
 
+test("a shift by a count of 0 wants to write its operand all the same", () => {
+  let shifts = 0;
+  for (const form of FORMS) {
+    if (!/^(rol|ror|rcl|rcr|shl|shr|sar|shld|shrd)$/.test(form.row.mnemonic) || form.row.operands.includes("1"))
+      continue;
+    shifts++;
+    const bytes = form.row.operands.includes("Ib") ? [...form.bytes.slice(0, -1), 0] : form.bytes;
+    const spoil = () => ground.setPage(placeOf(form.accesses[0]), 1 | USER);
+    const trap = ground.attempt(form, { bytes, registers: { 1: 0 }, spoil });
+    ground.expectFault(trap, form.name, PF, PROTECTION | WRITE | USER);
+  }
+  assert.ok(shifts > 50, String(shifts));
+});
+
 test("fetching: the first byte, and the rest of an instruction that crosses into a page that is not there or not the user's", () => {
   for (const form of FORMS) {
     const ring = (form.row.flags & RowFlag.Privileged) !== 0 ? 0 : 3;

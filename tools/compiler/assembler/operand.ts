@@ -2,7 +2,7 @@
  * Operands as written: registers, `dword ptr fs:[ebx + ecx*4 + label - 8]`, expressions, `0x08:label`.
  * May import cpu/encoder, lexer, expression, error. Source: the syntax of Intel's manuals as MASM and GNU as write it.
  */
-import { creg, dreg, type Gpr, type OperandValue, reg, sreg } from "../../../cpu/encoder";
+import { creg, dreg, type Gpr, type OperandValue, reg, sreg, st } from "../../../cpu/encoder";
 import { NO_REGISTER } from "../../../cpu/instruction";
 import { SyntaxFault } from "./error";
 import { type Expression, parseExpression, parseTerm } from "./expression";
@@ -38,6 +38,7 @@ for (const [size, names] of [
   for (const [number, name] of names.split(" ").entries()) REGISTERS.set(name, reg(number as Gpr, size));
 }
 for (const [number, name] of "es cs ss ds fs gs".split(" ").entries()) REGISTERS.set(name, sreg(number));
+REGISTERS.set("st", st(0));
 for (const number of [0, 2, 3, 4]) REGISTERS.set(`cr${number}`, creg(number));
 for (const number of [0, 1, 2, 3, 4, 5, 6, 7]) REGISTERS.set(`dr${number}`, dreg(number));
 
@@ -47,6 +48,7 @@ const SIZES: ReadonlyMap<string, number> = new Map([
   ["dword", 4],
   ["fword", 6],
   ["qword", 8],
+  ["tbyte", 10],
 ]);
 
 const WORDS = new Set(["short", "far", "ptr", "offset", ...SIZES.keys()]);
@@ -86,13 +88,23 @@ export function parseOperand(reader: TokenReader): OperandSyntax {
   if (reader.sees("[")) return parseMemory(reader, size, far || size === 6, segment);
   if (size !== 0 || segment >= 0) throw new SyntaxFault(`'[' expected${reader.found()}`);
   if (reader.seesName(REGISTERS)) {
-    return { kind: "register", value: REGISTERS.get(reader.next().text.toLowerCase())! };
+    const value = REGISTERS.get(reader.next().text.toLowerCase())!;
+    return { kind: "register", value: value.kind === "st" ? parseStackRegister(reader) : value };
   }
   acceptName(reader, "offset");
   const value = parseExpression(reader);
   if (reader.accept(":")) return { kind: "far", selector: value, offset: parseExpression(reader) };
   if (far) throw new SyntaxFault("a far pointer is written selector:offset or far [address]");
   return { kind: "expression", value, short };
+}
+
+/** What follows `st`: nothing, or a number from 0 to 7 in parentheses. */
+function parseStackRegister(reader: TokenReader): OperandValue {
+  if (!reader.accept("(")) return st(0);
+  const token = reader.next();
+  if (token.kind !== "number" || token.value > 7) throw new SyntaxFault("st(0) to st(7) is expected");
+  reader.expect(")");
+  return st(token.value);
 }
 
 /** The parts of an address as they are gathered. */
