@@ -7,9 +7,9 @@
  */
 
 import { Board } from "./board/board";
-import { type DiskBackend, MAX_SECTORS } from "./board/disk";
 import type { Screen } from "./board/display";
 import { scanCodesOf } from "./board/scancodes";
+import { checkDate, checkDisk, checkMemory, checkRom, checkVersion } from "./checks";
 import {
   EventKind,
   type EventListener,
@@ -28,29 +28,10 @@ import { BOOT_MAGIC, type BootOptions, loadMultiboot } from "./multiboot";
 import { Flag, Register } from "./registers";
 
 const MEGABYTE = 1 << 20;
-const MIN_MEGABYTES = 2;
-const MAX_MEGABYTES = 1792;
 const NEWLINE = 10;
 const SERIAL_CHUNK_BYTES = 4096;
 /** When the proposal was posted that our kernel is about. */
 const START_TIME = new Date(Date.UTC(2002, 1, 18));
-const ROM_UNIT = 0x10000;
-const MAX_ROM = 4 * ROM_UNIT;
-
-function checkRom({ length }: Uint8Array): void {
-  if (length === 0 || length > MAX_ROM || length % ROM_UNIT !== 0)
-    throw new MachineError(`a ROM of ${length} bytes: it must be 64, 128, 192 or 256 KB`);
-}
-
-function checkDisk({ sectors }: DiskBackend): void {
-  if (!(Number.isInteger(sectors) && sectors >= 1 && sectors <= MAX_SECTORS))
-    throw new MachineError(`a disk of ${sectors} sectors: it must be a whole number from 1 to ${MAX_SECTORS}`);
-}
-
-function checkVersion(state: MachineState): void {
-  if (state?.version === STATE_VERSION) return;
-  throw new MachineError(`saved state of version ${state?.version}; this is version ${STATE_VERSION}`);
-}
 
 export class Machine {
   readonly memoryMB: number;
@@ -79,12 +60,9 @@ export class Machine {
   constructor(options: MachineOptions) {
     const { memoryMB, onSerial, costs, tlb, cpu: model, compileAfter, disk, diskFaults } = options;
     const { startTime = START_TIME } = options;
-    if (!(Number.isInteger(memoryMB) && memoryMB >= MIN_MEGABYTES && memoryMB <= MAX_MEGABYTES))
-      throw new MachineError(
-        `memory of ${memoryMB} MB: it must be a whole number from ${MIN_MEGABYTES} to ${MAX_MEGABYTES}`,
-      );
+    checkMemory(memoryMB);
     if (disk !== undefined) checkDisk(disk);
-    if (Number.isNaN(startTime.getTime())) throw new MachineError("the start time is no date");
+    checkDate(startTime);
     this.memoryMB = memoryMB;
     this.onSerial = onSerial;
     this.cpu = new Cpu({

@@ -3,6 +3,9 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { creg, mem, reg } from "../../../cpu/encoder";
 import { Machine, MachineError, type MachineOptions, screenRows } from "../../../cpu/index";
+import { Prefix } from "../../../cpu/instruction";
+import { Word } from "../../../cpu/registers";
+import { at, CR, EAX, ECX, EDI, ESI, Program } from "../guest";
 import { AL, AX, BX, CX, DI, Rom, SI, word16 } from "../rom";
 
 const test = suite("cpu/board/rom");
@@ -111,6 +114,60 @@ test("enters protected mode and sees itself below 4 GB", () => {
   const { machine, text } = load(image);
   assert.equal(machine.run({ maxInstructions: 10_000 }), { reason: "exit", value: 0 });
   assert.is(text(), "MM");
+});
+
+test("writes to ROM from compiled 32-bit code, with and without paging, change nothing; those to RAM do", () => {
+  for (const compileAfter of [0, Infinity]) {
+    for (const paged of [false, true]) {
+      const p = new Program().enter();
+      // Page tables at 200000 and 201000: all of the first 4 MB to itself.
+      p.op("mov", EDI, 0x200000).op("mov", EAX, 0x201007).op("mov", at(EDI), EAX).op("mov", EDI, 0x201000);
+      p.op("mov", EAX, 0x67).label("fill").op("mov", at(EDI), EAX).op("add", EDI, 4).op("add", EAX, 0x1000);
+      p.op("cmp", EAX, 0x400067).jump("jnz", "fill");
+      if (paged) {
+        p.op("mov", EAX, 0x200000).op("mov", CR[3], EAX).op("mov", EAX, CR[0]);
+        p.op("or", EAX, 0x80000000 | 0).op("mov", CR[0], EAX);
+      }
+      p.op("mov", ECX, 200).op("mov", EDI, 0xf8000).op("mov", ESI, 0xe8000).label("again");
+      p.op("mov", at(EDI), ECX).op("add", at(EDI, 4), 1).op("mov", at(EDI, -2), ECX).op("mov", at(ESI), ECX);
+      p.op("push", EDI)
+        .op("push", ECX)
+        .op("mov", ECX, 16)
+        .op("mov", EAX, 0x5a5a5a5a)
+        .opWith({ prefixes: Prefix.Rep }, "stosd");
+      p.op("pop", ECX).op("pop", EDI).op("dec", ECX).jump("jnz", "again").exit(0).tables({});
+      const machine = new Machine({ memoryMB: 4, compileAfter });
+      machine.loadMultiboot(p.elf());
+      // What loadRom() would have told the processor: a kernel in protected mode is simpler to write.
+      const rom = Uint8Array.from({ length: 0x10000 }, (_, i) => i * 7);
+      machine.writePhysical(0xf0000, rom);
+      machine.cpu.r[Word.Rom] = -rom.length;
+      assert.equal(machine.run({ maxInstructions: 100_000 }), { reason: "exit", value: 0 }, `${compileAfter} ${paged}`);
+      assert.equal(machine.readPhysical(0xf0000, 0x10000), rom);
+      assert.is(machine.readPhysical(0xe8000, 1)[0], 1);
+    }
+  }
+});
+
+test("page tables in ROM serve, and their accessed and dirty bits stay as they are", () => {
+  const p = new Program().enter().op("mov", EAX, 0xf8000).op("mov", CR[3], EAX).op("mov", EAX, CR[0]);
+  p.op("or", EAX, 0x80000000 | 0)
+    .op("mov", CR[0], EAX)
+    .op("mov", EDI, 0x180000)
+    .op("mov", at(EDI), EAX)
+    .exit(0)
+    .tables({});
+  const machine = new Machine({ memoryMB: 4 });
+  machine.loadMultiboot(p.elf());
+  const rom = new Uint8Array(0x10000);
+  const view = new DataView(rom.buffer);
+  view.setUint32(0x8000, 0xf9003, true);
+  for (let page = 0; page < 1024; page++) view.setUint32(0x9000 + 4 * page, (page << 12) | 3, true);
+  machine.writePhysical(0xf0000, rom);
+  machine.cpu.r[Word.Rom] = -rom.length;
+  assert.equal(machine.run({ maxInstructions: 1000 }), { reason: "exit", value: 0 });
+  assert.equal(machine.readPhysical(0xf0000, 0x10000), rom);
+  assert.is(machine.readPhysical(0x180003, 1)[0], 0x80);
 });
 
 /** Code: 1 or 0 to COM1: whether FFFF:0510 is another byte than 0000:0500. */
