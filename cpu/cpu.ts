@@ -71,6 +71,7 @@ export interface CpuState {
 const PAGE = 4096;
 const WASM_PAGE = 65536;
 const MAX_MEMORY = 0x70000000;
+const ROM_BYTES = 0x20000;
 const ZERO_PAGE = new Uint8Array(PAGE);
 
 export class Cpu {
@@ -235,12 +236,12 @@ export class Cpu {
   }
 
   /**
-   * Registers as the RESET# pin leaves them: real mode at F000:FFF0, with CS based at FFFF0000 until its first far jump, and
-   * the last 128 KB below 4 GB showing the last 128 KB below 1 MB, where the ROM is. A20 is up. RAM stays, and so do instret,
+   * Registers as the RESET# pin leaves them: real mode at F000:FFF0, with CS based at FFFF0000 until its first far jump. The last
+   * `romBytes` below 1 MB are ROM, which shows below 4 GB too and ignores writes. A20 is up. RAM stays, and so do instret,
    * cycles, the deadline and the level of the interrupt line: it may be called in the middle of a run.
    */
-  resetToRealMode(): void {
-    realState(this);
+  resetToRealMode(romBytes = ROM_BYTES): void {
+    realState(this, romBytes);
     this.forgetCaches();
   }
 

@@ -133,8 +133,8 @@ export const enum Word {
   Part = 166,
   /** Physical address bits that the board holds low: 0, or bit 20 while A20 is off. */
   HeldLow = 176,
-  /** Not 0: the last 128 KB below 4 GB show those below 1 MB, as on a board whose ROM is decoded in both places. */
-  RomAlias = 177,
+  /** Physical address of the ROM's first byte, below 4 GB; it shows below 1 MB too. 0: there is none. */
+  Rom = 177,
 }
 
 /** Indices of the float64 words. */

@@ -35,11 +35,22 @@ export function inputKind(): "pipe" | "terminal" {
   return process.stdin.isTTY ? "terminal" : "pipe";
 }
 
+/** What happens to typed bytes on their way, and whether the escape key may write its help. */
+export interface InputForm {
+  encode(typed: Uint8Array): Uint8Array;
+  help: boolean;
+}
+const AS_TYPED: InputForm = { encode: (typed) => typed, help: true };
+
 /** Connects stdin to the session until `release` is called. */
-export function attachInput(session: Session): { release(): void } {
+export function attachInput(session: Session, form = AS_TYPED): { release(): void } {
   const { stdin } = process;
-  const escapeKey = new EscapeKey({ quit: () => session.stop(), help: () => process.stderr.write(HELP) });
-  const onData = (data: Buffer) => session.input(stdin.isTTY ? escapeKey.filter(data) : new Uint8Array(data));
+  const help = () => {
+    if (form.help) process.stderr.write(HELP);
+  };
+  const escapeKey = new EscapeKey({ quit: () => session.stop(), help });
+  const onData = (data: Buffer) =>
+    session.input(form.encode(stdin.isTTY ? escapeKey.filter(data) : new Uint8Array(data)));
   const onEnd = () => session.inputEnd();
   const onSignal = () => session.stop();
   if (stdin.isTTY) stdin.setRawMode(true);
@@ -57,6 +68,13 @@ export function attachInput(session: Session): { release(): void } {
       stdin.pause();
     },
   };
+}
+
+/** All of a stdin that is no terminal. */
+export async function wholeInput(): Promise<Uint8Array> {
+  const pieces: Buffer[] = [];
+  for await (const piece of process.stdin) pieces.push(piece as Buffer);
+  return new Uint8Array(Buffer.concat(pieces));
 }
 
 const CR = 13;

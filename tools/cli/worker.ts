@@ -7,8 +7,17 @@
  * The trace of a run's end costs the run nothing: it is made by running again, from the same inputs, up to that end.
  */
 import { once } from "node:events";
+import { isDeepStrictEqual } from "node:util";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { type BufferDisk, type DiskBackend, EventKind, Machine, MachineError, NOMINAL_HZ } from "../../cpu/index";
+import {
+  type BufferDisk,
+  type DiskBackend,
+  EventKind,
+  Machine,
+  MachineError,
+  NOMINAL_HZ,
+  type Screen,
+} from "../../cpu/index";
 import { Mark } from "../../kernel/abi/marks";
 import { LayoutError } from "../audit/model";
 import { saveState } from "../audit/statefile";
@@ -82,7 +91,8 @@ function boot(spec: SessionSpec, disk: DiskBackend | undefined, onSerial: (bytes
     ...(cpu ? { cpu } : {}),
   });
   try {
-    machine.loadMultiboot(spec.kernel, { commandLine: spec.commandLine, modules: spec.modules });
+    if (spec.rom) machine.loadRom(spec.kernel);
+    else machine.loadMultiboot(spec.kernel, { commandLine: spec.commandLine, modules: spec.modules });
   } catch (error) {
     if (error instanceof MachineError) throw new MachineError(`${spec.kernelName}: ${error.message}`);
     throw error;
@@ -99,9 +109,9 @@ function replayEnd(
   count: number,
 ): string[] {
   const machine = boot(spec, disk, () => {});
-  for (const { bytes, atInstret } of inputLog) machine.input(bytes, { atInstret });
+  for (const { bytes, atInstret, device } of inputLog) machine.input(bytes, { atInstret, device });
   // It follows from the start which process runs, and records only the end.
-  const resolver = symbolsByProgram(spec.kernel, spec.programs);
+  const resolver = spec.rom ? () => undefined : symbolsByProgram(spec.kernel, spec.programs);
   const trace = new LastInstructions(machine, { count, resolver, record: false });
   machine.run({ maxInstructions: Math.max(0, until - count) });
   trace.start();
@@ -120,13 +130,15 @@ class Run {
   private panickedAt: number | undefined;
   private serial: number[] = [];
   private stopped = false;
+  private shown: Screen | undefined;
   private readonly layout: KernelLayout | undefined;
   private readonly watch: AuditWatch | undefined;
 
   constructor(private readonly spec: SessionSpec) {
     this.disk = openDisk(spec);
     this.machine = boot(spec, this.disk, (bytes) => this.serial.push(...bytes));
-    this.layout = kernelLayout(spec.kernel);
+    this.layout = spec.rom ? undefined : kernelLayout(spec.kernel);
+    if (spec.screen !== undefined) this.machine.key(spec.screen.keys);
     if (spec.auditEvery) {
       if (this.layout === undefined) throw new LayoutError("this kernel carries no layout to audit it by");
       this.watch = new AuditWatch(this.machine, this.layout, spec.auditEvery);
@@ -202,14 +214,25 @@ class Run {
   private take(message: ToWorker): void {
     if (message.kind === "stop") this.stopped = true;
     else if (message.kind === "inputEnd") this.pending.ended = true;
+    else if (this.spec.screen !== undefined) this.machine.key(message.bytes);
     else if (this.spec.input === "terminal") this.machine.input(message.bytes);
     else this.pending.add(message.bytes);
   }
 
   private flush(): void {
+    this.showScreen();
     if (this.serial.length === 0) return;
     post({ kind: "serial", bytes: Uint8Array.from(this.serial) });
     this.serial = [];
+  }
+
+  /** Tells of the screen if it has changed. */
+  private showScreen(): void {
+    if (this.spec.screen === undefined) return;
+    const screen = this.machine.screen();
+    if (this.shown !== undefined && isDeepStrictEqual(screen, this.shown)) return;
+    this.shown = screen;
+    post({ kind: "screen", screen });
   }
 }
 

@@ -3,7 +3,7 @@
  * with its exit status. The trace is the same run with the last N instructions printed on stdout when it is over.
  */
 import { Command } from "commander";
-import { type DiskOptions, diskFor, diskOption, swapOption, swapWords } from "../disk";
+import { type DiskOptions, diskFor, diskOption, readOnlyDiskOption, swapOption, swapWords } from "../disk";
 import { CliError } from "../exitcodes";
 import { builtImages, initrdWith, programsOf, userProgram } from "../images";
 import {
@@ -100,6 +100,7 @@ function withRunOptions(command: Command): Command {
     .addOption(memoryOption(64))
     .addOption(forkOption())
     .addOption(diskOption())
+    .addOption(readOnlyDiskOption())
     .addOption(swapOption())
     .addOption(budgetOption())
     .addOption(tlbOption())
