@@ -144,12 +144,14 @@ class Run {
       this.watch = new AuditWatch(this.machine, this.layout, spec.auditEvery);
     }
     const regions = new Regions((region) => this.regionCounts.push(region));
-    this.machine.onEvent(({ kind, a, instret, cycles }) => {
-      if (kind !== EventKind.Mark) return;
-      regions.mark(a, instret, cycles);
-      if (a >>> 24 === Mark.ProgramStatus) this.programStatus = exitCodeOf(a & 0xffff);
-      if (a >>> 24 === Mark.Panic) this.panickedAt ??= instret;
-    });
+    this.machine.onEvent(
+      ({ a, instret, cycles }) => {
+        regions.mark(a, instret, cycles);
+        if (a >>> 24 === Mark.ProgramStatus) this.programStatus = exitCodeOf(a & 0xffff);
+        if (a >>> 24 === Mark.Panic) this.panickedAt ??= instret;
+      },
+      [EventKind.Mark],
+    );
   }
 
   /** Runs to the end. */
