@@ -3,7 +3,7 @@
  * Ctrl-A is the escape key, as in QEMU: x quits, Ctrl-A sends itself. May import Node and session.ts.
  * Invariant: the terminal's mode is put back however the session ends.
  */
-import type { Session } from "./session";
+import { Session, type SessionResult, type SessionSpec } from "./session";
 
 const ESCAPE = 1;
 const HELP = "\r\nCtrl-A x  quit    Ctrl-A Ctrl-A  send Ctrl-A    Ctrl-A h  this help\r\n";
@@ -30,13 +30,13 @@ export class EscapeKey {
   }
 }
 
-/** Where input comes from when a command takes the user's stdin. */
-export function inputKind(): "pipe" | "terminal" {
+/** Where input comes from: the user's stdin. */
+function inputKind(): "pipe" | "terminal" {
   return process.stdin.isTTY ? "terminal" : "pipe";
 }
 
 /** Connects stdin to the session until `release` is called. */
-export function attachInput(session: Session): { release(): void } {
+function attachInput(session: Session): { release(): void } {
   const { stdin } = process;
   const escapeKey = new EscapeKey({ quit: () => session.stop(), help: () => process.stderr.write(HELP) });
   const onData = (data: Buffer) => session.input(stdin.isTTY ? escapeKey.filter(data) : new Uint8Array(data));
@@ -78,5 +78,28 @@ export class ConsoleText {
       if (!this.heldCr) out.push(byte);
     }
     return Uint8Array.from(out);
+  }
+}
+
+/**
+ * Runs a machine with its console on stdin and `output`; returns how it ended. The machine's thread comes up while `makeSpec` is at
+ * work, which may build images and fail; only then does the terminal belong to the guest.
+ */
+export async function runOnConsole(
+  output: NodeJS.WriteStream,
+  makeSpec: () => Promise<Omit<SessionSpec, "input">>,
+): Promise<SessionResult> {
+  const text = new ConsoleText();
+  const session = new Session({ serial: (bytes) => output.write(text.filter(bytes)) });
+  try {
+    session.start({ ...(await makeSpec()), input: inputKind() });
+    const input = attachInput(session);
+    try {
+      return await session.result;
+    } finally {
+      input.release();
+    }
+  } finally {
+    await session.close();
   }
 }

@@ -5,13 +5,12 @@
 import { basename } from "node:path";
 import { Command } from "commander";
 import { type DiskOptions, diskFor, diskOption, swapOption, swapWords } from "../disk";
-import { builtImages, initrdWith, programsOf, userInitrd } from "../images";
+import { builtImages, userInitrd } from "../images";
 import { readInput } from "../input";
 import { budgetOption, cpuOption, memoryOption, saveStateOption, tlbOption } from "../options";
 import { outcome } from "../outcome";
-import { Session, type SessionSpec } from "../session";
-import { attachInput, ConsoleText, inputKind } from "../terminal";
-import { PANIC_TRACE } from "./run";
+import { PANIC_TRACE, type SessionSpec } from "../session";
+import { runOnConsole } from "../terminal";
 
 interface BootOptions extends DiskOptions {
   mem: number;
@@ -23,20 +22,22 @@ interface BootOptions extends DiskOptions {
   saveState?: string;
 }
 
-/** What is booted: ours, or the user's image with the user's initrd. */
-async function images(
+/** What is booted: ours, or the user's image with the user's initrd. The user's files are read at once, ours when asked for. */
+function images(
   kernelPath: string | undefined,
   options: BootOptions,
-): Promise<Pick<SessionSpec, "kernel" | "modules" | "programs">> {
+): () => Promise<Pick<SessionSpec, "kernel" | "modules">> {
   if (kernelPath !== undefined) {
     // What another kernel's module holds is not for us to judge.
     const modules = options.initrd === undefined ? [] : [readInput(options.initrd)];
-    return { kernel: readInput(kernelPath), modules, programs: [] };
+    const kernel = readInput(kernelPath);
+    return async () => ({ kernel, modules });
   }
-  // Before the build, which may take a while.
-  const initrd = options.initrd === undefined ? undefined : userInitrd(options.initrd);
-  const { kernel, files } = await builtImages();
-  return { kernel, modules: [initrd ?? initrdWith(files)], programs: programsOf(files) };
+  const theirs = options.initrd === undefined ? undefined : userInitrd(options.initrd);
+  return async () => {
+    const { kernel, initrd } = await builtImages();
+    return { kernel, modules: [theirs ?? initrd] };
+  };
 }
 
 /** `tine boot`. */
@@ -54,31 +55,23 @@ export function bootCommand(): Command {
     .addOption(cpuOption())
     .addOption(saveStateOption())
     .action(async (kernelPath: string | undefined, options: BootOptions) => {
-      const spec: SessionSpec = {
-        ...diskFor(options),
-        ...(await images(kernelPath, options)),
+      const disk = diskFor(options);
+      const read = images(kernelPath, options);
+      const result = await runOnConsole(process.stdout, async () => ({
+        ...disk,
+        ...(await read()),
         kernelName: basename(kernelPath ?? "kernel.elf"),
         memoryMB: options.mem,
         commandLine: `${swapWords(options)}${options.cmdline}`,
         maxInstructions: options.budget,
-        input: inputKind(),
         trace: { count: PANIC_TRACE, when: "panic" },
         tlb: options.tlb,
         cpu: options.cpu,
         ...(options.saveState === undefined ? {} : { saveState: options.saveState }),
-      };
-      const text = new ConsoleText();
-      const session = new Session(spec, { serial: (bytes) => process.stdout.write(text.filter(bytes)) });
-      const input = attachInput(session);
-      try {
-        const result = await session.result;
-        for (const line of result.trace) process.stderr.write(`${line}\n`);
-        const { code, line } = outcome(result);
-        if (line) process.stderr.write(`tine: ${line}\n`);
-        process.exitCode = code;
-      } finally {
-        input.release();
-        await session.close();
-      }
+      }));
+      for (const line of result.trace) process.stderr.write(`${line}\n`);
+      const { code, line } = outcome(result);
+      if (line) process.stderr.write(`tine: ${line}\n`);
+      process.exitCode = code;
     });
 }
