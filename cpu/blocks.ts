@@ -8,6 +8,8 @@
  * entry that allows writes, so that every write to it comes through memory.ts or paging.ts and calls invalidate() first.
  * Blocks hold nothing that depends on a linear address: the same code mapped twice is decoded once.
  */
+
+import type { Arena } from "./arena";
 import { forgetRegions, type Region } from "./compile/region";
 import type { Cpu } from "./cpu";
 import { DecodeResult, decode, MAX_INSTRUCTION_BYTES } from "./decoder";
@@ -95,7 +97,8 @@ function slotOf(physical: number, mode: number): number {
 
 export class BlockCache {
   private readonly table: (Block | null)[] = new Array<Block | null>(1 << TABLE_BITS).fill(null);
-  private readonly codeFrames: Uint8Array;
+  /** By frame of RAM: 1 where it holds decoded code. */
+  readonly codeFrames: Uint8Array;
   /** The blocks with bytes in a frame, and their granules: two words a frame. */
   private readonly byFrame = new Map<number, Block[]>();
   private readonly granules: Int32Array;
@@ -106,9 +109,12 @@ export class BlockCache {
   /** An instruction that crosses a page is put together here. */
   private readonly crossing = new Uint8Array(2 * MAX_INSTRUCTION_BYTES);
 
-  constructor(private readonly cpu: Cpu) {
+  constructor(
+    private readonly cpu: Cpu,
+    arena: Arena,
+  ) {
     const frames = cpu.memoryBytes / PAGE;
-    this.codeFrames = new Uint8Array(frames);
+    this.codeFrames = arena.bytes(frames);
     this.granules = new Int32Array(2 * frames);
   }
 
@@ -230,6 +236,13 @@ export class BlockCache {
 
   /** Drops all blocks with bytes in [physical, physical + bytes), which the caller is about to change or has changed. */
   invalidate(physical: number, bytes: number): void {
+    const first = (physical & (PAGE - 1)) >> GRANULE_SHIFT;
+    const last = ((physical + bytes - 1) & (PAGE - 1)) >> GRANULE_SHIFT;
+    // Most writes to a frame with code are to data beside it.
+    if (first === last && bytes <= 1 << GRANULE_SHIFT) {
+      const granules = this.granules[2 * (physical >>> 12) + (first >> 5)];
+      if ((granules & (1 << (first & 31))) === 0) return;
+    }
     const end = physical + bytes;
     for (let frame = physical >>> 12; frame * PAGE < end && frame < this.codeFrames.length; frame++) {
       if (this.codeFrames[frame] === 0) continue;

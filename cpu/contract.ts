@@ -52,6 +52,8 @@ export interface MachineOptions {
   tlb?: TlbGeometry;
   /** The CPU model; "686" by default. */
   cpu?: ModelName;
+  /** Runs of a block before it is compiled; Infinity for never. It shows in speed only. */
+  compileAfter?: number;
   /** The drive at the primary IDE channel; without it there is none. */
   disk?: DiskBackend;
   /** Sectors that go wrong or late, for tests. Like the disk they belong to the run: give them to restore() too. */

@@ -8,6 +8,7 @@
  * not depend on how the code was cut into blocks, nor on how often run() returned.
  * Source: Intel SDM volume 1, chapter 3; volume 3, chapters 2 to 6.
  */
+import { Arena } from "./arena";
 import { BlockCache } from "./blocks";
 import { COMPILE_AFTER } from "./compile/region";
 import { type CostTable, STANDARD_COSTS, type TlbGeometry } from "./costs";
@@ -21,7 +22,7 @@ import { Attention, byteRegister, Layout, type Register, Time, Word } from "./re
 import { flatState, realState } from "./reset";
 import type { Bus, CpuListener, RunExit } from "./seam";
 import { refreshMode } from "./segmentation";
-import { ChargedTlb } from "./tlb";
+import { ChargedTlb, tlbBytes } from "./tlb";
 
 export { COST_VERSION, type CostTable, STANDARD_COSTS, STANDARD_TLB, type TlbGeometry } from "./costs";
 export type { Model } from "./model";
@@ -114,8 +115,11 @@ export class Cpu {
     if (memoryBytes <= 0 || memoryBytes % PAGE !== 0 || memoryBytes > MAX_MEMORY) {
       throw new MachineError(`memory of ${memoryBytes} bytes: it must be a multiple of 4096 up to ${MAX_MEMORY}`);
     }
+    // Behind RAM, what compiled code shares with us beside the state.
+    const caches = Layout.Ram + memoryBytes;
+    const cacheBytes = tlbBytes(tlb) + memoryBytes / PAGE;
     try {
-      this.memory = new WebAssembly.Memory({ initial: Math.ceil((Layout.Ram + memoryBytes) / WASM_PAGE) });
+      this.memory = new WebAssembly.Memory({ initial: Math.ceil((caches + cacheBytes) / WASM_PAGE) });
     } catch {
       throw new MachineError(`no room for ${memoryBytes} bytes of guest memory`);
     }
@@ -134,8 +138,9 @@ export class Cpu {
     this.bus = bus;
     this.costs = costs;
     this.model = modelNamed(model);
-    this.tlb = new ChargedTlb(tlb);
-    this.blocks = new BlockCache(this);
+    const arena = new Arena(buffer, caches);
+    this.tlb = new ChargedTlb(arena, tlb);
+    this.blocks = new BlockCache(this, arena);
     this.compileAfter = compileAfter;
     this.reset();
   }

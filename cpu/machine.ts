@@ -63,7 +63,7 @@ export class Machine {
 
   /** Throws MachineError for an impossible size of memory or of the disk, and for an unknown CPU model. */
   constructor(options: MachineOptions) {
-    const { memoryMB, onSerial, costs, tlb, cpu: model, disk, diskFaults } = options;
+    const { memoryMB, onSerial, costs, tlb, cpu: model, compileAfter, disk, diskFaults } = options;
     if (!(Number.isInteger(memoryMB) && memoryMB >= MIN_MEGABYTES && memoryMB <= MAX_MEGABYTES))
       throw new MachineError(
         `memory of ${memoryMB} MB: it must be a whole number from ${MIN_MEGABYTES} to ${MAX_MEGABYTES}`,
@@ -82,6 +82,7 @@ export class Machine {
       ...(costs === undefined ? {} : { costs }),
       ...(tlb === undefined ? {} : { tlb }),
       ...(model === undefined ? {} : { model }),
+      ...(compileAfter === undefined ? {} : { compileAfter }),
     });
     const signals = {
       transmit: (byte: number) => this.transmit(byte),

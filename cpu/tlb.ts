@@ -22,8 +22,9 @@
  * here. `touched` lists the host entries made under each large entry, so that they can be found again.
  * Entries of one size are a Bank; its `slotOf` finds a page's slot at once, and its list of occupied slots is what a flush goes
  * through, so that neither depends on the geometry.
- * May import costs.ts and errors.ts. Source: Intel SDM volume 3, section 4.10.2.
+ * May import arena.ts, costs.ts and errors.ts. Source: Intel SDM volume 3, section 4.10.2.
  */
+import type { Arena } from "./arena";
 import type { TlbGeometry } from "./costs";
 import { MachineError } from "./errors";
 
@@ -53,33 +54,35 @@ function denyWrite(hostTlb: Int32Array, page: number, hostPage: number): void {
   }
 }
 
-/** The entries of one page size. A slot is a way of a set; sets follow each other. */
-class Bank {
+/** The entries of one page size. A slot is a way of a set; sets follow each other. Compiled code fills it too (compile/walk.ts). */
+export class Bank {
   /** Page number, or -1 for none; translation. By slot. */
   readonly tags: Int32Array;
   readonly entries: Int32Array;
   /** By set: the way that is replaced next. */
   readonly next: Int32Array;
   /** By page number: its slot and 1, or 0. */
-  private readonly slotOf: Int32Array;
-  /** All slots that have an entry, and some that had one. */
-  private readonly occupied: Int32Array;
-  private readonly listed: Uint8Array;
-  private count = 0;
+  readonly slotOf: Int32Array;
+  /** All slots that have an entry, and some that had one; those in the list; how many there are (one word). */
+  readonly occupied: Int32Array;
+  readonly listed: Uint8Array;
+  readonly count: Int32Array;
 
   /** `drop` clears the host entries behind a slot. */
   constructor(
-    private readonly sets: number,
-    private readonly ways: number,
+    arena: Arena,
+    readonly sets: number,
+    readonly ways: number,
     pages: number,
     private readonly drop: (slot: number, hostTlb: Int32Array) => void,
   ) {
-    this.tags = new Int32Array(sets * ways).fill(-1);
-    this.entries = new Int32Array(sets * ways);
-    this.next = new Int32Array(sets);
-    this.slotOf = new Int32Array(pages);
-    this.occupied = new Int32Array(sets * ways);
-    this.listed = new Uint8Array(sets * ways);
+    this.tags = arena.words(sets * ways).fill(-1);
+    this.entries = arena.words(sets * ways);
+    this.next = arena.words(sets);
+    this.slotOf = arena.words(pages);
+    this.occupied = arena.words(sets * ways);
+    this.listed = arena.bytes(sets * ways);
+    this.count = arena.words(1);
   }
 
   find(page: number): number {
@@ -112,7 +115,7 @@ class Bank {
     this.slotOf[page] = slot + 1;
     if (this.listed[slot] !== 0) return;
     this.listed[slot] = 1;
-    this.occupied[this.count++] = slot;
+    this.occupied[this.count[0]++] = slot;
   }
 
   /** Empties a slot, with the host entries behind it. */
@@ -128,7 +131,7 @@ class Bank {
   flush(keep: number, hostTlb: Int32Array): void {
     const { tags, entries, occupied, listed } = this;
     let kept = 0;
-    for (let i = 0; i < this.count; i++) {
+    for (let i = 0; i < this.count[0]; i++) {
       const slot = occupied[i];
       if (tags[slot] >= 0 && (entries[slot] & keep) !== 0) {
         occupied[kept++] = slot;
@@ -137,7 +140,7 @@ class Bank {
       listed[slot] = 0;
       this.empty(slot, hostTlb);
     }
-    this.count = kept;
+    this.count[0] = kept;
   }
 
   /** Clears the host entries behind all slots; the slots stay. */
@@ -149,7 +152,7 @@ class Bank {
 
   /** Calls `visit` for each slot that has an entry. */
   forEach(visit: (slot: number) => void): void {
-    for (let i = 0; i < this.count; i++) if (this.tags[this.occupied[i]] >= 0) visit(this.occupied[i]);
+    for (let i = 0; i < this.count[0]; i++) if (this.tags[this.occupied[i]] >= 0) visit(this.occupied[i]);
   }
 
   clear(): void {
@@ -162,7 +165,7 @@ class Bank {
   rebuild(): void {
     this.slotOf.fill(0);
     this.listed.fill(0);
-    this.count = 0;
+    this.count[0] = 0;
     for (let slot = 0; slot < this.tags.length; slot++) {
       if (this.tags[slot] >= 0) this.set(slot, this.tags[slot], this.entries[slot]);
     }
@@ -172,9 +175,15 @@ class Bank {
 const SMALL_PAGES = 1 << 20;
 const LARGE_PAGES = 1 << 10;
 
+/** Bytes of an arena that a TLB of this geometry takes, and some to spare. */
+export function tlbBytes({ sets, ways, largeSets, largeWays }: TlbGeometry): number {
+  const slots = sets * ways + largeSets * largeWays;
+  return 4 * (SMALL_PAGES + LARGE_PAGES + sets + largeSets) + slots * (16 + 4 * TOUCHED) + 256;
+}
+
 export class ChargedTlb {
-  private readonly small: Bank;
-  private readonly large: Bank;
+  readonly small: Bank;
+  readonly large: Bank;
   readonly smallTags: Int32Array;
   readonly smallEntries: Int32Array;
   readonly largeTags: Int32Array;
@@ -184,18 +193,21 @@ export class ChargedTlb {
   private readonly touchedCount: Int32Array;
   private seed: number;
 
-  constructor(readonly geometry: TlbGeometry) {
+  constructor(
+    arena: Arena,
+    readonly geometry: TlbGeometry,
+  ) {
     const { sets, ways, largeSets, largeWays, randomSeed } = geometry;
-    this.small = new Bank(sets, ways, SMALL_PAGES, (slot, hostTlb) => {
+    this.small = new Bank(arena, sets, ways, SMALL_PAGES, (slot, hostTlb) => {
       hostTlb[this.smallTags[slot]] = 0;
     });
-    this.large = new Bank(largeSets, largeWays, LARGE_PAGES, (slot, hostTlb) => this.dropTouched(slot, hostTlb));
+    this.large = new Bank(arena, largeSets, largeWays, LARGE_PAGES, (slot, hostTlb) => this.dropTouched(slot, hostTlb));
     this.smallTags = this.small.tags;
     this.smallEntries = this.small.entries;
     this.largeTags = this.large.tags;
     this.largeEntries = this.large.entries;
-    this.touched = new Int32Array(largeSets * largeWays * TOUCHED);
-    this.touchedCount = new Int32Array(largeSets * largeWays);
+    this.touched = arena.words(largeSets * largeWays * TOUCHED);
+    this.touchedCount = arena.words(largeSets * largeWays);
     this.seed = randomSeed;
   }
 

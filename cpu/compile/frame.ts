@@ -167,6 +167,15 @@ function addTime(body: Body, word: number, local: number): void {
   body.access(Access.F64Store);
 }
 
+/** Adds a number of cycles to the Time word. */
+export function addCycles(body: Body, cycles: number): void {
+  body.constant(Layout.Time + 8 * Time.Cycles);
+  loadTime(body, Time.Cycles);
+  body.wholeF64(cycles);
+  body.op(Op.F64Add);
+  body.access(Access.F64Store);
+}
+
 /** Adds the time that has passed to the Time words. Budget is to be worked out again. */
 export function flushTime(body: Body): void {
   addTime(body, Time.Cycles, Local.Cycles);

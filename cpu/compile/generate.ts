@@ -41,6 +41,7 @@ import {
 import { isPlain, MOVE_EMITTERS } from "./moves";
 import { loadFlat, SEGMENT_EMITTERS } from "./segments";
 import { REPEATED_EMITTERS } from "./strings";
+import { fill, type WalkPlan } from "./walk";
 import { Access, Body, type Definition, moduleBytes, Op } from "./wasm";
 
 /** What a region's function returns; else 0: go on at EIP. The site is in the bits above. */
@@ -61,6 +62,7 @@ export interface Plan {
   blocks: readonly Block[];
   user: boolean;
   takenBranch: number;
+  walk: WalkPlan;
 }
 
 const EMITTERS: Readonly<Record<string, Emit>> = { ...ARITHMETIC_EMITTERS, ...MOVE_EMITTERS };
@@ -130,7 +132,13 @@ class Generator {
     return moduleBytes(
       TYPES,
       [Type.Unary, Type.Binary],
-      [handlerCall(), fill(), loadFlat(), ...CONDITION_FUNCTIONS, { type: Type.Unary, body: body.finish() }],
+      [
+        handlerCall(),
+        fill(plan.walk, plan.user),
+        loadFlat(),
+        ...CONDITION_FUNCTIONS,
+        { type: Type.Unary, body: body.finish() },
+      ],
     );
   }
 
@@ -354,16 +362,6 @@ function handlerCall(): Definition {
   pushBudget(body);
   body.get(0);
   return { type: Type.Handler, body: body.finish() };
-}
-
-/** The function Callee.Fill: has the host TLB filled for an address, which may take time. */
-function fill(): Definition {
-  const body = new Body(0, 0);
-  body.get(0);
-  body.get(1);
-  body.call(Callee.Translate);
-  pushBudget(body);
-  return { type: Type.Fill, body: body.finish() };
 }
 
 /** The module of a region: imports the memory, `(site) -> event` and `(linear, write) -> entry`, exports `(block) -> Exit`. */

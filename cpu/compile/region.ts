@@ -15,6 +15,7 @@ import type { Operation } from "../operation";
 import { fillHostTlb, NO_PAGE } from "../paging";
 import { Mode, Word } from "../registers";
 import { generate, terminates } from "./generate";
+import type { WalkPlan } from "./walk";
 
 /** Runs of a block that make it worth compiling, and those that make it worth taking along. */
 export const COMPILE_AFTER = 600;
@@ -70,6 +71,16 @@ function inOrder(blocks: Set<Block>): Block[] {
   return [...blocks].sort((a, b) => (a.physical & PAGE_OFFSET) - (b.physical & PAGE_OFFSET));
 }
 
+function walkPlan({ tlb, blocks, memoryBytes, costs }: Cpu): WalkPlan {
+  return {
+    ...(tlb.geometry.randomSeed < 0 ? { small: tlb.small } : {}),
+    largeSlots: tlb.large.slotOf.byteOffset,
+    codeFrames: blocks.codeFrames.byteOffset,
+    memoryBytes,
+    walkRead: costs.walkRead,
+  };
+}
+
 /** Compiles a hot block and what belongs to it. Nothing happens where it cannot be compiled. */
 export function compileRegion(cpu: Cpu, hot: Block): void {
   if (!compilable(hot)) return;
@@ -88,6 +99,7 @@ export function compileRegion(cpu: Cpu, hot: Block): void {
     blocks,
     user: (hot.mode & Mode.User) !== 0,
     takenBranch: cpu.costs.takenBranch,
+    walk: walkPlan(cpu),
   });
   cpu.blocks.compiled++;
   const { r } = cpu;

@@ -205,9 +205,10 @@ export const SEGMENTS: Readonly<Record<string, Handler>> = {
     const at = operandWrite(cpu, op, 2);
     if (at >= 0) put16(cpu, at, cpu.r[Word.Selector + op.reg]);
   },
-  // The stack pointer moves in the stack that it was read from, also when SS is popped.
+  // Two bytes are read whatever the operand size (volume 3, 22.31.1). The stack pointer moves in the stack that they were read
+  // from, also when SS is popped.
   "pop s"(cpu, op) {
-    const at = stackRead(cpu, op, 0, op.operandSize);
+    const at = stackRead(cpu, op, 0, 2);
     if (at < 0) return;
     const selector = cpu.view.getUint16(at, true);
     const esp = cpu.r[4];

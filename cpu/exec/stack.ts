@@ -115,8 +115,8 @@ function enter(cpu: Cpu, op: Operation, size: number): void {
   for (let i = 1; i < level; i++) {
     if (frameRead(cpu, op, r[EBP] - i * size, size) < 0) return;
   }
-  // The room for locals must be writable too, at least at its end.
-  if (op.immediate !== 0 && stackWrite(cpu, op, -bytes - op.immediate, 1) < 0) return;
+  // The room for locals must be writable too, at least at its end, where a push would be.
+  if (op.immediate !== 0 && stackWrite(cpu, op, -bytes - op.immediate, size) < 0) return;
   if (stackWriteParts(cpu, op, -bytes, size, bytes / size) < 0) return;
   for (let i = 0; i <= level; i++) {
     let value = i === 0 ? r[EBP] : frame;

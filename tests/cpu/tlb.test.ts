@@ -1,11 +1,16 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { Arena } from "../../cpu/arena";
 import { MINIMAL_TLB, STANDARD_COSTS, STANDARD_TLB, type TlbGeometry, UNBOUNDED_TLB } from "../../cpu/costs";
 import { creg } from "../../cpu/encoder";
-import { ChargedTlb } from "../../cpu/tlb";
+import { ChargedTlb, tlbBytes } from "../../cpu/tlb";
 import { ACCESSED, at, CR0_WP, DIRTY, EAX, EBX, ECX, FREE, GLOBAL, LARGE, PRESENT, Rig, USER, WRITE } from "./rig";
 
 const test = suite("cpu/tlb");
+
+function tlbOf(geometry: TlbGeometry): ChargedTlb {
+  return new ChargedTlb(new Arena(new ArrayBuffer(tlbBytes(geometry)), 0), geometry);
+}
 
 const CODE = FREE;
 const PAGE = 0x00c00000;
@@ -208,7 +213,7 @@ test("with one entry, every instruction makes progress all the same", () => {
 test("the generator's victims repeat with its seed", () => {
   const geometry = { ...STANDARD_TLB, sets: 1, randomSeed: 7 };
   const victims = (seed: number): number[] => {
-    const tlb = new ChargedTlb({ ...geometry, randomSeed: seed });
+    const tlb = tlbOf({ ...geometry, randomSeed: seed });
     return Array.from({ length: 40 }, (_, i) => {
       const slot = tlb.chooseSmall(i << 12);
       tlb.setSmall(slot, i << 12, 0);
@@ -221,9 +226,9 @@ test("the generator's victims repeat with its seed", () => {
 });
 
 test("save and restore keep entries, turns and seed", () => {
-  const one = new ChargedTlb({ ...STANDARD_TLB, randomSeed: 3 });
+  const one = tlbOf({ ...STANDARD_TLB, randomSeed: 3 });
   for (let i = 0; i < 200; i++) one.setSmall(one.chooseSmall(i << 12), i << 12, i << 12);
-  const two = new ChargedTlb({ ...STANDARD_TLB, randomSeed: 3 });
+  const two = tlbOf({ ...STANDARD_TLB, randomSeed: 3 });
   two.restore(one.save());
   for (let i = 0; i < 50; i++) {
     const [a, b] = [one, two].map((tlb) => tlb.chooseSmall(0x500000 + (i << 12)));
@@ -231,7 +236,7 @@ test("save and restore keep entries, turns and seed", () => {
     one.setSmall(a, i << 12, 0);
     two.setSmall(b, i << 12, 0);
   }
-  assert.throws(() => new ChargedTlb(MINIMAL_TLB).restore(one.save()), /geometry/);
+  assert.throws(() => tlbOf(MINIMAL_TLB).restore(one.save()), /geometry/);
 });
 
 test.run();

@@ -27,6 +27,11 @@ const COVERED: Record<string, string> = {
   "npm run fuzz:mm -- --seeds 2000 --first 1 --jobs 2": "tests/fuzz/mm",
   "npm run fuzz:mm -- --print 17": "tests/fuzz/mm",
   "npm run fuzz:mm -- --case tests/fuzz/mmcases/reclaim-all.case": "tests/fuzz/mm",
+  "npm run conform:host -- --steps 1000000 --seed 1": "tests/cpu/hostconform",
+  "npm run conform:host -- --steps 100000 --rows '^(shl|shr|sar)$'": "tests/cpu/hostconform",
+  "npm run conform:decoder -- --count 5000000 --seed 1": "tests/cpu/decoder",
+  "npm run conform:qemu -- --cases 40000 --seed 1": "tests/cpu/ring0",
+  "npm run fuzz:cpu -- --instructions 10000000 --seed 1": "tests/cpu/fuzz/fuzz",
   "npx tine boot": "tests/cli/terminal",
   'qemu-system-i386 -m 512 -kernel dist/kernel.elf -initrd dist/initrd.tar -append "fork=share init=/bin/forkdemo" -device isa-debug-exit,iobase=0xf4,iosize=4 -serial stdio -display none':
     "tests/system/qemu",

@@ -119,13 +119,13 @@ function grouped(all: readonly Access[]): Access[] {
 }
 
 /**
- * Where processors do less than iced says: PUSH of a segment register writes a word whatever the operand size, and ARPL writes only
- * what it raises (in ground.ts it raises nothing).
+ * Where processors do less than iced says: PUSH and POP of a segment register take a word whatever the operand size, and ARPL writes
+ * only what it raises (in ground.ts it raises nothing).
  */
 function asProcessorsDo(row: Row, access: Access): Access {
   if (row.mnemonic === "arpl") return { ...access, writes: false };
   const segment = /^[C-GS]S$/.test(row.operands[0] ?? "");
-  if (row.mnemonic !== "push" || !segment) return access;
+  if (!/^(push|pop)$/.test(row.mnemonic) || !segment) return access;
   return { ...access, last: access.first + 1, alignment: 2 };
 }
 

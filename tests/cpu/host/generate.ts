@@ -146,9 +146,12 @@ function encode(row: Row, random: Random, around: Surroundings): number[] {
   const bytes = [...prefixes, ...(escaped ? [0x0f] : []), opcode & 0xff];
   if (hasModrm(row)) {
     const memoryOnly = row.operands.some((operand) => /^M/.test(operand));
-    const registerForm = memoryOnly || (locked && lockable) ? random.oneIn(straight ? 1e9 : 30) : random.oneIn(2);
+    // An x87 row is for memory or for registers; of the others of its opcode there are other rows.
+    const seldom = memoryOnly || (locked && lockable);
+    let registerForm = seldom ? !straight && random.oneIn(30) : random.oneIn(2);
+    if (row.flags & RowFlag.Fpu) registerForm = !memoryOnly;
     const mod = registerForm ? 3 : random.below(3);
-    const rm = random.below(8);
+    const rm = row.rm >= 0 ? row.rm : random.below(8);
     const reg = row.digit >= 0 ? row.digit : random.below(8);
     bytes.push((mod << 6) | (reg << 3) | rm);
     if (mod !== 3) {

@@ -6,9 +6,10 @@
 import { DecodeResult, decode } from "../../../cpu/decoder";
 import { disassemble } from "../../../cpu/disassembler";
 import { Instruction } from "../../../cpu/instruction";
-import { ROWS, type Row } from "../../../cpu/isa";
+import { ROWS, type Row, RowFlag } from "../../../cpu/isa";
 import { Random } from "../../fuzz/random";
 import { maskedFlags } from "../undefinedflags";
+import { fpuDifference, randomFpu } from "./fpu";
 import { generate, runsStepped, runsStraight, type Surroundings, straightPiece, value } from "./generate";
 import {
   CODE,
@@ -22,7 +23,7 @@ import {
   STACK16,
   type Step,
 } from "./layout";
-import { type Native, type NativeOutcome, SI_KERNEL, TRAP_TRACE, tellsOf } from "./native";
+import { type Native, type NativeOutcome, ranThrough, SI_KERNEL, tellsOf } from "./native";
 import type { OurOutcome, Ours } from "./ours";
 import { COMPARED } from "./rows";
 import { type Aspect, tolerated } from "./tolerances";
@@ -106,8 +107,11 @@ function stepped(seed: number, random: Random, { ours, rows }: Settings): Trial[
     const generated = generate(row, random, around);
     if (generated === null) continue;
     const { code } = generated;
+    const first = trials.length === 0;
+    const control = (first ? Control.Fresh | Control.FpuSet : 0) | (row.flags & RowFlag.Fpu ? Control.FpuGet : 0);
     const step: Step = {
-      ...{ control: trials.length === 0 ? Control.Fresh : 0, seed, limit: LIMIT, eflags, pokes: around.pokes },
+      ...(first ? { fpu: randomFpu(random) } : {}),
+      ...{ control, seed, limit: LIMIT, eflags, pokes: around.pokes },
       ...{ registers: [...around.registers], selectors, shadows: generated.shadows },
       ...at(random, selectors[1], generated.invalid ? 16 : code.length),
       code: [...code, 0x90, 0x90],
@@ -152,7 +156,14 @@ function straight(seed: number, random: Random, { ours, rows }: Settings): Trial
   }
   code.push(INT3);
   const step: Step = {
-    ...{ control: Control.Fresh | Control.Straight, seed, limit: 1, eflags: randomFlags(random), pokes: [] },
+    ...{
+      control: Control.Fresh | Control.Straight | Control.FpuSet | Control.FpuGet,
+      fpu: randomFpu(random),
+      seed,
+      limit: 1,
+      eflags: randomFlags(random),
+      pokes: [],
+    },
     ...{ registers, selectors, shadows: false, code, ...at(random, selectors[1], code.length) },
   };
   return [{ step, ours: ours.run(step), seed, number: 0, rows: used, ignoredFlags: 0 }];
@@ -225,7 +236,9 @@ function difference({ step, ours, ignoredFlags, rows }: Trial, host: NativeOutco
       i < changes.length ? `${hex(changes[i])} = ${hex(changes[i + 1])}` : "none";
     return { aspect: "memory", text: `memory: host ${word(host)}, ours ${word(ours)}` };
   }
-  return undefined;
+  if (host.fpu === undefined || ours.fpu === undefined) return undefined;
+  const fpu = fpuDifference(host.fpu, ours.fpu);
+  return fpu === undefined ? undefined : { aspect: "x87", text: fpu };
 }
 
 /** The mnemonic of the instruction that a trial's fault came from: in a straight run the one at EIP. */
@@ -285,10 +298,10 @@ export function runSequences(first: number, count: number, settings: Settings): 
     for (const row of trial.rows) settings.counted?.(row);
     const what = difference(trial, outcomes[index]);
     if (what === undefined) continue;
-    const faults = trial.ours.vector >= 0 && outcomes[index].code !== TRAP_TRACE;
-    const allowed = faults && tolerated(faultingMnemonic(trial), what.aspect);
+    const both = !ranThrough(outcomes[index]);
+    const allowed = trial.ours.vector >= 0 && tolerated(faultingMnemonic(trial), what.aspect, both);
     // The state is still the same when only the fault's name differs.
-    if (allowed && (what.aspect === "vector" || what.aspect === "cr2")) continue;
+    if (allowed && both && (what.aspect === "vector" || what.aspect === "cr2")) continue;
     failed = trial.seed;
     if (!allowed) batch.mismatches.push(report(trial, what.text));
   }

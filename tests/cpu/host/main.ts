@@ -1,6 +1,6 @@
 /**
- * `npm run conform:host -- [--steps N] [--seed S] [--rows REGEXP]`: our processor in lockstep with the host's.
- * Progress on stderr, the result on stdout; exit code 1 when they differ. A mismatch is printed with the command that runs
+ * `npm run conform:host -- [--steps N] [--seed S] [--rows REGEXP] [--compiled]`: our processor in lockstep with the host's.
+ * With --compiled every block is compiled before its first run. Progress on stderr, the result on stdout; exit code 1 when they differ. A mismatch is printed with the command that runs
  * its sequence again.
  */
 import { parseArgs } from "node:util";
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     steps: { type: "string", default: "1000000" },
     seed: { type: "string", default: "1" },
     rows: { type: "string", default: "" },
+    compiled: { type: "boolean", default: false },
   },
 });
 const [steps, seed] = [Number(values.steps), Number(values.seed)];
@@ -33,7 +34,7 @@ function main(): number {
     return 0;
   }
   try {
-    const ours = new Ours();
+    const ours = new Ours(values.compiled ? { compileAfter: 0 } : {});
     const began = Date.now();
     let [done, next, mismatches] = [0, seed, 0];
     let reported = 0;
@@ -43,7 +44,7 @@ function main(): number {
       next += count;
       done += Math.max(1, batch.instructions);
       mismatches += batch.mismatches.length;
-      const filter = values.rows === "" ? "" : ` --rows '${values.rows}'`;
+      const filter = `${values.rows === "" ? "" : ` --rows '${values.rows}'`}${values.compiled ? " --compiled" : ""}`;
       for (const { seed: failing, number, text } of batch.mismatches)
         process.stdout.write(
           `${text}\n  step ${number} of: npm run conform:host -- --steps 1 --seed ${failing}${filter}\n`,

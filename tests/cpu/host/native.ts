@@ -21,7 +21,7 @@ const SIGILL = 4;
 const SIGSEGV = 11;
 /** si_code: from the kernel without detail; a single-step trap. */
 export const SI_KERNEL = 0x80;
-export const TRAP_TRACE = 2;
+const TRAP_TRACE = 2;
 const FPE_INTDIV = 1;
 const SEGV_ACCERR = 2;
 
@@ -49,10 +49,15 @@ const SIGNAL_OF: Readonly<Record<number, number>> = {
   17: SIGBUS,
 };
 
+/** Whether a single-stepped instruction did not fault. */
+export function ranThrough({ signal, code }: NativeOutcome): boolean {
+  return signal === SIGTRAP && code === TRAP_TRACE;
+}
+
 /** Whether a signal is what Linux makes of a vector (-1: the instruction ran); a page fault's address is part of it. */
 export function tellsOf(native: NativeOutcome, vector: number, cr2: number): boolean {
   const { signal, code } = native;
-  if (vector < 0) return signal === SIGTRAP && code === TRAP_TRACE;
+  if (vector < 0) return ranThrough(native);
   if (SIGNAL_OF[vector] !== signal) return false;
   if (vector === 14) return (code === 1 || code === SEGV_ACCERR) && native.address === cr2;
   if (vector === 13) return code === SI_KERNEL;

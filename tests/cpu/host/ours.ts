@@ -9,6 +9,7 @@ import {
   Control,
   type Descriptor,
   descriptorOf,
+  FXSAVE_BYTES,
   GDT_ENTRIES,
   LDT_ENTRIES,
   type Outcome,
@@ -69,7 +70,7 @@ export class Ours {
 
   constructor(options: Partial<CpuOptions> = {}) {
     const bus = { read: () => 0, write: () => undefined, acknowledge: () => 0 };
-    this.cpu = new Cpu({ memoryBytes: MEMORY, bus, ...options });
+    this.cpu = new Cpu({ memoryBytes: MEMORY, bus, compileAfter: Infinity, ...options });
     const { cpu } = this;
     const view = new DataView(cpu.ram.buffer, cpu.ram.byteOffset, cpu.ram.length);
     this.view = view;
@@ -141,6 +142,7 @@ export class Ours {
       if (cpu.r[Word.Selector + segment] !== selector) this.load(segment, selector);
     }
     for (const [register, value] of step.registers.entries()) cpu.r[register] = value;
+    if (step.fpu !== undefined) setFpu(cpu.r, step.fpu);
     cpu.eip = step.eip;
     if (step.eflags !== cpu.eflags) cpu.eflags = step.eflags;
   }
@@ -181,6 +183,7 @@ export class Ours {
     }
     const outcome = this.outcome();
     this.differences(outcome.changes);
+    if (step.control & Control.FpuGet) outcome.fpu = fpuOf(cpu.r);
     return outcome;
   }
 
@@ -209,4 +212,41 @@ export class Ours {
     outcome.eflags = frame(3) & ~RF;
     return outcome;
   }
+}
+
+/** Where FXSAVE has ST(0), and how far apart the registers are. */
+const [ST, ST_BYTES] = [32, 16];
+
+/** Puts an FXSAVE image into the state words: control, status, which registers are full, and the registers. */
+function setFpu(r: Int32Array, image: Uint8Array): void {
+  const view = new DataView(image.buffer, image.byteOffset, image.length);
+  r[Word.FpuControl] = view.getUint16(0, true);
+  r[Word.FpuStatus] = view.getUint16(2, true);
+  r[Word.FpuValid] = view.getUint8(4);
+  const top = (r[Word.FpuStatus] >> 11) & 7;
+  for (let i = 0; i < 8; i++) {
+    const word = Word.FpuRegisters + 3 * ((top + i) & 7);
+    const at = ST + ST_BYTES * i;
+    r[word] = view.getInt32(at, true);
+    r[word + 1] = view.getInt32(at + 4, true);
+    r[word + 2] = view.getUint16(at + 8, true);
+  }
+}
+
+/** The same back; what FXSAVE has beside these stays zero. */
+function fpuOf(r: Int32Array): Uint8Array {
+  const image = new Uint8Array(FXSAVE_BYTES);
+  const view = new DataView(image.buffer);
+  view.setUint16(0, r[Word.FpuControl], true);
+  view.setUint16(2, r[Word.FpuStatus], true);
+  view.setUint8(4, r[Word.FpuValid]);
+  const top = (r[Word.FpuStatus] >> 11) & 7;
+  for (let i = 0; i < 8; i++) {
+    const word = Word.FpuRegisters + 3 * ((top + i) & 7);
+    const at = ST + ST_BYTES * i;
+    view.setInt32(at, r[word], true);
+    view.setInt32(at + 4, r[word + 1], true);
+    view.setUint16(at + 8, r[word + 2], true);
+  }
+  return image;
 }

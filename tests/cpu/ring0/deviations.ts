@@ -11,7 +11,10 @@ export const DEVIATIONS: readonly { what: string; how: string }[] = [
     what: "null segments, and the type of DS, ES, FS and GS, are not checked at an access",
     how: "a load of a segment register ends its case",
   },
-  { what: "far transfers do not mark code segments as accessed", how: "code segments are marked from the start" },
+  {
+    what: "far transfers do not mark code and stack segments as accessed",
+    how: "code and writable segments are marked from the start",
+  },
   {
     what: "a call gate to a conforming segment leaves the RPL of CS at the segment's DPL, not at CPL",
     how: "CS, and what follows from it, is not compared there",

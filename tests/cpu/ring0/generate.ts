@@ -70,7 +70,7 @@ function randomDescriptor(random: Random): [number, number] {
       return descriptor(0, FLAT, present | dpl | 0x19 | random.below(8), random.oneIn(6) ? 0x8 : 0xc);
     case 2:
     case 3:
-      return descriptor(0, FLAT, present | dpl | 0x10 | random.pick([0, 1, 2, 3]), 0xc);
+      return descriptor(0, FLAT, present | dpl | 0x10 | random.pick([0, 1, 3, 3]), 0xc);
     case 4:
     case 5: {
       const type = random.oneIn(4) ? 4 : 12;
@@ -302,7 +302,7 @@ const TEMPLATES: readonly Template[] = [
   ...Array.from({ length: 3 }, (): Template => (b) => b.set(EDI, b.address()).op("mov", [mem(4, { base: 7 }), EDX])),
   (b) =>
     b
-      .set(EDI, b.address())
+      .set(EDI, b.address(true))
       .op("add", [mem(4, { base: 7 }), EDX])
       .modifies(),
   (b) => b.set(EDI, b.address()).op("push", [mem(4, { base: 7 })]),
@@ -315,18 +315,19 @@ const TEMPLATES: readonly Template[] = [
   (b) => b.set(EDI, b.address()).set(ECX, b.random.below(12)).op("stosd", [], { prefixes: 4 }),
   (b) =>
     b
-      .set(EDI, b.address())
+      .set(EDI, b.address(true))
       .op("xchg", [mem(4, { base: 7 }), EDX])
       .modifies(),
   (b) =>
     b
-      .set(EDI, b.address())
+      .set(EDI, b.address(true))
       .op("cmpxchg", [mem(4, { base: 7 }), EDX])
       .modifies(),
   (b) => {
     b.set(EDI, b.address(true)).set(ECX, b.random.below(64000) - 32000);
     b.op(b.random.pick(["bt", "bts", "btr", "btc"]), [mem(4, { base: 7 }), ECX]).modifies();
-    b.made.undefinedFlags |= ARITHMETIC & ~CF & ~0x40;
+    // PUSHF would show them.
+    b.last().made.undefinedFlags |= ARITHMETIC & ~CF & ~0x40;
   },
   // Page-table entries changed under the translation's feet, then flushed.
   (b) => {

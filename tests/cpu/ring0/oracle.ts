@@ -87,8 +87,8 @@ function onQemu({ image, cases }: Suite): Uint32Array[] {
 }
 
 /** Outcomes on ours. */
-function onOurs({ image, cases }: Suite): Uint32Array[] {
-  const machine = new Machine({ memoryMB: MEMORY_MB });
+function onOurs({ image, cases }: Suite, compileAfter: number): Uint32Array[] {
+  const machine = new Machine({ memoryMB: MEMORY_MB, compileAfter });
   machine.loadMultiboot(image);
   machine.run({ maxInstructions: 100_000 * cases.length });
   const written = machine.cpu.view.getUint32(machine.cpu.ram.byteOffset + l.VARIABLES + 4, true) - l.LOG;
@@ -145,10 +145,13 @@ export interface Comparison {
 /** Most cases of one image. */
 export const MOST_CASES = 4000;
 
-/** Runs `count` cases of a seed on both and compares them. Throws when either did not come to the end. */
-export function compareRing0(seed: number, count: number): Comparison {
+/**
+ * Runs `count` cases of a seed on both and compares them. Throws when either did not come to the end. `compileAfter` is
+ * CpuOptions'.
+ */
+export function compareRing0(seed: number, count: number, compileAfter: number): Comparison {
   const suite = makeSuite(seed, count);
-  const [theirs, ours] = [onQemu(suite), onOurs(suite)];
+  const [theirs, ours] = [onQemu(suite), onOurs(suite, compileAfter)];
   if (theirs.length !== count || ours.length !== count) {
     const reached = Math.min(theirs.length, ours.length);
     const last = reached < count ? `\n${describe(suite.cases[reached])}` : "";

@@ -1,0 +1,144 @@
+/** What the comparisons with the host's processor found, each as a case of its own. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { sreg } from "../../../cpu/encoder";
+import { at, EAX, EBX, ECX, EDX, FREE, PRESENT, Rig, USER, WRITE } from "../rig";
+
+const test = suite("cpu/conformance/found");
+
+const CODE = FREE;
+const DATA = FREE + 0x10000;
+const READ_ONLY = FREE + 0x20000;
+const STACK = FREE + 0x30800;
+const [CF, PF, ZF, OF] = [1, 4, 0x40, 0x800];
+const ARITHMETIC = 0x8d5;
+const [GENERAL_PROTECTION, PAGE_FAULT, ALIGNMENT] = [13, 14, 17];
+
+/** Ring 3 with paging: code, data and stack for writing, one page for reading only. */
+function user(): Rig {
+  const rig = new Rig();
+  for (const page of [CODE, DATA, STACK & ~0xfff]) rig.map(page, page, PRESENT | WRITE | USER);
+  rig.map(READ_ONLY, READ_ONLY, PRESENT | USER);
+  rig.page();
+  rig.ring(3);
+  rig.cpu.setRegister(4, STACK);
+  return rig;
+}
+
+test("PUSH of a segment register writes two bytes and moves ESP by four", () => {
+  const rig = user();
+  rig.word(STACK - 4, 0x12345678);
+  rig.code(CODE, ["push", sreg(3)], ["int3"]);
+  assert.is(rig.run(CODE)?.vector, 3);
+  assert.is(rig.word(STACK - 4), 0x12340023);
+});
+
+test("ARPL writes only where the RPL rises", () => {
+  const rig = user();
+  rig.word(READ_ONLY, 3);
+  rig.code(CODE, ["arpl", at(EBX, 0, 2), { kind: "reg", size: 2, number: 0 }], ["int3"]);
+  rig.registers = [3, 0, 0, READ_ONLY, STACK, 0, 0, 0];
+  assert.is(rig.run(CODE)?.vector, 3);
+  rig.ring(3);
+  rig.cpu.setRegister(4, STACK);
+  rig.word(READ_ONLY, 1);
+  assert.is(rig.run(CODE)?.vector, PAGE_FAULT);
+  assert.is(rig.word(READ_ONLY), 1);
+});
+
+test("a shift by 0 needs a writable operand", () => {
+  for (const line of [
+    ["shl", at(EBX), { kind: "reg", size: 1, number: 1 }],
+    ["shrd", at(EBX), EAX, { kind: "reg", size: 1, number: 1 }],
+  ] as const) {
+    const rig = user();
+    rig.code(CODE, line, ["int3"]);
+    rig.registers = [0, 32, 0, READ_ONLY, STACK, 0, 0, 0];
+    assert.equal([rig.run(CODE)?.vector, rig.trap?.error, rig.trap?.cr2], [PAGE_FAULT, 7, READ_ONLY]);
+  }
+});
+
+test("LMSW looks at the privilege level before its operand", () => {
+  const rig = user();
+  rig.code(CODE, ["lmsw", at(EBX, 0, 2)]);
+  rig.registers = [0, 0, 0, 0x40000000, STACK, 0, 0, 0];
+  assert.is(rig.run(CODE)?.vector, GENERAL_PROTECTION);
+});
+
+test("ENTER of 32 bits on a 16-bit stack: EBP takes the upper half of ESP", () => {
+  const rig = user();
+  rig.cpu.setSegment(2, { selector: 0x23, base: STACK - 0x800, limit: 0xfff, attributes: 0xf300 });
+  rig.cpu.setRegister(4, 0x55550100);
+  rig.code(CODE, ["enter", 8, 1], ["nop"]);
+  rig.cpu.eip = CODE;
+  rig.cpu.run(rig.cpu.instret + 1);
+  assert.equal([rig.cpu.register(5), rig.cpu.register(4)], [0x555500fc, 0x555500f0]);
+  assert.is(rig.word(STACK - 0x800 + 0xf8), 0x555500fc);
+});
+
+test("REP OUTS of nothing needs its port all the same", () => {
+  const rig = user();
+  rig.code(CODE, { op: "outsb", values: [], options: { prefixes: 4 } });
+  rig.registers = [0, 0, 0x80, 0, STACK, 0, DATA, 0];
+  assert.is(rig.run(CODE)?.vector, GENERAL_PROTECTION);
+});
+
+test("an instruction across the limit of CS is #GP though its second page is missing", () => {
+  const rig = user();
+  const last = CODE + 0xffe;
+  rig.code(last, ["db", 0x0f, 0xb6]);
+  rig.cpu.setSegment(1, { selector: 0x1b, base: 0, limit: CODE + 0xfff, attributes: 0x40fb00 });
+  assert.equal([rig.run(last)?.vector, rig.trap?.error], [GENERAL_PROTECTION, 0]);
+  rig.ring(3);
+  rig.cpu.setRegister(4, STACK);
+  assert.equal([rig.run(last)?.vector, rig.trap?.cr2], [PAGE_FAULT, CODE + 0x1000]);
+});
+
+test("#AC comes before a page fault of the same access", () => {
+  const rig = user();
+  rig.cpu.setControl(0, rig.cpu.control(0) | 0x40000);
+  rig.cpu.eflags = 0x40002;
+  rig.code(CODE, ["mov", EAX, at(EBX)]);
+  rig.registers = [0, 0, 0, 0x40000001, STACK, 0, 0, 0];
+  assert.is(rig.run(CODE)?.vector, ALIGNMENT);
+});
+
+/** Arithmetic flags after one instruction with EAX, ECX, EDX and all flags set before, or none. */
+function flagsAfter(line: Parameters<Rig["code"]>[1], registers: readonly number[], before: number): number {
+  const rig = user();
+  rig.code(CODE, line, ["int3"]);
+  rig.registers = [registers[0], registers[1], registers[2], 0, STACK, 0, 0, 0];
+  rig.cpu.eflags = 2 | before;
+  assert.is(rig.run(CODE)?.vector, 3);
+  return rig.cpu.eflags & ARITHMETIC;
+}
+
+test("flags that the manual leaves undefined are the host's", () => {
+  const cl = { kind: "reg", size: 1, number: 1 } as const;
+  const cases: [Parameters<Rig["code"]>[1], number[], number][] = [
+    // OF as by a count of 1: the two upper bits differ, or not.
+    [["shl", EAX, cl], [0x40000000, 4, 0], OF | ZF | PF],
+    [["shl", EAX, cl], [0x30000001, 4, 0], CF],
+    [["shl", EAX, 4], [0x40000000, 0, 0], OF | ZF | PF],
+    [["shr", EAX, cl], [0x80000000, 31, 0], OF],
+    [["shr", EAX, 31], [0x80000000, 0, 0], OF],
+    [["shrd", EAX, EDX, cl], [0, 8, 1], OF | PF],
+    [["shld", EAX, EDX, cl], [0x40000000, 8, 0], OF | ZF | PF],
+    [["imul", EAX, ECX], [0, 7, 0], PF],
+    [["mul", ECX], [0x80000000, 2, 0], CF | OF | PF],
+    [["bsf", EAX, ECX], [0, 8, 0], PF],
+    [["bsr", EAX, ECX], [0, 0x100, 0], 0],
+    [["bsf", EAX, ECX], [5, 0, 0], ZF | PF],
+  ];
+  for (const [line, registers, expected] of cases) {
+    for (const before of [0, ARITHMETIC])
+      assert.is(flagsAfter(line, registers, before), expected, `${JSON.stringify(line)} before ${before}`);
+  }
+  // Rotations leave the others alone.
+  const others = ARITHMETIC & ~(CF | OF);
+  assert.is(flagsAfter(["rol", EAX, cl], [0x40000000, 2, 0], others), others | CF | OF);
+  assert.is(flagsAfter(["ror", EAX, cl], [1, 2, 0], others), others | OF);
+  assert.is(flagsAfter(["rcr", EAX, cl], [0, 2, 0], others | CF), others | OF);
+});
+
+test.run();
