@@ -56,6 +56,8 @@ export interface MachineOptions {
   compileAfter?: number;
   /** The drive at the primary IDE channel; without it there is none. */
   disk?: DiskBackend;
+  /** The date of the real-time clock at cycle 0, as UTC; 18 February 2002, 00:00:00 by default. */
+  startTime?: Date;
   /** Sectors that go wrong or late, for tests. Like the disk they belong to the run: give them to restore() too. */
   diskFaults?: readonly DiskFault[];
 }
@@ -84,10 +86,12 @@ export type StopReason =
   /** The instruction at a breakpoint is next; the next run() executes it. `address` is linear. */
   | { reason: "breakpoint"; address: number }
   /** A fault while a double fault was delivered; the processor has shut down at `eip`. */
-  | { reason: "tripleFault"; eip: number };
+  | { reason: "tripleFault"; eip: number }
+  /** The guest pulsed the reset line, and there is no ROM to start from. */
+  | { reason: "reset" };
 
 /** Raised when the meaning of a saved state changes. */
-export const STATE_VERSION = 2;
+export const STATE_VERSION = 3;
 
 /** A whole machine, fit for structured cloning. RAM without its zero pages. */
 export interface MachineState {
@@ -95,6 +99,8 @@ export interface MachineState {
   memoryMB: number;
   cpu: CpuState;
   board: BoardState;
+  /** Bytes of ROM, which are part of RAM; 0 when there is none. */
+  romBytes: number;
   input: InputState;
   passedBreakpoint: { address: number; instret: number };
 }

@@ -11,6 +11,7 @@
 import { Arena } from "./arena";
 import { BlockCache } from "./blocks";
 import { COMPILE_AFTER } from "./compile/region";
+import { makeRuntime, type Runtime } from "./compile/runtime";
 import { type CostTable, STANDARD_COSTS, type TlbGeometry } from "./costs";
 import { readEflags, writeEflags } from "./eflags";
 import { MachineError } from "./errors";
@@ -72,6 +73,7 @@ export interface CpuState {
 const PAGE = 4096;
 const WASM_PAGE = 65536;
 const MAX_MEMORY = 0x70000000;
+const ROM_BYTES = 0x20000;
 const ZERO_PAGE = new Uint8Array(PAGE);
 
 export class Cpu {
@@ -98,8 +100,9 @@ export class Cpu {
   readonly blocks: BlockCache;
   /** Runs of a block before it is compiled. */
   readonly compileAfter: number;
-  /** Hears of events; null when nobody listens. */
-  listener: CpuListener | null = null;
+  /** What compiled code calls. */
+  readonly runtime: Runtime;
+  private hears: CpuListener | null = null;
   private hook: (() => boolean) | null = null;
 
   /** Throws MachineError for an impossible size of memory and an unknown model. The state is reset()'s. */
@@ -115,8 +118,8 @@ export class Cpu {
     if (memoryBytes <= 0 || memoryBytes % PAGE !== 0 || memoryBytes > MAX_MEMORY) {
       throw new MachineError(`memory of ${memoryBytes} bytes: it must be a multiple of 4096 up to ${MAX_MEMORY}`);
     }
-    // Behind RAM, what compiled code shares with us beside the state.
-    const caches = Layout.Ram + memoryBytes;
+    // Behind RAM and a page that nothing touches, what compiled code shares with us beside the state.
+    const caches = Layout.Ram + memoryBytes + PAGE;
     const cacheBytes = tlbBytes(tlb) + memoryBytes / PAGE;
     try {
       this.memory = new WebAssembly.Memory({ initial: Math.ceil((caches + cacheBytes) / WASM_PAGE) });
@@ -141,6 +144,7 @@ export class Cpu {
     const arena = new Arena(buffer, caches);
     this.tlb = new ChargedTlb(arena, tlb);
     this.blocks = new BlockCache(this, arena);
+    this.runtime = makeRuntime(this);
     this.compileAfter = compileAfter;
     this.reset();
   }
@@ -167,6 +171,15 @@ export class Cpu {
   }
   set deadline(value: number) {
     this.time[Time.Deadline] = value;
+  }
+
+  /** Hears of events; null when nobody listens. */
+  get listener(): CpuListener | null {
+    return this.hears;
+  }
+  set listener(listener: CpuListener | null) {
+    this.hears = listener;
+    this.words[Layout.Listening >> 2] = listener === null ? 0 : 1;
   }
 
   /** Called before each instruction; true makes run() return with RunExit.Hook. Costs speed, never guest time. */
@@ -225,12 +238,12 @@ export class Cpu {
   }
 
   /**
-   * Registers as the RESET# pin leaves them: real mode at F000:FFF0, with CS based at FFFF0000 until its first far jump, and
-   * the last 128 KB below 4 GB showing the last 128 KB below 1 MB, where the ROM is. A20 is up. RAM stays, and so do instret,
+   * Registers as the RESET# pin leaves them: real mode at F000:FFF0, with CS based at FFFF0000 until its first far jump. The last
+   * `romBytes` below 1 MB are ROM, which shows below 4 GB too and ignores writes. A20 is up. RAM stays, and so do instret,
    * cycles, the deadline and the level of the interrupt line: it may be called in the middle of a run.
    */
-  resetToRealMode(): void {
-    realState(this);
+  resetToRealMode(romBytes = ROM_BYTES): void {
+    realState(this, romBytes);
     this.forgetCaches();
   }
 

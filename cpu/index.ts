@@ -1,6 +1,8 @@
 /** The public face of the machine. Tools that look deeper (decoder, disassembler, registers) import those files themselves. */
 
+export type { InputDevice } from "./board/board";
 export { NOMINAL_HZ } from "./board/clock";
+export { CODE_PAGE_437 } from "./board/codepage";
 export {
   BufferDisk,
   type DiskBackend,
@@ -9,6 +11,8 @@ export {
   SECTOR_BYTES,
   type SectorSource,
 } from "./board/disk";
+export { type Screen, screenRows } from "./board/display";
+export { scanCodesOf } from "./board/scancodes";
 export {
   EventKind,
   type EventListener,

@@ -1,9 +1,10 @@
 /**
- * Console input on its way to the serial port, each piece with the moment at which the guest may see it, and the log of
- * what was delivered when. May import errors.ts. Invariant: pending pieces are in the order of their stamps; the log, given
+ * What is typed, on its way to the serial port or the keyboard, each piece with the moment at which the guest may see it, and the log of
+ * what was delivered when. May import errors.ts and the board's types. Invariant: pending pieces are in the order of their stamps; the log, given
  * to a fresh machine with the same image, repeats the run to the instruction.
  */
 
+import type { InputDevice } from "./board/board";
 import { MachineError } from "./errors";
 
 /** A moment of a run: the first instruction boundary at which both counts have been reached. */
@@ -12,6 +13,8 @@ export interface InputStamp {
   atInstret?: number;
   /** Cycles. Matters only where time passes without instructions, in HLT. */
   atCycles?: number;
+  /** Where it goes; to the serial port by default. Bytes for the keyboard are scan codes of set 1. */
+  device?: InputDevice;
 }
 
 /** Bytes and when they arrive, or arrived. */
@@ -25,8 +28,8 @@ export interface InputState {
   log: InputRecord[];
 }
 
-function copyOf({ bytes, atInstret, atCycles }: InputRecord): InputRecord {
-  return { bytes: bytes.slice(), atInstret, atCycles };
+function copyOf({ bytes, ...stamp }: InputRecord): InputRecord {
+  return { bytes: bytes.slice(), ...stamp };
 }
 
 export class InputQueue {
@@ -36,13 +39,13 @@ export class InputQueue {
 
   /** Adds bytes behind what has the same stamp. Throws MachineError for a stamp that is no count or has passed. */
   add(bytes: Uint8Array, stamp: InputStamp, instret: number): void {
-    const { atInstret = instret, atCycles = 0 } = stamp;
+    const { atInstret = instret, atCycles = 0, device = "serial" } = stamp;
     if (!(Number.isSafeInteger(atInstret) && atInstret >= instret))
       throw new MachineError(`input at instruction ${atInstret}: the machine is at ${instret}`);
     if (!(Number.isSafeInteger(atCycles) && atCycles >= 0)) throw new MachineError(`input at cycle ${atCycles}`);
     let index = this.pending.length;
     while (index > 0 && comesBefore(atInstret, atCycles, this.pending[index - 1])) index--;
-    this.pending.splice(index, 0, { bytes: bytes.slice(), atInstret, atCycles });
+    this.pending.splice(index, 0, { bytes: bytes.slice(), atInstret, atCycles, device });
   }
 
   get isEmpty(): boolean {
@@ -62,16 +65,16 @@ export class InputQueue {
   }
 
   /** Takes the next piece if it is due, and logs it; undefined when none is. */
-  takeDue(instret: number, cycles: number): Uint8Array | undefined {
+  takeDue(instret: number, cycles: number): InputRecord | undefined {
     return this.nextCycle(instret) <= cycles ? this.take(instret, cycles) : undefined;
   }
 
   /** Takes the next piece, due or not, and logs it as delivered now. */
-  take(instret: number, cycles: number): Uint8Array | undefined {
+  take(instret: number, cycles: number): InputRecord | undefined {
     const record = this.pending.shift();
     if (record === undefined) return undefined;
-    this.log.push({ bytes: record.bytes, atInstret: instret, atCycles: cycles });
-    return record.bytes;
+    this.log.push({ ...record, atInstret: instret, atCycles: cycles });
+    return record;
   }
 
   save(): InputState {

@@ -1,7 +1,7 @@
 /**
  * The way into a handler: interrupts and exceptions through the IDT, with the change to an inner ring's stack from the TSS;
  * out of virtual-8086 mode, through task gates; double faults; shutdown. IRET is in exec/return.ts.
- * May import flattransfer.ts, segmentation.ts, realmode.ts, debug.ts, stackswitch.ts, tasks.ts, memory.ts, eflags.ts,
+ * May import compile/, segmentation.ts, realmode.ts, debug.ts, stackswitch.ts, tasks.ts, memory.ts, eflags.ts,
  * faults.ts, seam.ts, registers.ts, and the type
  * of the processor.
  *
@@ -10,11 +10,12 @@
  * Source: Intel SDM volume 3, sections 6.10 to 6.15 (gates, stack switch, error codes, double fault), 7.3 (task gates), 20.1.4
  * (real mode), 20.3.1 (out of virtual-8086 mode); volume 2, INT n.
  */
+
+import { FlatEntry } from "./compile/flat";
 import type { Cpu } from "./cpu";
 import { DebugControl, DebugStatus, resumes } from "./debug";
 import { readEflags, writeEflags } from "./eflags";
 import { COPROCESSOR_FREEZE, ErrorCode, generalProtection, NO_ERROR_CODE, raise, Vector } from "./faults";
-import { enterFlat, FlatEntry } from "./flattransfer";
 import { finishWrite, put16, put32, systemReadAt } from "./memory";
 import { fillRealSegment, virtualMode } from "./realmode";
 import { Attention, Cr0, Event, Flag, Layout, Register, Time, Word } from "./registers";
@@ -68,8 +69,11 @@ const stack = new TargetStack();
 function enterHandler(cpu: Cpu, vector: number, source: Source, errorCode: number): Entered {
   const { r, view } = cpu;
   const pushed = source === Source.Fault ? readEflags(r) | Flag.RF : readEflags(r);
-  const flat = enterFlat(cpu, vector, source === Source.Software, pushed, errorCode, errorCode !== NO_ERROR_CODE);
+  const software = source === Source.Software ? 1 : 0;
+  const pushesError = errorCode === NO_ERROR_CODE ? 0 : 1;
+  const flat = cpu.runtime.enterFlat(vector, software, pushed, errorCode, pushesError, r[Word.Eip]);
   if (flat !== FlatEntry.No) {
+    cpu.time[Time.ResumeAt] = -1;
     entered(cpu, vector, errorCode, flat === FlatEntry.InnerRing);
     return Entered.Yes;
   }

@@ -7,7 +7,9 @@
  */
 
 import { Board } from "./board/board";
-import { type DiskBackend, MAX_SECTORS } from "./board/disk";
+import type { Screen } from "./board/display";
+import { scanCodesOf } from "./board/scancodes";
+import { checkDate, checkDisk, checkMemory, checkRom, checkVersion } from "./checks";
 import {
   EventKind,
   type EventListener,
@@ -26,20 +28,10 @@ import { BOOT_MAGIC, type BootOptions, loadMultiboot } from "./multiboot";
 import { Flag, Register } from "./registers";
 
 const MEGABYTE = 1 << 20;
-const MIN_MEGABYTES = 2;
-const MAX_MEGABYTES = 1792;
 const NEWLINE = 10;
 const SERIAL_CHUNK_BYTES = 4096;
-
-function checkDisk({ sectors }: DiskBackend): void {
-  if (!(Number.isInteger(sectors) && sectors >= 1 && sectors <= MAX_SECTORS))
-    throw new MachineError(`a disk of ${sectors} sectors: it must be a whole number from 1 to ${MAX_SECTORS}`);
-}
-
-function checkVersion(state: MachineState): void {
-  if (state?.version === STATE_VERSION) return;
-  throw new MachineError(`saved state of version ${state?.version}; this is version ${STATE_VERSION}`);
-}
+/** When the proposal was posted that our kernel is about. */
+const START_TIME = new Date(Date.UTC(2002, 1, 18));
 
 export class Machine {
   readonly memoryMB: number;
@@ -51,6 +43,9 @@ export class Machine {
   /** Bytes sent that the listener has not been given. */
   private serial: number[] = [];
   private loaded = false;
+  /** Bytes of ROM; 0 when there is none. */
+  private romBytes = 0;
+  private resetAsked = false;
   private running = false;
   private exitValue = 0;
   private readonly listeners = new Set<EventListener>();
@@ -64,11 +59,10 @@ export class Machine {
   /** Throws MachineError for an impossible size of memory or of the disk, and for an unknown CPU model. */
   constructor(options: MachineOptions) {
     const { memoryMB, onSerial, costs, tlb, cpu: model, compileAfter, disk, diskFaults } = options;
-    if (!(Number.isInteger(memoryMB) && memoryMB >= MIN_MEGABYTES && memoryMB <= MAX_MEGABYTES))
-      throw new MachineError(
-        `memory of ${memoryMB} MB: it must be a whole number from ${MIN_MEGABYTES} to ${MAX_MEGABYTES}`,
-      );
+    const { startTime = START_TIME } = options;
+    checkMemory(memoryMB);
     if (disk !== undefined) checkDisk(disk);
+    checkDate(startTime);
     this.memoryMB = memoryMB;
     this.onSerial = onSerial;
     this.cpu = new Cpu({
@@ -88,8 +82,17 @@ export class Machine {
       transmit: (byte: number) => this.transmit(byte),
       exit: (value: number) => this.exit(value),
       mark: (value: number) => this.emit(EventKind.Mark, value, 0),
+      reset: () => {
+        this.resetAsked = true;
+        this.cpu.requestStop();
+      },
     };
-    this.board = new Board(this.cpu, signals, disk, diskFaults);
+    this.board = new Board(this.cpu, signals, {
+      memoryMB,
+      startTime: Math.floor(startTime.getTime() / 1000),
+      ...(disk === undefined ? {} : { disk }),
+      ...(diskFaults === undefined ? {} : { diskFaults }),
+    });
   }
 
   /**
@@ -103,6 +106,19 @@ export class Machine {
     this.cpu.setRegister(Register.EAX, BOOT_MAGIC);
     this.cpu.setRegister(Register.EBX, info);
     this.cpu.eip = entry;
+    this.loaded = true;
+  }
+
+  /**
+   * Puts a ROM image at the top of the first megabyte and at the top of 4 GB, read-only, and the processor at F000:FFF0 in real
+   * mode. A reset by the guest starts it there again. Throws MachineError for an image that is not 64, 128, 192 or 256 KB.
+   */
+  loadRom(rom: Uint8Array): void {
+    if (this.loaded) throw new MachineError("this machine has booted already: make a new one");
+    checkRom(rom);
+    this.cpu.ram.set(rom, MEGABYTE - rom.length);
+    this.romBytes = rom.length;
+    this.cpu.resetToRealMode(rom.length);
     this.loaded = true;
   }
 
@@ -141,7 +157,11 @@ export class Machine {
           break;
         }
         case RunExit.Stopped:
-          return { reason: "exit", value: this.exitValue };
+          if (!this.resetAsked) return { reason: "exit", value: this.exitValue };
+          this.resetAsked = false;
+          if (this.romBytes === 0) return { reason: "reset" };
+          cpu.resetToRealMode(this.romBytes);
+          break;
         case RunExit.TripleFault:
           return { reason: "tripleFault", eip: cpu.eip };
         case RunExit.Hook:
@@ -151,13 +171,13 @@ export class Machine {
     }
   }
 
-  /** Gives the serial port what is due. */
+  /** Gives serial port and keyboard what is due. */
   private deliver(): void {
     const { cpu, board, queue } = this;
     for (;;) {
-      const bytes = queue.takeDue(cpu.instret, cpu.cycles);
-      if (bytes === undefined) return;
-      board.receive(bytes);
+      const typed = queue.takeDue(cpu.instret, cpu.cycles);
+      if (typed === undefined) return;
+      board.receive(typed.bytes, typed.device);
     }
   }
 
@@ -171,9 +191,9 @@ export class Machine {
     const wake = Math.min(board.nextWake(), queue.nextCycle(cpu.instret));
     if (wake === Infinity && board.inputCanWake) {
       // Stamped for later, but there will be no later.
-      const bytes = queue.take(cpu.instret, cpu.cycles);
-      if (bytes !== undefined) {
-        board.receive(bytes);
+      const typed = queue.take(cpu.instret, cpu.cycles);
+      if (typed !== undefined) {
+        board.receive(typed.bytes, typed.device);
         return undefined;
       }
     } else if (wake === Infinity) return { reason: "halt" };
@@ -185,8 +205,8 @@ export class Machine {
   }
 
   /**
-   * Console input: bytes that somebody types at COM1, at a moment of the run (now by default). Bytes of one call follow
-   * each other at the line's speed. Input that nothing but itself could bring about is given early: a machine that
+   * Input: bytes that somebody types at COM1 (or, by `device`, scan codes of keys), at a moment of the run (now by default).
+   * Bytes of one call follow each other at the line's speed. Input that nothing but itself could bring about is given early: a machine that
    * sleeps for ever gets it at once. Throws MachineError for a moment that has passed.
    */
   input(bytes: Uint8Array, stamp: InputStamp = {}): void {
@@ -194,6 +214,24 @@ export class Machine {
     if (!this.running) return;
     this.board.alarm = 0;
     this.board.refresh();
+  }
+
+  /**
+   * Keys at the keyboard: scan codes of set 1 (make, break with bit 7, E0 and E1 before), or text that is typed on a US keyboard,
+   * each key pressed and released. Stamped as input() is.
+   */
+  key(keys: Uint8Array | string, stamp: Omit<InputStamp, "device"> = {}): void {
+    this.input(typeof keys === "string" ? scanCodesOf(keys) : keys, { ...stamp, device: "keyboard" });
+  }
+
+  /** A copy of what the display shows. */
+  screen(): Screen {
+    return this.board.display.screen(this.cpu.ram);
+  }
+
+  /** An edge on the NMI line now, between two instructions. Bit 7 of port 0x70 keeps it from the processor, and then it is lost. */
+  raiseNmi(): void {
+    if (!this.board.rtc.masksNmi) this.cpu.raiseNmi();
   }
 
   /** All input delivered so far, with its moments: give it to another machine's input() to repeat the run. */
@@ -344,6 +382,7 @@ export class Machine {
       memoryMB: this.memoryMB,
       cpu: this.cpu.save(),
       board: this.board.save(),
+      romBytes: this.romBytes,
       input: this.queue.save(),
       passedBreakpoint: { address: this.passedAddress, instret: this.passedInstret },
     };
@@ -369,10 +408,12 @@ export class Machine {
     if (this.running) throw new MachineError("takeOver() was called while the machine runs");
     checkVersion(state);
     this.loaded = false;
+    this.resetAsked = false;
     this.serial = [];
     try {
       this.cpu.restore(state.cpu);
       this.board.restore(state.board);
+      this.romBytes = state.romBytes;
       this.queue.restore(state.input);
       this.passedAddress = state.passedBreakpoint.address;
       this.passedInstret = state.passedBreakpoint.instret;

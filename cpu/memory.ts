@@ -5,13 +5,13 @@
  *
  * Rules: both pages of an operand that crosses a page are translated before either is touched; such an operand is put
  * together in a bounce buffer and, after a write, taken apart by finishWrite. So is a frame that wraps at 64 KB. RAM beyond the end reads all ones and ignores
- * writes. Decoded code under a write is dropped before the write.
+ * writes, as ROM does. Decoded code under a write is dropped before the write.
  * Source: Intel SDM volume 3, sections 4.1 and 6.15 (interrupts 14 and 17).
  */
 import type { Cpu } from "./cpu";
 import { watchAccess } from "./debug";
 import { raise, Vector } from "./faults";
-import { alignmentChecked, NO_PAGE, pageOf } from "./paging";
+import { alignmentChecked, isRom, NO_PAGE, pageOf } from "./paging";
 import { Attention, Layout, Word } from "./registers";
 import { HostTlb } from "./tlb";
 
@@ -143,6 +143,11 @@ function hostForWrite(cpu: Cpu, address: number, size: number): number {
   if (physical >= cpu.memoryBytes) {
     const at = Layout.TrashPage + (physical & OFFSET);
     cpu.bytes.fill(0xff, at, at + size);
+    return at;
+  }
+  if (isRom(cpu.r, physical)) {
+    const at = Layout.TrashPage + (physical & OFFSET);
+    cpu.bytes.copyWithin(at, Layout.Ram + physical, Layout.Ram + physical + size);
     return at;
   }
   if (cpu.blocks.isCode(physical >>> 12)) cpu.blocks.invalidate(physical, size);

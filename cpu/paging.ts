@@ -42,8 +42,6 @@ const LARGE_MASK = 0xffc00000 | 0;
 export const NO_PAGE = -1;
 
 const A20 = 0x100000;
-/** The last 128 KB below 4 GB, where the processor starts. */
-const ROM_TOP = 0xfffe0000;
 const MEGABYTE_MASK = 0xfffff;
 
 /**
@@ -52,7 +50,13 @@ const MEGABYTE_MASK = 0xfffff;
  */
 function onBoard(r: Int32Array, address: number): number {
   const held = address & ~r[Word.HeldLow];
-  return r[Word.RomAlias] !== 0 && held >>> 0 >= (ROM_TOP & ~r[Word.HeldLow]) >>> 0 ? held & MEGABYTE_MASK : held;
+  const rom = r[Word.Rom];
+  return rom !== 0 && held >>> 0 >= (rom & ~r[Word.HeldLow]) >>> 0 ? held & MEGABYTE_MASK : held;
+}
+
+/** Whether a physical address, as onBoard gives it, is in ROM: writes there change nothing. */
+export function isRom(r: Int32Array, address: number): boolean {
+  return r[Word.Rom] !== 0 && address >= (r[Word.Rom] & MEGABYTE_MASK) && address <= MEGABYTE_MASK;
 }
 
 /** Reads a 32-bit word of physical memory, aligned; all ones beyond RAM. */
@@ -64,7 +68,7 @@ function readPhysical(cpu: Cpu, address: number): number {
 /** Writes it. Tables may hold decoded code too. */
 function writePhysical(cpu: Cpu, address: number, value: number): void {
   const at = onBoard(cpu.r, address) >>> 0;
-  if (at >= cpu.memoryBytes) return;
+  if (at >= cpu.memoryBytes || isRom(cpu.r, at)) return;
   if (cpu.blocks.isCode(at >>> 12)) cpu.blocks.invalidate(at, 4);
   cpu.view.setInt32(Layout.Ram + at, value, true);
 }
@@ -167,7 +171,7 @@ function setBits(cpu: Cpu, address: number, entry: number, bits: number): number
 
 /**
  * Gives the host TLB what a translation allows without looking again: no entry for pages beyond RAM, no write to a clean
- * page or to one that holds decoded code. `largeSlot` is the 4 MB slot that it comes from, or -1.
+ * page, to one that holds decoded code or to ROM. `largeSlot` is the 4 MB slot that it comes from, or -1.
  */
 function makeHostEntry(cpu: Cpu, linear: number, page: number, entry: number, largeSlot: number): void {
   const { hostTlb, r } = cpu;
@@ -175,7 +179,7 @@ function makeHostEntry(cpu: Cpu, linear: number, page: number, entry: number, la
   let bits = HostTlb.SupervisorRead as number;
   const user = (entry & Entry.User) !== 0;
   if (user) bits |= HostTlb.UserRead;
-  if ((entry & Entry.Dirty) !== 0 && !cpu.blocks.isCode(page >>> 12)) {
+  if ((entry & Entry.Dirty) !== 0 && !cpu.blocks.isCode(page >>> 12) && !isRom(r, page)) {
     const writable = (entry & Entry.Writable) !== 0;
     if (writable || (r[Word.Cr0] & Cr0.WP) === 0) bits |= HostTlb.SupervisorWrite;
     if (writable && user) bits |= HostTlb.UserWrite;
@@ -261,7 +265,7 @@ function denyIdentity(cpu: Cpu, frame: number): void {
   const writes = HostTlb.SupervisorWrite | HostTlb.UserWrite;
   hostTlb[frame] &= ~writes;
   if (r[Word.HeldLow] !== 0) hostTlb[frame | (r[Word.HeldLow] >>> 12)] &= ~writes;
-  if (r[Word.RomAlias] !== 0 && frame <= MEGABYTE_MASK >> 12) {
+  if (r[Word.Rom] !== 0 && frame <= MEGABYTE_MASK >> 12) {
     const top = frame | 0xfff00;
     hostTlb[top] &= ~writes;
     hostTlb[top & ~(r[Word.HeldLow] >>> 12)] &= ~writes;

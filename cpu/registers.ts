@@ -5,6 +5,7 @@
  *     0x000000  Word      int32 state words (registers, flags, control registers, descriptor caches)
  *     0x000800  Time      float64 words (instret, cycles, deadline, limit)
  *     0x000900  READ_BOUNCE, WRITE_BOUNCE: operands that cross a page are put together here
+ *     0x000b00  Listening
  *     0x001000  ONES_PAGE   what reads beyond the end of RAM see
  *     0x002000  TRASH_PAGE  where writes beyond the end of RAM go
  *     0x010000  HOST_TLB    2^20 int32, one for each linear page (tlb.ts draws an entry)
@@ -23,6 +24,8 @@ export const enum Layout {
   ReadBounce = 0x900,
   WriteBounce = 0xa00,
   BounceBytes = 0x100,
+  /** A word: 1 while somebody listens to the processor's events. Not part of its state. */
+  Listening = 0xb00,
   OnesPage = 0x1000,
   TrashPage = 0x2000,
   HostTlb = 0x10000,
@@ -130,8 +133,8 @@ export const enum Word {
   Part = 166,
   /** Physical address bits that the board holds low: 0, or bit 20 while A20 is off. */
   HeldLow = 176,
-  /** Not 0: the last 128 KB below 4 GB show those below 1 MB, as on a board whose ROM is decoded in both places. */
-  RomAlias = 177,
+  /** Physical address of the ROM's first byte, below 4 GB; it shows below 1 MB too. 0: there is none. */
+  Rom = 177,
 }
 
 /** Indices of the float64 words. */

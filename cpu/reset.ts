@@ -43,8 +43,8 @@ export function flatState(cpu: Cpu): void {
   }
 }
 
-/** Real mode at F000:FFF0, with CS at the top of 4 GB. */
-export function realState(cpu: Cpu): void {
+/** Real mode at F000:FFF0, with CS at the top of 4 GB, where a ROM of so many bytes ends. */
+export function realState(cpu: Cpu, romBytes: number): void {
   const { r } = cpu;
   clearState(cpu, Attention.Hook | Attention.Interrupt | Attention.Stop);
   r[Word.Cr0] = ((Cr0.CD | Cr0.NW) & cpu.model.cr0) | Cr0.ET;
@@ -56,5 +56,5 @@ export function realState(cpu: Cpu): void {
   r[Word.Selector + CS] = 0xf000;
   r[Word.Base + CS] = 0xffff0000 | 0;
   r[Word.Eip] = 0xfff0;
-  r[Word.RomAlias] = 1;
+  r[Word.Rom] = -romBytes;
 }

@@ -29,25 +29,6 @@ export const enum AtaError {
   DiagnosticPassed = 0x01,
 }
 
-export const enum Command {
-  /** 0x10 to 0x1f. */
-  Recalibrate = 0x10,
-  ReadSectors = 0x20,
-  ReadSectorsNoRetry = 0x21,
-  WriteSectors = 0x30,
-  WriteSectorsNoRetry = 0x31,
-  ReadVerify = 0x40,
-  ReadVerifyNoRetry = 0x41,
-  ExecuteDiagnostic = 0x90,
-  InitializeParameters = 0x91,
-  ReadMultiple = 0xc4,
-  WriteMultiple = 0xc5,
-  SetMultipleMode = 0xc6,
-  FlushCache = 0xe7,
-  IdentifyDevice = 0xec,
-  SetFeatures = 0xef,
-}
-
 /** Subcommands of SET FEATURES that change nothing which a guest could see: caches on and off, a PIO mode. */
 const ENABLE_WRITE_CACHE = 0x02;
 const SET_TRANSFER_MODE = 0x03;
@@ -63,6 +44,8 @@ export function featureAccepted(feature: number, count: number): boolean {
   return [ENABLE_WRITE_CACHE, DISABLE_LOOK_AHEAD, DISABLE_WRITE_CACHE, ENABLE_LOOK_AHEAD].includes(feature);
 }
 
+/** Sectors of a command whose count register is 0, the most that one moves. */
+export const MAX_TRANSFER = 256;
 /** Most sectors of a block of READ and WRITE MULTIPLE. */
 export const MAX_MULTIPLE = 16;
 
@@ -114,10 +97,10 @@ export function identifyBlock(sectors: number, geometry: Geometry, multiple: num
   words[67] = 120; // ns of a PIO cycle, without and with flow control
   words[68] = 120;
   words[80] = 0x003e; // ATA-1 to ATA-5
-  words[82] = 0x0060; // write cache and look-ahead can be switched
+  words[82] = 0x0068; // power management; write cache and look-ahead can be switched
   words[83] = 0x4000;
   words[84] = 0x4000;
-  words[85] = 0x0060;
+  words[85] = 0x0068;
   words[87] = 0x4000;
   const bytes = new Uint8Array(SECTOR_BYTES);
   for (const [i, word] of words.entries()) {

@@ -11,16 +11,27 @@ import type { Clock } from "./clock";
 import { COPROCESSOR_PORT, CoprocessorError } from "./coprocessor";
 import { DebugExit, EXIT_PORT } from "./debugexit";
 import type { DiskBackend, DiskFault } from "./disk";
+import { DISPLAY_PORTS, Display, type DisplayState } from "./display";
 import { Ide } from "./ide";
 import type { IdeState } from "./idestate";
+import {
+  CONTROLLER_COMMAND,
+  CONTROLLER_DATA,
+  type ControllerState,
+  KeyboardController,
+  SYSTEM_CONTROL_A,
+} from "./keyboardcontroller";
 import { MARK_PORT, MARK_PORTS, Marks } from "./marks";
-import { Pic, type PicState } from "./pic";
+import { ELCR_PORT, Pic, type PicState } from "./pic";
 import { Pit, type PitState } from "./pit";
 import type { PortSize } from "./port";
+import { RTC_PORT, Rtc, type RtcState } from "./rtc";
 import { Uart, type UartState } from "./uart";
 
 const PIT_IRQ = 0;
+const KEYBOARD_IRQ = 1;
 const UART_IRQ = 4;
+const RTC_IRQ = 8;
 const COPROCESSOR_IRQ = 13;
 const IDE_IRQ = 14;
 
@@ -29,6 +40,8 @@ export interface BoardCpu extends Clock {
   /** Cycle at which the CPU must let the board act, at the first instruction boundary. */
   deadline: number;
   setInterruptLine(level: 0 | 1): void;
+  setA20(level: 0 | 1): void;
+  readonly a20: 0 | 1;
   /** IGNNE#: go on in spite of a pending x87 exception. */
   ignoreCoprocessorError(): void;
 }
@@ -41,13 +54,30 @@ export interface BoardSignals {
   exit(value: number): void;
   /** The mark port was written. */
   mark(value: number): void;
+  /** The processor's reset line was pulsed. */
+  reset(): void;
 }
+
+/** What the board is fitted with. */
+export interface BoardOptions {
+  memoryMB: number;
+  /** The clock's date at cycle 0, in seconds since 1970. */
+  startTime: number;
+  disk?: DiskBackend;
+  diskFaults?: readonly DiskFault[];
+}
+
+/** Where something that a person types goes. */
+export type InputDevice = "serial" | "keyboard";
 
 /** All devices as saved. */
 export interface BoardState {
   pic: PicState;
   pit: PitState;
   uart: UartState;
+  rtc: RtcState;
+  keyboard: ControllerState;
+  display: DisplayState;
   /** Null when there is no disk. */
   ide: IdeState | null;
 }
@@ -56,6 +86,9 @@ export class Board {
   readonly pic = new Pic();
   readonly pit: Pit;
   readonly uart: Uart;
+  readonly rtc: Rtc;
+  readonly keyboard: KeyboardController;
+  readonly display: Display;
   /** Null when there is no disk; then nobody answers at its ports. */
   readonly ide: Ide | null;
   /** A cycle at which the machine itself wants control, whatever the devices do; Infinity for none. Call refresh() after a change. */
@@ -66,19 +99,37 @@ export class Board {
   constructor(
     private readonly cpu: BoardCpu,
     signals: BoardSignals,
-    disk?: DiskBackend,
-    diskFaults: readonly DiskFault[] = [],
+    options: BoardOptions,
   ) {
+    const { memoryMB, startTime, disk, diskFaults = [] } = options;
     this.pit = new Pit(cpu, (level) => this.pic.setLine(PIT_IRQ, level));
     this.uart = new Uart(
       cpu,
       (byte) => signals.transmit(byte),
       (level) => this.pic.setLine(UART_IRQ, level),
     );
+    this.rtc = new Rtc(cpu, startTime, { memoryMB, hasDisk: disk !== undefined }, (level) =>
+      this.pic.setLine(RTC_IRQ, level),
+    );
+    this.keyboard = new KeyboardController(cpu, {
+      get a20() {
+        return cpu.a20;
+      },
+      set a20(level) {
+        cpu.setA20(level);
+      },
+      setInterrupt: (level) => this.pic.setLine(KEYBOARD_IRQ, level),
+      reset: () => signals.reset(),
+    });
+    this.display = new Display(cpu);
     this.bus.attach(0x20, 2, this.pic);
     this.bus.attach(0xa0, 2, this.pic);
+    this.bus.attach(ELCR_PORT, 2, this.pic);
     this.bus.attach(0x40, 4, this.pit);
     this.bus.attach(0x61, 1, this.pit);
+    this.bus.attach(RTC_PORT, 2, this.rtc);
+    for (const port of [CONTROLLER_DATA, CONTROLLER_COMMAND, SYSTEM_CONTROL_A]) this.bus.attach(port, 1, this.keyboard);
+    for (const [first, count] of DISPLAY_PORTS) this.bus.attach(first, count, this.display);
     this.bus.attach(0x3f8, 8, this.uart);
     this.ide = disk ? new Ide(cpu, disk, (level) => this.pic.setLine(IDE_IRQ, level), diskFaults) : null;
     if (this.ide !== null) {
@@ -130,17 +181,25 @@ export class Board {
     this.refresh();
   }
 
-  /** Bytes arrive at the serial port's other end. */
-  receive(bytes: Uint8Array): void {
+  /** Bytes arrive at the serial port's other end, or keys are pressed and released. */
+  receive(bytes: Uint8Array, device: InputDevice): void {
     this.catchUp();
-    this.uart.receive(bytes);
+    if (device === "serial") this.uart.receive(bytes);
+    else this.keyboard.press(bytes);
     this.refresh();
   }
 
   /** The next cycle at which a device can raise or drop INTR by itself; Infinity when none ever will. */
   private nextEvent(): number {
     const timer = this.pic.admits(PIT_IRQ) ? this.pit.edgeAt : Infinity;
-    return Math.min(timer, this.nextSerialEvent(), this.nextDiskEvent());
+    return Math.min(timer, this.nextOtherEvent());
+  }
+
+  /** The same without the timer, whose line falls by itself too. */
+  private nextOtherEvent(): number {
+    const clock = this.pic.admits(RTC_IRQ) ? this.rtc.interruptAt : Infinity;
+    const keyboard = this.pic.admits(KEYBOARD_IRQ) ? this.keyboard.interruptAt : Infinity;
+    return Math.min(clock, keyboard, this.nextSerialEvent(), this.nextDiskEvent());
   }
 
   private nextDiskEvent(): number {
@@ -148,18 +207,22 @@ export class Board {
   }
 
   private nextSerialEvent(): number {
-    return this.inputCanWake ? this.uart.eventAt : Infinity;
+    return this.serialCanWake ? this.uart.eventAt : Infinity;
   }
 
   /** The next cycle at which a device can raise INTR by itself while INTR is low; Infinity when none ever will. */
   nextWake(): number {
     const timer = this.pic.admits(PIT_IRQ) ? this.pit.nextRise() : Infinity;
-    return Math.min(timer, this.nextSerialEvent(), this.nextDiskEvent());
+    return Math.min(timer, this.nextOtherEvent());
   }
 
-  /** Whether console input could interrupt the CPU as things stand. */
-  get inputCanWake(): boolean {
+  private get serialCanWake(): boolean {
     return this.pic.admits(UART_IRQ) && this.uart.listens;
+  }
+
+  /** Whether something typed could interrupt the CPU as things stand. */
+  get inputCanWake(): boolean {
+    return this.serialCanWake || (this.pic.admits(KEYBOARD_IRQ) && this.keyboard.listens);
   }
 
   /** Tells the CPU its INTR line and deadline afresh. */
@@ -171,11 +234,21 @@ export class Board {
   private catchUp(): void {
     this.pit.advance();
     this.uart.advance();
+    this.rtc.advance();
+    this.keyboard.advance();
     this.ide?.advance();
   }
 
   save(): BoardState {
-    return { pic: this.pic.save(), pit: this.pit.save(), uart: this.uart.save(), ide: this.ide?.save() ?? null };
+    return {
+      pic: this.pic.save(),
+      pit: this.pit.save(),
+      uart: this.uart.save(),
+      rtc: this.rtc.save(),
+      keyboard: this.keyboard.save(),
+      display: this.display.save(),
+      ide: this.ide?.save() ?? null,
+    };
   }
 
   /** Throws MachineError when the disks do not match. */
@@ -185,6 +258,9 @@ export class Board {
     this.pic.restore(state.pic);
     this.pit.restore(state.pit);
     this.uart.restore(state.uart);
+    this.rtc.restore(state.rtc);
+    this.keyboard.restore(state.keyboard);
+    this.display.restore(state.display);
     if (state.ide !== null) this.ide?.restore(state.ide);
     this.refresh();
   }

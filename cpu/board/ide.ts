@@ -1,6 +1,6 @@
 /**
  * The primary IDE channel (0x1F0–0x1F7, 0x3F6, IRQ 14) with one ATA drive, device 0; device 1 is absent. PIO, 28-bit LBA and
- * CHS. May import ata.ts, clock.ts, disk.ts, idestate.ts, port.ts, errors.ts.
+ * CHS. May import ata.ts, clock.ts, disk.ts, ideaddress.ts, idecommands.ts, idemedium.ts, idestate.ts, port.ts, errors.ts.
  *
  * Invariants: the backend is touched only when a block's time has come (`eventAt`), so contents change at an exact cycle;
  * BSY is set exactly while eventAt is finite, or software holds the channel in reset. INTRQ rises once for each block of a
@@ -13,39 +13,32 @@
 import { MachineError } from "../errors";
 import {
   AtaError,
-  Command,
   defaultGeometry,
   featureAccepted,
   type Geometry,
   identifyBlock,
   MAX_MULTIPLE,
+  MAX_TRANSFER,
   Status,
 } from "./ata";
 import type { Clock } from "./clock";
 import { type DiskBackend, type DiskFault, SECTOR_BYTES } from "./disk";
-import { DEVICE_FIXED, type IdeState, initialRegisters, Phase, SETTLED } from "./idestate";
+import { addressedSector, tellSector } from "./ideaddress";
+import { Action, COMMANDS, type CommandRow, EXECUTE_DIAGNOSTIC } from "./idecommands";
+import { Medium } from "./idemedium";
+import { DEVICE_FIXED, type IdeState, initialRegisters, Phase, Power, SETTLED } from "./idestate";
 import type { PortDevice, PortSize } from "./port";
 
 /** A drive's own time for a command, its cache hit: 0.1 ms at the nominal clock. */
 export const COMMAND_CYCLES = 10_000;
-/** A sector between medium and buffer: 40 MB/s, what a desktop drive of 2002 sustained. */
-export const SECTOR_CYCLES = 1_280;
 /** From the end of a software reset to ready: 2 ms, the time that ATA tells a host to wait before it looks. */
 export const RESET_CYCLES = 200_000;
 
 const CONTROL_PORT = 0x3f6;
-const enum Register {
-  /** Error when read, Features when written. */
-  Error = 1,
-  Count = 2,
-  LbaLow = 3,
-  LbaMid = 4,
-  LbaHigh = 5,
-  Device = 6,
-  /** Status when read, Command when written. */
-  Command = 7,
-}
-const DEVICE_LBA = 0x40;
+/** Task-file registers by port, when read and when written. The last port is Status, and Command. */
+const READ_FIELDS = ["error", "error", "count", "lbaLow", "lbaMid", "lbaHigh", "device"] as const;
+const WRITE_FIELDS = ["features", "features", "count", "lbaLow", "lbaMid", "lbaHigh", "device"] as const;
+const STATUS_REGISTER = 7;
 const DEVICE_SLAVE = 0x10;
 const CONTROL_RESET = 0x04;
 const CONTROL_NO_INTERRUPT = 0x02;
@@ -60,17 +53,20 @@ export class Ide implements PortDevice {
   };
   private readonly s = initialRegisters();
   private geometry: Geometry;
+  private readonly medium: Medium;
   /** One block on its way: `position` is the next byte of it that the host reads or writes. */
-  private readonly buffer = new Uint8Array(MAX_MULTIPLE * SECTOR_BYTES);
+  private readonly buffer: Uint8Array;
 
   /** `setLine` is told the level of IRQ 14 whenever it may have changed. */
   constructor(
     private readonly clock: Clock,
     private readonly disk: DiskBackend,
     private readonly setLine: (level: 0 | 1) => void,
-    private readonly faults: readonly DiskFault[] = [],
+    faults: readonly DiskFault[] = [],
   ) {
     this.geometry = defaultGeometry(disk.sectors);
+    this.medium = new Medium(this.s, disk, faults);
+    this.buffer = this.medium.buffer;
   }
 
   /** Cycle at which the drive will raise its interrupt by itself; Infinity when it will not. */
@@ -99,25 +95,10 @@ export class Ide implements PortDevice {
   readPort(port: number): number {
     const { s } = this;
     if (port === CONTROL_PORT) return this.visibleStatus;
-    switch (port & 7) {
-      case Register.Error:
-        return s.error;
-      case Register.Count:
-        return s.count;
-      case Register.LbaLow:
-        return s.lbaLow;
-      case Register.LbaMid:
-        return s.lbaMid;
-      case Register.LbaHigh:
-        return s.lbaHigh;
-      case Register.Device:
-        return s.device;
-      default: {
-        const status = this.visibleStatus;
-        if (!this.slaveSelected) this.setInterrupt(0);
-        return status;
-      }
-    }
+    if ((port & 7) !== STATUS_REGISTER) return s[READ_FIELDS[port & 7]];
+    const status = this.visibleStatus;
+    if (!this.slaveSelected) this.setInterrupt(0);
+    return status;
   }
 
   /** With the absent device selected, device 0 answers for it: a status of 0. */
@@ -137,28 +118,10 @@ export class Ide implements PortDevice {
     }
     // While BSY or DRQ is set the registers are the drive's.
     if ((s.status & (Status.Busy | Status.DataRequest)) !== 0) return;
-    switch (port & 7) {
-      case Register.Error:
-        s.features = value;
-        break;
-      case Register.Count:
-        s.count = value;
-        break;
-      case Register.LbaLow:
-        s.lbaLow = value;
-        break;
-      case Register.LbaMid:
-        s.lbaMid = value;
-        break;
-      case Register.LbaHigh:
-        s.lbaHigh = value;
-        break;
-      case Register.Device:
-        s.device = value | DEVICE_FIXED;
-        break;
-      default:
-        if (!this.slaveSelected || value === Command.ExecuteDiagnostic) this.command(value);
-    }
+    const register = port & 7;
+    if (register !== STATUS_REGISTER)
+      s[WRITE_FIELDS[register]] = WRITE_FIELDS[register] === "device" ? value | DEVICE_FIXED : value;
+    else if (!this.slaveSelected || value === EXECUTE_DIAGNOSTIC) this.command(value);
   }
 
   private writeControl(value: number): void {
@@ -201,54 +164,63 @@ export class Ide implements PortDevice {
 
   private command(code: number): void {
     const { s } = this;
+    if (s.power === Power.Sleep) return; // a reset alone wakes it
     this.setInterrupt(0);
     s.error = 0;
-    switch (code) {
-      case Command.ReadSectors:
-      case Command.ReadSectorsNoRetry:
-        this.transfer(Phase.ReadBlock, 1);
-        break;
-      case Command.WriteSectors:
-      case Command.WriteSectorsNoRetry:
-        this.transfer(Phase.WriteReady, 1);
-        break;
-      case Command.ReadMultiple:
-        this.transfer(Phase.ReadBlock, s.multiple);
-        break;
-      case Command.WriteMultiple:
-        this.transfer(Phase.WriteReady, s.multiple);
-        break;
-      case Command.ReadVerify:
-      case Command.ReadVerifyNoRetry:
-        this.transfer(Phase.Verify, 256);
-        break;
-      case Command.IdentifyDevice:
+    const row = COMMANDS[code];
+    if (row === undefined) this.endIf(false);
+    else if (row.phase !== undefined) this.transfer(row.phase, row.limit || s.multiple);
+    else this.act(row);
+  }
+
+  /** A command that moves no sectors. */
+  private act({ action, power = Power.Active }: CommandRow): void {
+    const { s } = this;
+    switch (action) {
+      case Action.Identify:
         this.buffer.set(identifyBlock(this.disk.sectors, this.geometry, s.multiple));
         s.remaining = 0;
         s.blockSectors = 0;
         s.writing = 0;
         this.begin(Phase.ReadBlock, COMMAND_CYCLES);
         break;
-      case Command.FlushCache:
+      case Action.Flush:
         this.begin(Phase.Flush, COMMAND_CYCLES);
         break;
-      case Command.ExecuteDiagnostic:
+      case Action.Diagnostic:
         this.signature();
         this.begin(Phase.Finish, COMMAND_CYCLES);
         break;
-      case Command.SetMultipleMode:
+      case Action.SetMultiple:
         this.endIf(s.count <= MAX_MULTIPLE && (s.count & (s.count - 1)) === 0);
         if (s.error === 0) s.multiple = s.count;
         break;
-      case Command.SetFeatures:
+      case Action.SetFeatures:
         this.endIf(featureAccepted(s.features, s.count));
         break;
-      case Command.InitializeParameters:
+      case Action.InitializeParameters:
         this.initializeParameters();
         break;
+      case Action.Seek:
+        this.endIf(true);
+        if (!this.holds(addressedSector(s, this.geometry))) s.error = AtaError.IdNotFound;
+        break;
+      case Action.SetPower:
+        s.power = power;
+        this.endIf(true);
+        break;
+      case Action.CheckPower:
+        s.count = s.power;
+        this.endIf(true);
+        break;
       default:
-        this.endIf((code & 0xf0) === Command.Recalibrate);
+        this.endIf(true);
     }
+  }
+
+  /** Whether the disk has a sector. */
+  private holds(sector: number): boolean {
+    return sector >= 0 && sector < this.disk.sectors;
   }
 
   /** A command without data ends after its time: well, or aborted. */
@@ -267,34 +239,10 @@ export class Ide implements PortDevice {
     this.endIf(s.count !== 0);
   }
 
-  /** Sector that the address registers name, by LBA or by cylinder, head and sector; −1 when there is none such. */
-  private addressed(): number {
-    const { lbaLow, lbaMid, lbaHigh, device } = this.s;
-    const cylinder = lbaMid | (lbaHigh << 8);
-    if ((device & DEVICE_LBA) !== 0) return lbaLow | (cylinder << 8) | ((device & 15) << 24);
-    const { heads, track, cylinders } = this.geometry;
-    const head = device & 15;
-    if (head >= heads || lbaLow === 0 || lbaLow > track || cylinder >= cylinders) return -1;
-    return (cylinder * heads + head) * track + lbaLow - 1;
-  }
-
   /** Address and count registers tell where the command stands: at `sector`, with so many to go. */
   private tellProgress(): void {
-    const { s, geometry } = this;
-    s.count = s.remaining & 0xff;
-    if ((s.device & DEVICE_LBA) !== 0) {
-      s.lbaLow = s.sector & 0xff;
-      s.lbaMid = (s.sector >> 8) & 0xff;
-      s.lbaHigh = (s.sector >> 16) & 0xff;
-      s.device = (s.device & 0xf0) | ((s.sector >> 24) & 15);
-      return;
-    }
-    const trackNumber = Math.floor(s.sector / geometry.track);
-    const cylinder = Math.floor(trackNumber / geometry.heads);
-    s.lbaLow = (s.sector % geometry.track) + 1;
-    s.lbaMid = cylinder & 0xff;
-    s.lbaHigh = (cylinder >> 8) & 0xff;
-    s.device = (s.device & 0xf0) | (trackNumber % geometry.heads);
+    this.s.count = this.s.remaining & 0xff;
+    tellSector(this.s, this.geometry);
   }
 
   /** A command that moves sectors, in blocks of `limit`; READ and WRITE MULTIPLE are aborted before SET MULTIPLE MODE. */
@@ -304,86 +252,39 @@ export class Ide implements PortDevice {
       this.endIf(false);
       return;
     }
-    s.sector = this.addressed();
-    s.remaining = s.count === 0 ? 256 : s.count;
+    s.power = Power.Active;
+    s.sector = addressedSector(s, this.geometry);
+    s.remaining = s.count === 0 ? MAX_TRANSFER : s.count;
     s.blockLimit = limit;
     s.writing = phase === Phase.WriteReady ? 1 : 0;
-    if (s.sector < 0 || s.sector >= this.disk.sectors) {
+    if (!this.holds(s.sector)) {
       s.error = AtaError.IdNotFound;
       this.begin(Phase.Finish, COMMAND_CYCLES);
       return;
     }
     this.sizeBlock();
     // A write's first block has nothing to do with the medium yet.
-    this.begin(phase, COMMAND_CYCLES + (phase === Phase.WriteReady ? 0 : this.mediumCycles()));
+    this.begin(phase, COMMAND_CYCLES + (phase === Phase.WriteReady ? 0 : this.medium.blockCycles()));
   }
 
   private sizeBlock(): void {
     this.s.blockSectors = Math.min(this.s.remaining, this.s.blockLimit);
   }
 
-  /** Time for the block's sectors, faults that delay included. */
-  private mediumCycles(): number {
-    const { transfers, blockSectors } = this.s;
-    let cycles = blockSectors * SECTOR_CYCLES;
-    for (const { transfer, delayCycles = 0 } of this.faults)
-      if (transfer > transfers && transfer <= transfers + blockSectors) cycles += delayCycles;
-    return cycles;
-  }
-
-  /** The interrupt of the block that has just been moved: 0 when a fault loses it. */
-  private blockInterrupt(): 0 | 1 {
-    const { transfers, blockSectors } = this.s;
-    const isLost = this.faults.some(
-      ({ transfer, losesInterrupt }) =>
-        losesInterrupt === true && transfer > transfers - blockSectors && transfer <= transfers,
-    );
-    return isLost ? 0 : 1;
-  }
-
-  /** Counts one sector; whether a fault makes it fail. */
-  private transferFails(): boolean {
-    const number = ++this.s.transfers;
-    return this.faults.some(({ transfer, fails }) => transfer === number && fails === true);
-  }
-
-  private bufferSector(index: number): Uint8Array {
-    return this.buffer.subarray(index * SECTOR_BYTES, (index + 1) * SECTOR_BYTES);
-  }
-
-  /** Moves the present block's sectors one by one; the error of the first that fails, whose address the registers then tell. */
-  private moveSectors(move: (sector: number, index: number) => AtaError | 0): AtaError | 0 {
-    const { s } = this;
-    for (let i = 0; i < s.blockSectors; i++) {
-      const error = s.sector >= this.disk.sectors ? AtaError.IdNotFound : move(s.sector, i);
-      if (error !== 0) return error;
-      s.sector++;
-      s.remaining--;
-    }
-    return 0;
-  }
-
-  private readSectors(): AtaError | 0 {
-    return this.moveSectors((sector, i) => {
-      const failed = this.transferFails() || !this.disk.read(sector, this.bufferSector(i % MAX_MULTIPLE));
-      return failed ? AtaError.Uncorrectable : 0;
-    });
-  }
-
   /** The block is in the buffer: the host may read it. IDENTIFY's block is there without the medium. */
   private readBlock(): void {
-    const error = this.readSectors();
+    const error = this.medium.read();
     if (error !== 0) {
       this.fail(error);
       return;
     }
     if (this.s.blockSectors !== 0) this.tellProgress();
     this.requestBlock();
-    this.setInterrupt(this.blockInterrupt());
+    this.setInterrupt(this.medium.blockInterrupt());
   }
 
   private verify(): void {
-    const error = this.readSectors();
+    const error = this.medium.read();
     if (error !== 0) this.fail(error);
     else {
       this.tellProgress();
@@ -400,12 +301,7 @@ export class Ide implements PortDevice {
   /** The host's block reaches the medium. */
   private writeBlock(): void {
     const { s } = this;
-    let faulty = false;
-    const error = this.moveSectors((sector, i) => {
-      const failed = this.transferFails();
-      faulty = failed || this.disk.readOnly || !this.disk.write(sector, this.bufferSector(i));
-      return faulty ? AtaError.Aborted : 0;
-    });
+    const { error, faulty } = this.medium.write();
     if (error !== 0) {
       this.fail(error);
       if (faulty) s.status |= Status.DeviceFault;
@@ -413,10 +309,10 @@ export class Ide implements PortDevice {
     }
     if (s.remaining === 0) {
       this.tellProgress();
-      this.finish(this.blockInterrupt());
+      this.finish(this.medium.blockInterrupt());
       return;
     }
-    const interrupt = this.blockInterrupt();
+    const interrupt = this.medium.blockInterrupt();
     this.sizeBlock();
     this.requestBlock();
     this.setInterrupt(interrupt);
@@ -457,6 +353,7 @@ export class Ide implements PortDevice {
   private becomeReady(): void {
     this.signature();
     this.s.multiple = 0;
+    this.s.power = Power.Active;
     this.s.status = SETTLED;
   }
 
@@ -489,7 +386,7 @@ export class Ide implements PortDevice {
       return;
     }
     this.sizeBlock();
-    this.begin(Phase.ReadBlock, this.mediumCycles());
+    this.begin(Phase.ReadBlock, this.medium.blockCycles());
   }
 
   private writeData(size: PortSize, value: number): void {
@@ -498,7 +395,7 @@ export class Ide implements PortDevice {
     buffer[s.position] = value & 0xff;
     buffer[s.position + 1] = (value >>> 8) & 0xff;
     s.position += 2;
-    if (s.position >= this.blockBytes) this.begin(Phase.WriteBlock, this.mediumCycles());
+    if (s.position >= this.blockBytes) this.begin(Phase.WriteBlock, this.medium.blockCycles());
     if (size === 4) this.writeData(2, value >>> 16);
   }
 

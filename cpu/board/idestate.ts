@@ -27,6 +27,14 @@ export const enum Phase {
   Reset = 7,
 }
 
+/** Power modes, as CHECK POWER MODE tells them (and one in which it cannot be asked). Nothing takes longer in any of them. */
+export const enum Power {
+  Standby = 0,
+  Sleep = 1,
+  Idle = 0x80,
+  Active = 0xff,
+}
+
 /** All scalars of the drive. */
 export interface IdeRegisters {
   /** Task file: what the ports show, or hold. */
@@ -43,6 +51,7 @@ export interface IdeRegisters {
   interruptPending: number;
   /** Sectors of a block of READ and WRITE MULTIPLE; 0: none set. */
   multiple: number;
+  power: Power;
   phase: Phase;
   /** Cycle at which BSY ends, with `phase`; Infinity when it does not by itself. */
   eventAt: number;
@@ -83,6 +92,7 @@ export function initialRegisters(): IdeRegisters {
     control: 0,
     interruptPending: 0,
     multiple: 0,
+    power: Power.Active,
     phase: Phase.Idle,
     eventAt: Infinity,
     remaining: 0,

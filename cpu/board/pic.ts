@@ -1,9 +1,10 @@
 /**
  * Two cascaded 8259A interrupt controllers as a PC/AT wires them: master at 0x20/0x21, slave at 0xA0/0xA1 on IR2.
  * May import port.ts. ICW1–4 and OCW1–3 in 8086 mode, edge and level triggering, fixed and rotating priority, automatic
- * EOI, special mask, special fully nested mode, poll. Invariants: nothing is requested before ICW1–4 are complete; a request
+ * EOI, special mask, special fully nested mode, poll; the edge/level registers of later boards (0x4D0, 0x4D1). Buffered mode is taken
+ * and changes nothing, since no buffer hangs on the chips. Invariants: nothing is requested before ICW1–4 are complete; a request
  * whose line drops before it is acknowledged is gone, and acknowledging nothing gives IR7 without an in-service bit.
- * Source: Intel 8259A data sheet (231468-003).
+ * Source: Intel 8259A data sheet (231468-003); Intel 82371SB data sheet (ELCR1, ELCR2).
  */
 
 import type { PortDevice } from "./port";
@@ -17,6 +18,8 @@ const ICW4_SPECIAL_FULLY_NESTED = 0x10;
 const OCW3 = 0x08;
 const OCW3_POLL = 0x04;
 const CASCADE_INPUT = 2;
+/** Edge/level control: a bit for each input that is triggered by level. */
+export const ELCR_PORT = 0x4d0;
 const SPURIOUS_INPUT = 7;
 
 /** Which initialisation word the odd port expects next; Ready is the normal state, Off before the first ICW1. */
@@ -48,8 +51,27 @@ class Chip {
   private rotateOnAutoEoi = 0;
   private readsInService = 0;
   private polled = 0;
+  /** Inputs that the edge/level register makes level-triggered; ICW1 can make them all so. It outlives ICW1. */
+  private levels = 0;
 
-  constructor(private readonly cascadeMask: number) {}
+  /** `levelMask` is the inputs that the edge/level register may change. */
+  constructor(
+    private readonly cascadeMask: number,
+    private readonly levelMask: number,
+  ) {}
+
+  /** Inputs triggered by level. */
+  private get levelInputs(): number {
+    return (this.icw1 & ICW1_LEVEL) !== 0 ? 0xff : this.levels;
+  }
+
+  get edgeLevel(): number {
+    return this.levels;
+  }
+  set edgeLevel(value: number) {
+    this.levels = value & this.levelMask;
+    this.requests |= this.lines & this.levels;
+  }
 
   save(): ChipState {
     return [
@@ -66,6 +88,7 @@ class Chip {
       this.rotateOnAutoEoi,
       this.readsInService,
       this.polled,
+      this.levels,
     ];
   }
 
@@ -84,6 +107,7 @@ class Chip {
       this.rotateOnAutoEoi,
       this.readsInService,
       this.polled,
+      this.levels,
     ] = state;
   }
 
@@ -93,7 +117,7 @@ class Chip {
       this.lines &= ~bit;
       this.requests &= ~bit;
     } else {
-      if ((this.icw1 & ICW1_LEVEL) !== 0 || (this.lines & bit) === 0) this.requests |= bit;
+      if ((this.levelInputs & bit) !== 0 || (this.lines & bit) === 0) this.requests |= bit;
       this.lines |= bit;
     }
   }
@@ -139,7 +163,7 @@ class Chip {
     const input = this.pending();
     if (input < 0) return SPURIOUS_INPUT;
     const bit = 1 << input;
-    if ((this.icw1 & ICW1_LEVEL) === 0) this.requests &= ~bit;
+    if ((this.levelInputs & bit) === 0) this.requests &= ~bit;
     if ((this.icw4 & ICW4_AUTO_EOI) === 0) this.inService |= bit;
     else if (this.rotateOnAutoEoi !== 0) this.lowest = input;
     return input;
@@ -171,7 +195,7 @@ class Chip {
     this.init = Init.Icw2;
     this.icw1 = value;
     this.icw4 = 0;
-    this.requests = (value & ICW1_LEVEL) !== 0 ? this.lines : 0;
+    this.requests = this.lines & this.levelInputs;
     this.inService = 0;
     this.masked = 0;
     this.lowest = 7;
@@ -234,8 +258,8 @@ export interface PicState {
 /** The pair, addressed by IRQ number: 0–7 on the master, 8–15 on the slave; IRQ 2 is the cascade itself. */
 export class Pic implements PortDevice {
   readonly byteWide = true;
-  private readonly master = new Chip(1 << CASCADE_INPUT);
-  private readonly slave = new Chip(0);
+  private readonly master = new Chip(1 << CASCADE_INPUT, 0xf8);
+  private readonly slave = new Chip(0, 0xde);
 
   /** Level of a device's interrupt line. */
   setLine(irq: number, level: 0 | 1): void {
@@ -269,18 +293,24 @@ export class Pic implements PortDevice {
   }
 
   readPort(port: number): number {
+    if (port >= ELCR_PORT) return this.elcrChip(port).edgeLevel;
     const value = this.chip(port).read(port & 1);
     this.cascade();
     return value;
   }
 
   writePort(port: number, _size: number, value: number): void {
-    this.chip(port).write(port & 1, value);
+    if (port >= ELCR_PORT) this.elcrChip(port).edgeLevel = value;
+    else this.chip(port).write(port & 1, value);
     this.cascade();
   }
 
   private chip(port: number): Chip {
     return port < 0xa0 ? this.master : this.slave;
+  }
+
+  private elcrChip(port: number): Chip {
+    return port === ELCR_PORT ? this.master : this.slave;
   }
 
   private cascade(): void {

@@ -238,6 +238,19 @@ function lazyParity(body: Body): void {
   body.op(Op.I32Eqz);
 }
 
+/** A carry or borrow between bits 3 and 4. */
+function lazyAdjust(body: Body): void {
+  body.get(Parameter.A);
+  body.get(Parameter.B);
+  body.op(Op.I32Xor);
+  body.get(Parameter.Result);
+  body.op(Op.I32Xor);
+  body.constant(4);
+  body.op(Op.I32ShrU);
+  body.constant(1);
+  body.op(Op.I32And);
+}
+
 /** SF differs from OF. */
 function less(): Definition {
   const body = new Body(0, 0);
@@ -249,7 +262,7 @@ function less(): Definition {
   return { type: Type.Condition, body: body.finish() };
 }
 
-/** The functions Callee.Carry to Callee.Less, in that order. */
+/** The functions Callee.Carry to Callee.Adjust, in that order. */
 export const CONDITION_FUNCTIONS: readonly Definition[] = [
   lazyFlag(Flag.CF, lazyCarry),
   lazyFlag(Flag.ZF, (body) => {
@@ -263,4 +276,27 @@ export const CONDITION_FUNCTIONS: readonly Definition[] = [
   lazyFlag(Flag.OF, lazyOverflow),
   lazyFlag(Flag.PF, lazyParity),
   less(),
+  lazyFlag(Flag.AF, lazyAdjust),
 ];
+
+/** Pushes EFLAGS, nothing lazy. */
+export function pushFlags(body: Body, known: Known): void {
+  body.get(Local.Eflags);
+  body.constant(~Flag.Arithmetic);
+  body.op(Op.I32And);
+  pushCarry(body, known);
+  body.op(Op.I32Or);
+  const flags: readonly [Callee, number][] = [
+    [Callee.Parity, 2],
+    [Callee.Adjust, 4],
+    [Callee.Zero, 6],
+    [Callee.Sign, 7],
+    [Callee.Overflow, 11],
+  ];
+  for (const [callee, shift] of flags) {
+    callCondition(body, callee);
+    body.constant(shift);
+    body.op(Op.I32Shl);
+    body.op(Op.I32Or);
+  }
+}

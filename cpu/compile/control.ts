@@ -5,6 +5,7 @@
  * Source: Intel SDM volume 2, under each mnemonic.
  */
 
+import type { CostTable } from "../costs";
 import { CONDITIONS } from "../isa";
 import type { Operation } from "../operation";
 import { Register } from "../registers";
@@ -19,8 +20,9 @@ export interface Ways {
   direct(offset: number): void;
   /** Goes on at the linear address in Target. */
   indirect(): void;
-  /** Cycles that a taken branch costs. */
-  takenBranch: number;
+  /** Leaves the region for the linear address in Target. */
+  outside(): void;
+  costs: CostTable;
   /** Offset of the instruction behind the block's last one. */
   next: number;
 }
@@ -30,7 +32,7 @@ export type EmitTransfer = (e: Emitter, op: Operation, shapes: readonly Shape[],
 
 function branchTaken(e: Emitter, ways: Ways, op: Operation): void {
   e.get(Local.Cycles);
-  e.with(Op.I32Add, ways.takenBranch);
+  e.with(Op.I32Add, ways.costs.takenBranch);
   e.set(Local.Cycles);
   ways.direct(ways.next + op.immediate);
 }

@@ -184,7 +184,7 @@ export class Emitter {
     body.if();
     this.get(Local.Address);
     this.constant(write);
-    body.call(Callee.Fill);
+    body.call(this.user ? Callee.FillByUser : Callee.Fill);
     this.set(Local.Budget);
     body.tee(Local.Entry);
     this.with(Op.I32And, bit);

@@ -3,7 +3,7 @@
  * a formula reads as one. May import wasm.ts, frame.ts, registers.ts.
  */
 
-import { Layout, type Word } from "../registers";
+import { Layout } from "../registers";
 import { Access, type Body, Op } from "./wasm";
 
 export type Push = (body: Body) => void;
@@ -54,6 +54,14 @@ export function word(address: Value, offset = 0): Push {
   };
 }
 
+/** The 16 bits at an address, unsigned. */
+export function half(address: Value, offset = 0): Push {
+  return (body) => {
+    push(body, address);
+    body.access(Access.I32Load16U, offset);
+  };
+}
+
 export function byte(address: Value, offset = 0): Push {
   return (body) => {
     push(body, address);
@@ -61,8 +69,8 @@ export function byte(address: Value, offset = 0): Push {
   };
 }
 
-/** A word of the processor's state. */
-export function state(index: Word): Push {
+/** A word of the processor's state: a Word or a Register. */
+export function state(index: number): Push {
   return word(Layout.Words + 4 * index);
 }
 
@@ -93,7 +101,7 @@ export function storeByte(body: Body, address: Value, value: Value, offset = 0):
   body.access(Access.I32Store8, offset);
 }
 
-export function storeState(body: Body, index: Word, value: Value): void {
+export function storeState(body: Body, index: number, value: Value): void {
   storeWord(body, Layout.Words + 4 * index, value);
 }
 

@@ -75,6 +75,10 @@ export const enum Type {
   Binary = 3,
   /** The same -> (entry, budget). */
   Fill = 4,
+  /** See flat.ts. */
+  EnterFlat = 5,
+  /** () -> number. */
+  Nullary = 6,
 }
 
 export const TYPES: readonly Signature[] = [
@@ -83,22 +87,43 @@ export const TYPES: readonly Signature[] = [
   { parameters: 5, results: 1 },
   { parameters: 2, results: 1 },
   { parameters: 2, results: 2 },
+  { parameters: 6, results: 1 },
+  { parameters: 0, results: 1 },
 ];
 
-/** Functions of a region's module, imports first. */
+/**
+ * Functions by their number. A region's module imports all but the last: the first runs a handler of its own, the others are
+ * the runtime's, a module that each processor has one of (runtime.ts), in which number 0 is the way to paging.ts instead.
+ */
 export const enum Callee {
   RunHandler = 0,
-  Translate = 1,
-  Handler = 2,
-  Fill = 3,
-  LoadFlat = 4,
-  Carry = 5,
-  Zero = 6,
-  Sign = 7,
-  Overflow = 8,
-  Parity = 9,
-  Less = 10,
+  Translate = 0,
+  Fill = 1,
+  FillByUser = 2,
+  LoadFlat = 3,
+  EnterFlat = 4,
+  ReturnFlat = 5,
+  Carry = 6,
+  Zero = 7,
+  Sign = 8,
+  Overflow = 9,
+  Parity = 10,
+  Less = 11,
+  Adjust = 12,
+  Handler = 13,
 }
+
+/** The type of each function, by its number. */
+export const TYPE_OF_CALLEE: readonly Type[] = [
+  Type.Unary,
+  Type.Fill,
+  Type.Fill,
+  Type.Binary,
+  Type.EnterFlat,
+  Type.Nullary,
+  ...new Array<Type>(Callee.Adjust + 1 - Callee.Carry).fill(Type.Condition),
+  Type.Handler,
+];
 
 /** Budgets are cut to this, so that sums stay within int32. */
 const MOST_BUDGET = 1 << 30;

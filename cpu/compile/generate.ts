@@ -16,12 +16,13 @@
  */
 
 import type { Block } from "../blocks";
+import type { CostTable } from "../costs";
 import { handlerKey } from "../exec/bind";
 import { ROWS, RowFlag } from "../isa";
 import type { Operation } from "../operation";
 import { Layout, Word } from "../registers";
 import { ARITHMETIC_EMITTERS, type Emit } from "./arithmetic";
-import { CONDITION_FUNCTIONS, Known } from "./conditions";
+import { Known } from "./conditions";
 import { type EmitTransfer, TRANSFER_EMITTERS, type Ways } from "./control";
 import { Emitter, type Shape } from "./emitter";
 import {
@@ -35,13 +36,14 @@ import {
   pushBudget,
   STATE,
   storeState,
+  TYPE_OF_CALLEE,
   TYPES,
   Type,
 } from "./frame";
 import { isPlain, MOVE_EMITTERS } from "./moves";
-import { loadFlat, SEGMENT_EMITTERS } from "./segments";
+import { SEGMENT_EMITTERS } from "./segments";
 import { REPEATED_EMITTERS } from "./strings";
-import { fill, type WalkPlan } from "./walk";
+import { TRAP_EMITTERS } from "./traps";
 import { Access, Body, type Definition, moduleBytes, Op } from "./wasm";
 
 /** What a region's function returns; else 0: go on at EIP. The site is in the bits above. */
@@ -61,12 +63,15 @@ export interface Plan {
   /** In the order of their addresses. */
   blocks: readonly Block[];
   user: boolean;
-  takenBranch: number;
-  walk: WalkPlan;
+  costs: CostTable;
 }
 
 const EMITTERS: Readonly<Record<string, Emit>> = { ...ARITHMETIC_EMITTERS, ...MOVE_EMITTERS };
-const TRANSFERS: Readonly<Record<string, EmitTransfer>> = { ...TRANSFER_EMITTERS, ...SEGMENT_EMITTERS };
+const TRANSFERS: Readonly<Record<string, EmitTransfer>> = {
+  ...TRANSFER_EMITTERS,
+  ...SEGMENT_EMITTERS,
+  ...TRAP_EMITTERS,
+};
 const PAGE_OFFSET = 0xfff;
 /** Instructions that end a block only because they may change what decoded code depends on, and most often do not. */
 const GOES_ON = /^(mov|pop|popfd|sti|clts|invlpg)$/;
@@ -129,17 +134,8 @@ class Generator {
     body.end();
     storeState(body);
     leave(body);
-    return moduleBytes(
-      TYPES,
-      [Type.Unary, Type.Binary],
-      [
-        handlerCall(),
-        fill(plan.walk, plan.user),
-        loadFlat(),
-        ...CONDITION_FUNCTIONS,
-        { type: Type.Unary, body: body.finish() },
-      ],
-    );
+    const imports = TYPE_OF_CALLEE.slice(0, Callee.Handler);
+    return moduleBytes(TYPES, imports, [handlerCall(), { type: Type.Unary, body: body.finish() }]);
   }
 
   /** Goes on at the address in Target: at a piece of this region, or outside. */
@@ -304,11 +300,12 @@ class Generator {
 
   /** Its fast way; false: there is none, and nothing has been emitted that counts. */
   private transferFast(op: Operation, [name, ...tokens]: readonly string[], next: number): boolean {
-    const { e } = this;
+    const { body, e } = this;
     const ways: Ways = {
       direct: (offset) => this.direct(offset),
       indirect: () => this.indirect(),
-      takenBranch: this.plan.takenBranch,
+      outside: () => body.branch(this.exit),
+      costs: this.plan.costs,
       next,
     };
     if (name === "rep") {
@@ -364,7 +361,10 @@ function handlerCall(): Definition {
   return { type: Type.Handler, body: body.finish() };
 }
 
-/** The module of a region: imports the memory, `(site) -> event` and `(linear, write) -> entry`, exports `(block) -> Exit`. */
+/** The number under which a region's module exports its function. */
+export const REGION = Callee.Handler + 1;
+
+/** The module of a region: imports the memory, `(site) -> event` and the runtime, exports `(block) -> Exit`. */
 export function generate(plan: Plan): Uint8Array {
   return new Generator(plan).generate();
 }

@@ -12,10 +12,9 @@ import type { Cpu } from "../cpu";
 import { faulted } from "../faults";
 import { ROWS } from "../isa";
 import type { Operation } from "../operation";
-import { fillHostTlb, NO_PAGE } from "../paging";
+import { NO_PAGE } from "../paging";
 import { Mode, Word } from "../registers";
-import { generate, terminates } from "./generate";
-import type { WalkPlan } from "./walk";
+import { generate, REGION, terminates } from "./generate";
 
 /** Runs of a block that make it worth compiling, and those that make it worth taking along. */
 export const COMPILE_AFTER = 600;
@@ -71,16 +70,6 @@ function inOrder(blocks: Set<Block>): Block[] {
   return [...blocks].sort((a, b) => (a.physical & PAGE_OFFSET) - (b.physical & PAGE_OFFSET));
 }
 
-function walkPlan({ tlb, blocks, memoryBytes, costs }: Cpu): WalkPlan {
-  return {
-    ...(tlb.geometry.randomSeed < 0 ? { small: tlb.small } : {}),
-    largeSlots: tlb.large.slotOf.byteOffset,
-    codeFrames: blocks.codeFrames.byteOffset,
-    memoryBytes,
-    walkRead: costs.walkRead,
-  };
-}
-
 /** Compiles a hot block and what belongs to it. Nothing happens where it cannot be compiled. */
 export function compileRegion(cpu: Cpu, hot: Block): void {
   if (!compilable(hot)) return;
@@ -98,8 +87,7 @@ export function compileRegion(cpu: Cpu, hot: Block): void {
   const bytes = generate({
     blocks,
     user: (hot.mode & Mode.User) !== 0,
-    takenBranch: cpu.costs.takenBranch,
-    walk: walkPlan(cpu),
+    costs: cpu.costs,
   });
   cpu.blocks.compiled++;
   const { r } = cpu;
@@ -109,10 +97,9 @@ export function compileRegion(cpu: Cpu, hot: Block): void {
     if (!faulted(cpu)) op.run(cpu, op);
     return r[Word.Event];
   };
-  const translate = (linear: number, write: number): number => fillHostTlb(cpu, linear, write);
-  const imports = { e: { m: cpu.memory, 0: runHandler, 1: translate } };
+  const imports = { e: { m: cpu.memory, ...cpu.runtime.functions, 0: runHandler } };
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
-  const region: Region = { run: instance.exports.f as (block: number) => number, blocks, siteBlock, siteIndex };
+  const region: Region = { run: instance.exports[REGION] as (block: number) => number, blocks, siteBlock, siteIndex };
   for (const [index, block] of blocks.entries()) {
     block.region = region;
     block.entry = index;

@@ -274,8 +274,8 @@ function list<T>(items: readonly T[], write: (to: Bytes, item: T) => void): Byte
 }
 
 /**
- * A module that imports the memory "e.m" and functions "e.0", "e.1", … with the given types, and exports its last function
- * as "f". Functions are numbered imports first.
+ * A module that imports the memory "e.m" and functions "e.0", "e.1", … with the given types, and exports the functions it
+ * defines under their numbers. Functions are numbered imports first.
  */
 export function moduleBytes(
   types: readonly Signature[],
@@ -311,11 +311,11 @@ export function moduleBytes(
     3,
     list(functions, (to, { type }) => to.unsigned(type)),
   );
-  const exportSection = new Bytes();
-  exportSection.unsigned(1);
-  exportSection.name("f");
-  exportSection.byte(0);
-  exportSection.unsigned(imports.length + functions.length - 1);
+  const exportSection = list([...functions.keys()], (to, index) => {
+    to.name(String(imports.length + index));
+    to.byte(0);
+    to.unsigned(imports.length + index);
+  });
   section(out, 7, exportSection);
   section(
     out,

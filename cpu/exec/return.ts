@@ -1,15 +1,16 @@
 /**
  * Far RET and IRET: within a ring, to an outer one, to virtual-8086 mode and within it, to the task that waits.
- * May import codesegment.ts, flattransfer.ts, stack.ts, flags.ts, debug.ts, interrupts.ts, tasks.ts, segmentation.ts,
+ * May import codesegment.ts, compile/, stack.ts, flags.ts, debug.ts, interrupts.ts, tasks.ts, segmentation.ts,
  * realmode.ts, faults.ts, eflags.ts, seam.ts, registers.ts, types. Everything is checked and translated before the first
  * change (for tasks: tasks.ts).
  * Source: Intel SDM volume 2, IRET and RET; volume 3, sections 5.8.6 (returns), 7.4 (nested tasks), 20.2.5 (virtual-8086).
  */
+
+import { FlatEntry } from "../compile/flat";
 import type { Cpu } from "../cpu";
 import { setResume } from "../debug";
 import { writeEflags } from "../eflags";
 import { generalProtection, Vector } from "../faults";
-import { returnFlat } from "../flattransfer";
 import { Segment } from "../instruction";
 import { transferToTask, unblockNmi } from "../interrupts";
 import type { Handler, Operation } from "../operation";
@@ -150,6 +151,13 @@ function realReturn(cpu: Cpu, op: Operation, offset: number, selector: number, f
   return true;
 }
 
+/** IRETD by the short way; false: it is none for it. */
+function returnShort(cpu: Cpu): boolean {
+  const flat = cpu.runtime.returnFlat();
+  if (flat === FlatEntry.InnerRing) cpu.time[Time.Cycles] += cpu.costs.farRingChange;
+  return flat !== FlatEntry.No;
+}
+
 /** IRET, IRETD. */
 const interruptReturn: Handler = (cpu, op) => {
   const { r, view } = cpu;
@@ -159,7 +167,7 @@ const interruptReturn: Handler = (cpu, op) => {
   if (!real && (r[Word.Eflags] & Flag.NT) !== 0) {
     const link = linkedTask(cpu);
     if (link < 0 || !transferToTask(cpu, link, TaskEntry.Return)) return;
-  } else if (op.operandSize !== 4 || !returnFlat(cpu)) {
+  } else if (op.operandSize !== 4 || !returnShort(cpu)) {
     const size = op.operandSize;
     const at = stackReadParts(cpu, op, 0, size, 3);
     if (at < 0) return;

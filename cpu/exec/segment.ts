@@ -1,13 +1,12 @@
 /**
  * Loads of segment registers (MOV, POP, LDS and its kin), LLDT LTR SLDT STR, LGDT LIDT SGDT SIDT, and the questions LAR LSL
- * VERR VERW ARPL. May import flattransfer.ts, operand.ts, stack.ts, memory.ts, segmentation.ts, realmode.ts, eflags.ts,
+ * VERR VERW ARPL. May import compile/, operand.ts, stack.ts, memory.ts, segmentation.ts, realmode.ts, eflags.ts,
  * faults.ts, registers.ts, types.
  * Source: Intel SDM volume 2, under each mnemonic; volume 3, sections 5.7 and 5.10 (pointer validation).
  */
 import type { Cpu } from "../cpu";
 import { setZero } from "../eflags";
 import { faulted, generalProtection, invalidOpcode, raise, Vector } from "../faults";
-import { loadFlatSegment } from "../flattransfer";
 import { Segment } from "../instruction";
 import { finishWrite, put16 } from "../memory";
 import type { Handler, Operation } from "../operation";
@@ -37,7 +36,8 @@ export function privileged(cpu: Cpu): boolean {
 
 /** Loads a segment register as MOV and POP do: after SS, the next instruction runs without interrupts. */
 function load(cpu: Cpu, segment: number, selector: number): boolean {
-  if (!loadFlatSegment(cpu, segment, selector) && !loadSegment(cpu, segment, selector)) return false;
+  const short = segment !== Segment.SS && cpu.runtime.loadFlat(segment, selector) !== 0;
+  if (!short && !loadSegment(cpu, segment, selector)) return false;
   if (segment === Segment.SS) cpu.r[Word.Attention] |= Attention.StackShadow;
   return true;
 }

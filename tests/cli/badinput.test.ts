@@ -1,7 +1,9 @@
 /** Wrong usage and bad input: one clear line that names the file and the reason, exit code 2, and never a stack trace. */
-import { existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { elfImage, multibootHeader } from "../cpu/images";
 import { tine, withFiles } from "./tine";
 
 const test = suite("cli/badinput");
@@ -18,7 +20,18 @@ function files(): Record<string, string | Uint8Array> {
   const plain = Uint8Array.from(kernel);
   // The multiboot magic number is somewhere in the first 8 KB, on a multiple of four.
   for (let at = 0; at < 8192; at += 4) if (kernel.readUInt32LE(at) === 0x1badb002) plain[at] = 0;
+  const multiboot = Uint8Array.from([...multibootHeader(), 0, 0, 0, 0, 0xf4]);
+  const part = (physical: number, data: Uint8Array) => ({ physical, data, bytes: data.length });
   return {
+    "overlap.elf": elfImage([part(0x100000, multiboot), part(0x100010, multiboot)], 0x100010),
+    "large.elf": elfImage([{ ...part(0x100000, multiboot), bytes: 100 << 20 }], 0x100010),
+    "small.rom": new Uint8Array(1000),
+    "odd.rom": new Uint8Array(0x18000),
+    "huge.rom": new Uint8Array(0x80000),
+    "good.rom": new Uint8Array(0x10000),
+    "odd.img": new Uint8Array(1000),
+    "empty.img": "",
+    "locked.img": new Uint8Array(1024),
     "text.elf": "this is no ELF file\n",
     "empty.elf": "",
     "cut.elf": kernel.subarray(0, kernel.length / 2),
@@ -51,6 +64,22 @@ const CASES: readonly (readonly [args: string, says: RegExp])[] = [
   ["boot cut.elf", /cut\.elf: .*truncated/],
   ["boot wide.elf", /wide\.elf: .*64-bit/],
   ["boot plain.elf", /plain\.elf: .*multiboot/],
+  ["boot overlap.elf", /overlap\.elf: overlapping/],
+  ["boot large.elf", /large\.elf: larger than RAM/],
+  ["boot --rom missing.rom", /missing\.rom: no such file/],
+  ["boot --rom small.rom", /small\.rom: a ROM of 1000 bytes: it must be 64, 128, 192 or 256 KB/],
+  ["boot --rom odd.rom", /odd\.rom: a ROM of 98304 bytes/],
+  ["boot --rom huge.rom --screen", /huge\.rom: a ROM of 524288 bytes/],
+  ["boot --rom good.rom text.elf", /text\.elf: --rom/],
+  ["boot --rom good.rom --initrd cut.tar", /--rom.*--initrd/],
+  ["boot --disk missing.img", /missing\.img: no such file/],
+  ["boot --disk .", /\.: not a regular file/],
+  ["boot --disk odd.img", /odd\.img: a disk of 1000 bytes/],
+  ["boot --disk empty.img", /empty\.img: a disk of 0 bytes/],
+  ["boot --disk locked.img", /locked\.img: it cannot be written.*--disk-ro/],
+  ["boot --disk-ro missing.img", /missing\.img: no such file/],
+  ["boot --disk locked.img --disk-ro locked.img", /--disk-ro.*--disk/],
+  ["run --disk locked.img good.ts", /locked\.img: it cannot be written/],
   ["boot --initrd missing.tar", /missing\.tar: no such file/],
   ["boot --initrd cut.tar", /cut\.tar: truncated/],
   ["boot --initrd text.tar", /text\.tar: not a ustar archive/],
@@ -75,6 +104,7 @@ const CASES: readonly (readonly [args: string, says: RegExp])[] = [
 for (const [args, says] of CASES) {
   test(`tine ${args}`, () => {
     withFiles(files(), (cwd) => {
+      chmodSync(join(cwd, "locked.img"), 0o444);
       const { status, stdout, stderr } = tine(args.split(" "), { cwd });
       assert.is(status, 2, `exit code 2 for bad input; stderr was: ${stderr}`);
       assert.match(stderr, says);

@@ -23,6 +23,8 @@ export function outcome(result: SessionResult): { code: number; line?: string } 
       return { code: ExitCode.Panic, line: `the audit found the guest's memory in disorder ${at}` };
     case "stopped":
       return { code: INTERRUPTED };
+    case "reset":
+      return { code: ExitCode.Ok, line: `the guest reset the machine ${at}` };
     case "halt":
       return { code: ExitCode.Panic, line: `the processor halted for good ${at}` };
     default:

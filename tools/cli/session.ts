@@ -3,7 +3,7 @@
  * the guest does. May import Node and the worker's types.
  */
 import { Worker } from "node:worker_threads";
-import type { ModelName, StopReason, TlbGeometry } from "../../cpu/index";
+import type { ModelName, Screen, StopReason, TlbGeometry } from "../../cpu/index";
 import type { RegionCount } from "../lab/regions";
 
 /** Instructions shown, unasked, when the kernel panics. */
@@ -12,8 +12,9 @@ export const PANIC_TRACE = 40;
 /** What a worker needs to run one machine. All of it is copied to the worker. */
 export interface SessionSpec {
   memoryMB: number;
-  /** A multiboot-1 ELF32. */
+  /** A multiboot-1 ELF32, or a ROM image that is started instead. */
   kernel: Uint8Array;
+  rom?: boolean;
   /** Its name, for messages. */
   kernelName: string;
   commandLine: string;
@@ -25,6 +26,8 @@ export interface SessionSpec {
   maxInstructions: number;
   /** Where console input comes from. `none`: time jumps while the guest sleeps. `terminal`: bytes are given at once. */
   input: "none" | "pipe" | "terminal";
+  /** The screen is told of, and input goes to the keyboard as scan codes: these at the start, more as it comes. */
+  screen?: { keys: Uint8Array };
   /** How many instructions to show of the end of the run, and whether of any run or only of one that went wrong. */
   trace: { count: number; when: "always" | "panic" };
   /** Geometry of the charged TLB; the standard one by default. */
@@ -58,6 +61,7 @@ export interface SessionResult {
 /** From the worker. `error` is a documented MachineError's message: bad input. */
 export type FromWorker =
   | { kind: "serial"; bytes: Uint8Array }
+  | { kind: "screen"; screen: Screen }
   | { kind: "progress"; instret: number }
   | { kind: "end"; result: SessionResult }
   | { kind: "error"; message: string };
@@ -71,6 +75,7 @@ export type ToWorker =
 
 export interface SessionHandlers {
   serial(bytes: Uint8Array): void;
+  screen?(screen: Screen): void;
   progress?(instret: number): void;
 }
 
@@ -87,6 +92,7 @@ export class Session {
     this.result = new Promise((resolve, reject) => {
       this.worker.on("message", (message: FromWorker) => {
         if (message.kind === "serial") handlers.serial(message.bytes);
+        else if (message.kind === "screen") handlers.screen?.(message.screen);
         else if (message.kind === "progress") handlers.progress?.(message.instret);
         else if (message.kind === "end") resolve(message.result);
         else reject(new SessionError(message.message));

@@ -3,7 +3,7 @@
  * Ctrl-A is the escape key, as in QEMU: x quits, Ctrl-A sends itself. May import Node and session.ts.
  * Invariant: the terminal's mode is put back however the session ends.
  */
-import { Session, type SessionResult, type SessionSpec } from "./session";
+import type { Session } from "./session";
 
 const ESCAPE = 1;
 const HELP = "\r\nCtrl-A x  quit    Ctrl-A Ctrl-A  send Ctrl-A    Ctrl-A h  this help\r\n";
@@ -30,16 +30,27 @@ export class EscapeKey {
   }
 }
 
-/** Where input comes from: the user's stdin. */
-function inputKind(): "pipe" | "terminal" {
+/** Where input comes from when a command takes the user's stdin. */
+export function inputKind(): "pipe" | "terminal" {
   return process.stdin.isTTY ? "terminal" : "pipe";
 }
 
+/** What happens to typed bytes on their way, and whether the escape key may write its help. */
+export interface InputForm {
+  encode(typed: Uint8Array): Uint8Array;
+  help: boolean;
+}
+const AS_TYPED: InputForm = { encode: (typed) => typed, help: true };
+
 /** Connects stdin to the session until `release` is called. */
-function attachInput(session: Session): { release(): void } {
+export function attachInput(session: Session, form = AS_TYPED): { release(): void } {
   const { stdin } = process;
-  const escapeKey = new EscapeKey({ quit: () => session.stop(), help: () => process.stderr.write(HELP) });
-  const onData = (data: Buffer) => session.input(stdin.isTTY ? escapeKey.filter(data) : new Uint8Array(data));
+  const help = () => {
+    if (form.help) process.stderr.write(HELP);
+  };
+  const escapeKey = new EscapeKey({ quit: () => session.stop(), help });
+  const onData = (data: Buffer) =>
+    session.input(form.encode(stdin.isTTY ? escapeKey.filter(data) : new Uint8Array(data)));
   const onEnd = () => session.inputEnd();
   const onSignal = () => session.stop();
   if (stdin.isTTY) stdin.setRawMode(true);
@@ -57,6 +68,13 @@ function attachInput(session: Session): { release(): void } {
       stdin.pause();
     },
   };
+}
+
+/** All of a stdin that is no terminal. */
+export async function wholeInput(): Promise<Uint8Array> {
+  const pieces: Buffer[] = [];
+  for await (const piece of process.stdin) pieces.push(piece as Buffer);
+  return new Uint8Array(Buffer.concat(pieces));
 }
 
 const CR = 13;
@@ -78,28 +96,5 @@ export class ConsoleText {
       if (!this.heldCr) out.push(byte);
     }
     return Uint8Array.from(out);
-  }
-}
-
-/**
- * Runs a machine with its console on stdin and `output`; returns how it ended. The machine's thread comes up while `makeSpec` is at
- * work, which may build images and fail; only then does the terminal belong to the guest.
- */
-export async function runOnConsole(
-  output: NodeJS.WriteStream,
-  makeSpec: () => Promise<Omit<SessionSpec, "input">>,
-): Promise<SessionResult> {
-  const text = new ConsoleText();
-  const session = new Session({ serial: (bytes) => output.write(text.filter(bytes)) });
-  try {
-    session.start({ ...(await makeSpec()), input: inputKind() });
-    const input = attachInput(session);
-    try {
-      return await session.result;
-    } finally {
-      input.release();
-    }
-  } finally {
-    await session.close();
   }
 }

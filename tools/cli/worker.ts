@@ -7,8 +7,17 @@
  * that does not come from a person is handed over line by line, when the guest sleeps, so that such a run needs no stamps.
  * The trace of a run's end costs the run nothing: it is made by running again, from the same inputs, up to that end.
  */
+import { isDeepStrictEqual } from "node:util";
 import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
-import { type BufferDisk, type DiskBackend, EventKind, Machine, MachineError, NOMINAL_HZ } from "../../cpu/index";
+import {
+  type BufferDisk,
+  type DiskBackend,
+  EventKind,
+  Machine,
+  MachineError,
+  NOMINAL_HZ,
+  type Screen,
+} from "../../cpu/index";
 import { Mark } from "../../kernel/abi/marks";
 import type { AuditWatch } from "../audit/watch";
 import type { FileDisk } from "../disk/filedisk";
@@ -113,7 +122,8 @@ function boot(spec: SessionSpec, disk: DiskBackend | undefined, onSerial: (bytes
     ...(cpu ? { cpu } : {}),
   });
   try {
-    machine.loadMultiboot(spec.kernel, { commandLine: spec.commandLine, modules: spec.modules });
+    if (spec.rom) machine.loadRom(spec.kernel);
+    else machine.loadMultiboot(spec.kernel, { commandLine: spec.commandLine, modules: spec.modules });
   } catch (error) {
     if (error instanceof MachineError) throw new MachineError(`${spec.kernelName}: ${error.message}`);
     throw error;
@@ -137,11 +147,11 @@ async function auditWatch({ kernel, auditEvery }: SessionSpec, machine: Machine)
 }
 
 /** Writes the machine, with its kernel's layout where there is one. */
-async function save({ kernel, saveState: file }: SessionSpec, machine: Machine): Promise<void> {
+async function save({ kernel, rom, saveState: file }: SessionSpec, machine: Machine): Promise<void> {
   if (file === undefined) return;
   const { kernelLayout } = await import("../image/layout");
   const { saveState } = await import("../audit/statefile");
-  saveState(file, machine, kernelLayout(kernel));
+  saveState(file, machine, rom ? undefined : kernelLayout(kernel));
 }
 
 /** The `count` instructions before instruction `until` of a run that took `inputLog` and had this disk at first, as lines. */
@@ -155,9 +165,9 @@ async function replayEnd(
   const { LastInstructions } = await import("../trace/last");
   const { programsOf, symbolsByProgram } = await import("../trace/programs");
   const machine = boot(spec, disk, () => {});
-  for (const { bytes, atInstret } of inputLog) machine.input(bytes, { atInstret });
+  for (const { bytes, atInstret, device } of inputLog) machine.input(bytes, { atInstret, device });
   // It follows from the start which process runs, and records only the end.
-  const resolver = symbolsByProgram(spec.kernel, programsOf(spec.modules));
+  const resolver = spec.rom ? () => undefined : symbolsByProgram(spec.kernel, programsOf(spec.modules));
   const trace = new LastInstructions(machine, { count, resolver, record: false });
   machine.run({ maxInstructions: Math.max(0, until - count) });
   trace.start();
@@ -176,6 +186,7 @@ class Run {
   private serial: number[] = [];
   private flushedAt = -Infinity;
   private stopped = false;
+  private shown: Screen | undefined;
   private watch: AuditWatch | undefined;
 
   constructor(
@@ -184,8 +195,9 @@ class Run {
   ) {
     this.machine = boot(spec, disk, (bytes) => {
       this.serial.push(...bytes);
-      if (performance.now() - this.flushedAt >= FLUSH_MS) this.flush();
+      if (performance.now() - this.flushedAt >= FLUSH_MS) this.flushSerial();
     });
+    if (spec.screen !== undefined) this.machine.key(spec.screen.keys);
     const regions = new Regions((region) => this.regionCounts.push(region));
     this.machine.onEvent(({ kind, a, instret, cycles }) => {
       if (kind !== EventKind.Mark) return;
@@ -259,15 +271,30 @@ class Run {
     if (message.kind === "stop") this.stopped = true;
     else if (message.kind === "inputEnd") this.pending.ended = true;
     else if (message.kind === "start") throw new Error("a session is started once");
+    else if (this.spec.screen !== undefined) this.machine.key(message.bytes);
     else if (this.spec.input === "terminal") this.machine.input(message.bytes);
     else this.pending.add(message.bytes);
   }
 
   private flush(): void {
+    this.showScreen();
+    this.flushSerial();
+  }
+
+  private flushSerial(): void {
     if (this.serial.length === 0) return;
     post({ kind: "serial", bytes: Uint8Array.from(this.serial) });
     this.serial = [];
     this.flushedAt = performance.now();
+  }
+
+  /** Tells of the screen if it has changed. */
+  private showScreen(): void {
+    if (this.spec.screen === undefined) return;
+    const screen = this.machine.screen();
+    if (this.shown !== undefined && isDeepStrictEqual(screen, this.shown)) return;
+    this.shown = screen;
+    post({ kind: "screen", screen });
   }
 }
 

@@ -14,11 +14,19 @@ class Bench {
   readonly sent: number[] = [];
   readonly marks: number[] = [];
   readonly exits: number[] = [];
-  readonly board = new Board(this, {
-    transmit: (byte) => this.sent.push(byte),
-    mark: (value) => this.marks.push(value),
-    exit: (value) => this.exits.push(value),
-  });
+  readonly a20 = 1;
+  readonly board = new Board(
+    this,
+    {
+      transmit: (byte) => this.sent.push(byte),
+      mark: (value) => this.marks.push(value),
+      exit: (value) => this.exits.push(value),
+      reset: () => undefined,
+    },
+    { memoryMB: 16, startTime: 0 },
+  );
+
+  setA20(): void {}
 
   ignoreCoprocessorError(): void {}
   setInterruptLine(level: 0 | 1): void {

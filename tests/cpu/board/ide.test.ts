@@ -3,7 +3,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Board } from "../../../cpu/board/board";
 import { BufferDisk, type DiskBackend, type DiskFault, SECTOR_BYTES } from "../../../cpu/board/disk";
-import { COMMAND_CYCLES, RESET_CYCLES, SECTOR_CYCLES } from "../../../cpu/board/ide";
+import { COMMAND_CYCLES, RESET_CYCLES } from "../../../cpu/board/ide";
+import { SECTOR_CYCLES } from "../../../cpu/board/idemedium";
 
 const test = suite("cpu/board/ide");
 
@@ -30,11 +31,16 @@ class Bench {
   readonly instret = 0;
   deadline = 0;
   level = 0;
+  readonly a20 = 1;
   readonly board: Board;
+
+  setA20(): void {}
 
   constructor(disk: DiskBackend | null = new BufferDisk(IMAGE), faults: readonly DiskFault[] = []) {
     const nothing = () => undefined;
-    this.board = new Board(this, { transmit: nothing, mark: nothing, exit: nothing }, disk ?? undefined, faults);
+    const signals = { transmit: nothing, mark: nothing, exit: nothing, reset: nothing };
+    const fitted = disk === null ? {} : { disk, diskFaults: faults };
+    this.board = new Board(this, signals, { memoryMB: 16, startTime: 0, ...fitted });
     for (const [base, second] of [
       [0x20, 4],
       [0xa0, 2],
@@ -293,6 +299,64 @@ test("other commands: FLUSH, RECALIBRATE, SET FEATURES, DIAGNOSTIC", () => {
     [COUNT, LOW, MID, HIGH, DEVICE].map((port) => bench.in(port)),
     [1, 1, 0, 0, 0xa0],
   );
+});
+
+test("SEEK, by LBA and CHS, to where there is a sector and where there is none", () => {
+  const bench = new Bench();
+  assert.equal(bench.done(0x70, SECTORS - 1), [0x50, 0]);
+  assert.is(bench.level, 0);
+  assert.equal(bench.done(0x7f, SECTORS), [0x41, 0x10]);
+  bench.out([DEVICE, 0xa0], [LOW, 0], [MID, 0], [HIGH, 0], [STATUS, 0x70]).settle();
+  assert.equal([bench.status(), bench.in(ERROR)], [0x41, 0x10], "sector 0 of a track");
+});
+
+test("power modes, by the codes of ATA-1 and ATA-2; only a reset ends sleep", () => {
+  const bench = new Bench();
+  const mode = (code: number) => {
+    assert.equal(bench.done(code, 0, 0x55), [0x50, 0]);
+    return bench.in(COUNT);
+  };
+  for (const [standby, idle, check] of [
+    [0xe0, 0xe1, 0xe5],
+    [0xe2, 0xe3, 0xe5],
+    [0x94, 0x95, 0x98],
+    [0x96, 0x97, 0x98],
+  ]) {
+    assert.is(mode(standby), 0x55);
+    assert.is(mode(check), 0x00);
+    mode(idle);
+    assert.is(mode(check), 0x80);
+    assert.equal(bench.done(0x40, 0, 1), [0x50, 0]);
+    assert.is(mode(check), 0xff, "work wakes it");
+  }
+  for (const sleep of [0xe6, 0x99]) {
+    assert.equal(bench.done(sleep), [0x50, 0]);
+    bench.command(0xec);
+    assert.is(bench.deadline, Infinity, "nobody hears");
+    bench.out([CONTROL, 4], [CONTROL, 0]);
+    bench.cycles += RESET_CYCLES;
+    assert.is(bench.in(STATUS), 0x50);
+    assert.is(mode(0xe5), 0xff);
+  }
+});
+
+test("every code without a command is aborted, and the drive works on", () => {
+  const known = [0x90, 0x91, 0xc4, 0xc5, 0xc6, 0xe0, 0xe1, 0xe2, 0xe3, 0xe5, 0xe6, 0xe7, 0xec, 0xef];
+  const ranges = [
+    [0x10, 0x1f],
+    [0x20, 0x21],
+    [0x30, 0x31],
+    [0x40, 0x41],
+    [0x70, 0x7f],
+    [0x94, 0x99],
+  ];
+  const bench = new Bench();
+  for (let code = 0; code < 256; code++) {
+    if (known.includes(code) || ranges.some(([first, last]) => code >= first && code <= last)) continue;
+    assert.equal(bench.done(code), [0x41, 4], code.toString(16));
+  }
+  assert.equal(bench.done(0x21, 3), [0x58, 0], "READ SECTORS without retries");
+  assert.equal(bench.words(256), sectorsOf(3, 1));
 });
 
 test("software reset in the middle of a command", () => {

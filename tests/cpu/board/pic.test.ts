@@ -274,7 +274,7 @@ test("ICW1 puts everything back: mask, modes, priorities, service, what is read"
   initialise(pic);
   assert.equal(pic.save(), ready().save());
   // Ready, ICW1, ICW4, base 0x20, no requests, nothing in service or masked, lines low, 7 the lowest, no modes.
-  assert.equal(pic.save().master, [4, 0x11, 1, 0x20, 0, 0, 0, 0, 7, 0, 0, 0, 0]);
+  assert.equal(pic.save().master, [4, 0x11, 1, 0x20, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0]);
 });
 
 test("in level mode ICW1 keeps what is high", () => {
@@ -357,6 +357,35 @@ test("OCW2 with the no-operation code does nothing", () => {
   assert.equal(pic.save(), before);
   pic.writePort(SLAVE, 1, 0x20); // an EOI with nothing in service
   assert.equal(pic.save(), before);
+});
+
+test("the edge/level registers: a level input asks as long as its line is high; fixed inputs stay edge-triggered", () => {
+  const pic = ready();
+  pic.writePort(0x4d0, 1, 0xff);
+  pic.writePort(0x4d1, 1, 0xff);
+  assert.equal([pic.readPort(0x4d0), pic.readPort(0x4d1)], [0xf8, 0xde]);
+  pic.setLine(5, 1);
+  assert.is(take(pic), 0x25);
+  pic.writePort(MASTER, 1, 0x20);
+  assert.is(pic.output(), 1, "asks again: the line is still high");
+  pic.setLine(5, 0);
+  assert.is(pic.output(), 0);
+  pic.setLine(11, 1);
+  assert.is(take(pic), 0x2b);
+  pic.writePort(SLAVE, 1, 0x20);
+  pic.writePort(MASTER, 1, 0x20);
+  assert.is(take(pic), 0x2b);
+  pic.setLine(11, 0);
+  pic.writePort(SLAVE, 1, 0x20);
+  pic.writePort(MASTER, 1, 0x20);
+  pic.setLine(1, 1);
+  assert.is(take(pic), 0x21);
+  pic.writePort(MASTER, 1, 0x20);
+  assert.is(pic.output(), 0, "IRQ 1 is edge-triggered");
+  pic.setLine(6, 1);
+  take(pic);
+  pic.writePort(MASTER, 1, 0x11);
+  assert.is(pic.readPort(0x4d0), 0xf8, "ICW1 leaves them");
 });
 
 test("save and restore", () => {

@@ -47,7 +47,8 @@ function fingerprint(cpu: Cpu): string {
 function outside(cpu: Cpu): string | undefined {
   const { bytes } = cpu;
   if (bytes.subarray(Layout.OnesPage, Layout.OnesPage + 4096).some((byte) => byte !== 0xff)) return "the page of ones";
-  if (bytes.subarray(Layout.Ram + MEMORY).some((byte) => byte !== 0)) return "memory behind RAM";
+  if (bytes.subarray(Layout.Ram + MEMORY, Layout.Ram + MEMORY + 4096).some((byte) => byte !== 0))
+    return "memory behind RAM";
   return undefined;
 }
 

@@ -1,42 +1,55 @@
 /**
- * `tine boot [KERNEL.elf]`: a machine with its console on this terminal. Without an argument, our kernel with a shell.
+ * `tine boot [KERNEL.elf]`: a machine with its console, or with --screen its screen, on this terminal. Without an argument, our
+ * kernel with a shell; with --rom, a ROM image.
  */
 
 import { basename } from "node:path";
-import { Command } from "commander";
-import { type DiskOptions, diskFor, diskOption, swapOption, swapWords } from "../disk";
+import { Command, Option } from "commander";
+import { runOnConsole, serialConsole } from "../console";
+import { type DiskOptions, diskFor, diskOption, readOnlyDiskOption, swapOption, swapWords } from "../disk";
+import { CliError } from "../exitcodes";
 import { builtImages, userInitrd } from "../images";
 import { readInput } from "../input";
 import { budgetOption, cpuOption, memoryOption, saveStateOption, tlbOption } from "../options";
 import { outcome } from "../outcome";
 import { PANIC_TRACE, type SessionSpec } from "../session";
-import { runOnConsole } from "../terminal";
 
 interface BootOptions extends DiskOptions {
   mem: number;
   cmdline: string;
   initrd?: string;
+  rom?: string;
+  screen?: boolean;
   budget: number;
   tlb: NonNullable<SessionSpec["tlb"]>;
   cpu: NonNullable<SessionSpec["cpu"]>;
   saveState?: string;
 }
 
-/** What is booted: ours, or the user's image with the user's initrd. The user's files are read at once, ours when asked for. */
+/**
+ * What is booted: a ROM, ours, or the user's image with the user's initrd. The user's files are read at once, ours when asked
+ * for: they may have to be built.
+ */
 function images(
   kernelPath: string | undefined,
   options: BootOptions,
-): () => Promise<Pick<SessionSpec, "kernel" | "modules">> {
+): () => Promise<Pick<SessionSpec, "kernel" | "kernelName" | "rom" | "modules">> {
+  if (options.rom !== undefined) {
+    if (kernelPath !== undefined) throw new CliError(`${kernelPath}: --rom boots a ROM instead of a kernel`);
+    const kernel = readInput(options.rom);
+    const kernelName = basename(options.rom);
+    return async () => ({ kernel, kernelName, rom: true, modules: [] });
+  }
   if (kernelPath !== undefined) {
     // What another kernel's module holds is not for us to judge.
     const modules = options.initrd === undefined ? [] : [readInput(options.initrd)];
     const kernel = readInput(kernelPath);
-    return async () => ({ kernel, modules });
+    return async () => ({ kernel, kernelName: basename(kernelPath), modules });
   }
   const theirs = options.initrd === undefined ? undefined : userInitrd(options.initrd);
   return async () => {
     const { kernel, initrd } = await builtImages();
-    return { kernel, modules: [theirs ?? initrd] };
+    return { kernel, kernelName: "kernel.elf", modules: [theirs ?? initrd] };
   };
 }
 
@@ -48,7 +61,16 @@ export function bootCommand(): Command {
     .addOption(memoryOption(64))
     .option("--cmdline <words>", "the kernel's command line", "")
     .option("--initrd <file>", "multiboot module: a ustar archive for our kernel")
+    .addOption(
+      new Option("--rom <file>", "start a ROM image of 64 to 256 KB at F000:FFF0").conflicts([
+        "cmdline",
+        "initrd",
+        "swap",
+      ]),
+    )
+    .option("--screen", "show the text screen instead of the serial console; the keyboard types at the guest's")
     .addOption(diskOption())
+    .addOption(readOnlyDiskOption())
     .addOption(swapOption())
     .addOption(budgetOption())
     .addOption(tlbOption())
@@ -57,10 +79,12 @@ export function bootCommand(): Command {
     .action(async (kernelPath: string | undefined, options: BootOptions) => {
       const disk = diskFor(options);
       const read = images(kernelPath, options);
-      const result = await runOnConsole(process.stdout, async () => ({
+      const console = options.screen
+        ? await (await import("../screenconsole")).screenConsole()
+        : serialConsole(process.stdout);
+      const result = await runOnConsole(console, async () => ({
         ...disk,
         ...(await read()),
-        kernelName: basename(kernelPath ?? "kernel.elf"),
         memoryMB: options.mem,
         commandLine: `${swapWords(options)}${options.cmdline}`,
         maxInstructions: options.budget,

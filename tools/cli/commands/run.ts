@@ -3,7 +3,8 @@
  * with its exit status. The trace is the same run with the last N instructions printed on stdout when it is over.
  */
 import { Command } from "commander";
-import { type DiskOptions, diskFor, diskOption, swapOption, swapWords } from "../disk";
+import { runOnConsole, serialConsole } from "../console";
+import { type DiskOptions, diskFor, diskOption, readOnlyDiskOption, swapOption, swapWords } from "../disk";
 import { CliError } from "../exitcodes";
 import { builtImages, initrdWith, userProgram } from "../images";
 import {
@@ -20,7 +21,6 @@ import {
 } from "../options";
 import { outcome } from "../outcome";
 import { PANIC_TRACE, type SessionResult, type SessionSpec } from "../session";
-import { runOnConsole } from "../terminal";
 
 interface RunOptions extends DiskOptions {
   mem: number;
@@ -51,7 +51,7 @@ async function runProgram(
   const disk = diskFor(options);
   const program = await userProgram(path);
   const words = [`/${program.name}`, ...args].map(quoted);
-  return runOnConsole(output, async () => {
+  return runOnConsole(serialConsole(output), async () => {
     const { kernel, initrd } = await builtImages();
     return {
       ...disk,
@@ -86,6 +86,7 @@ function withRunOptions(command: Command): Command {
     .addOption(memoryOption(64))
     .addOption(forkOption())
     .addOption(diskOption())
+    .addOption(readOnlyDiskOption())
     .addOption(swapOption())
     .addOption(budgetOption())
     .addOption(tlbOption())
