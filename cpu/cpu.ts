@@ -16,7 +16,8 @@ import { type CostTable, STANDARD_COSTS, type TlbGeometry } from "./costs";
 import { readEflags, writeEflags } from "./eflags";
 import { MachineError } from "./errors";
 import { run } from "./interpreter";
-import { DEFAULT_MODEL, type Model, type ModelName, modelNamed } from "./model";
+import { type Model, modelNamed } from "./model";
+import { DEFAULT_MODEL, type ModelName } from "./modelnames";
 import { flushHostTlb, forgetFetch, setA20, setControlWords, walkTables } from "./paging";
 import { Attention, byteRegister, Layout, type Register, Time, Word } from "./registers";
 import { flatState, realState } from "./reset";
@@ -25,7 +26,8 @@ import { refreshMode } from "./segmentation";
 import { ChargedTlb, tlbBytes } from "./tlb";
 
 export { COST_VERSION, type CostTable, STANDARD_COSTS, STANDARD_TLB, type TlbGeometry } from "./costs";
-export { DEFAULT_MODEL, MODEL_NAMES, type Model, type ModelName } from "./model";
+export type { Model } from "./model";
+export { DEFAULT_MODEL, MODEL_NAMES, type ModelName } from "./modelnames";
 export { type Bus, CpuEvent, type CpuListener, RunExit } from "./seam";
 
 /** A segment register with its hidden part. */

@@ -1,7 +1,7 @@
 /**
  * Processor models: what each of the four has, in one table. Everything that asks "is it there?" asks here: which rows are
  * instructions, which bits of CR0, CR4 and EFLAGS can be set, what CPUID says, which model-specific registers exist.
- * May import isa.ts, instruction.ts, errors.ts and registers.ts.
+ * May import isa.ts, instruction.ts, modelnames.ts, errors.ts and registers.ts.
  *
  * The models are a 386 DX with a 387; a first 486 DX (no CPUID, no CR4, no EFLAGS.ID: those came with its last steppings); a
  * Pentium of 75 MHz and up, without MMX; a Pentium Pro. What the real parts have beyond this list (virtual-8086 extensions, machine
@@ -14,9 +14,8 @@
 import { MachineError } from "./errors";
 import type { Instruction } from "./instruction";
 import { ROWS, type Row } from "./isa";
+import { MODEL_NAMES, type ModelName } from "./modelnames";
 import { Cr0, Cr4, Flag } from "./registers";
-
-export type ModelName = "386" | "486" | "586" | "686";
 
 /** Bits of CPUID leaf 1, EDX. */
 export const enum Feature {
@@ -106,10 +105,6 @@ export const MODELS: Readonly<Record<ModelName, Model>> = {
     msrs: [Msr.Tsc],
   },
 };
-
-export const MODEL_NAMES = Object.keys(MODELS) as readonly ModelName[];
-
-export const DEFAULT_MODEL: ModelName = "686";
 
 /** The model of a name. Throws MachineError where there is none. */
 export function modelNamed(name: string): Model {

@@ -8,7 +8,7 @@
  * and m94 m108 are x87 environment and state. A string instruction
  * under REP or REPNE has the mnemonic "rep movsb". A form without a handler is #UD.
  */
-import type { CostTable } from "../costs";
+import { type CostTable, STANDARD_COSTS } from "../costs";
 import { Prefix, Segment } from "../instruction";
 import { mnemonicOf, ROWS, type Row, RowFlag } from "../isa";
 import { Field, floatImageBytes, OPERAND_INFO, type Operand, Size } from "../isa/operands";
@@ -141,16 +141,6 @@ function tokenOf(operand: Operand, op: Operation): string {
   }
 }
 
-/** A register operand as an index into the view of its size. */
-function registerIndex(operand: Operand, op: Operation): number {
-  const { field, value } = OPERAND_INFO[operand];
-  let register = op.reg;
-  if (field === Field.Rm || field === Field.RmRegister || field === Field.FloatRm) register = op.rm;
-  else if (field === Field.FixedReg || field === Field.FixedFloat) register = value;
-  const size = sizeOf(operand, op);
-  return size === 1 ? byteRegister(register) : size === 2 ? register << 1 : register;
-}
-
 function repeats(row: Row, op: Operation): boolean {
   return (row.flags & RowFlag.RepAllowed) !== 0 && (op.prefixes & (Prefix.Rep | Prefix.Repne)) !== 0;
 }
@@ -159,11 +149,127 @@ function tokensOf(row: Row, op: Operation): string[] {
   return row.operands.map((operand) => tokenOf(operand, op));
 }
 
-/** The key of an instruction's handler. */
-export function handlerKey(op: Operation): string {
-  const row = ROWS[op.row];
+function keyOf(row: Row, op: Operation): string {
   const name = mnemonicOf(row, op.operandSize, op.addressSize);
   return [repeats(row, op) ? `rep ${name}` : name, ...tokensOf(row, op)].join(" ");
+}
+
+/** Where a register operand's number comes from. */
+const enum From {
+  Nowhere = 0,
+  Rm = 1,
+  Reg = 2,
+  Row = 3,
+}
+
+/** A register operand: where its number is, that number itself where the row says it, and the operand's size in bytes. */
+interface RegisterOperand {
+  readonly from: From;
+  readonly value: number;
+  readonly size: number;
+}
+
+const NO_REGISTER: RegisterOperand = { from: From.Nowhere, value: 0, size: 4 };
+
+/** All about an instruction that does not depend on its registers, addresses and immediates. */
+interface Form {
+  readonly key: string;
+  readonly run: Handler;
+  readonly destination: RegisterOperand;
+  readonly source: RegisterOperand;
+  /** Operation.immediate and Operation.reg where the row says them; undefined where the instruction does. */
+  readonly constant: number | undefined;
+  readonly segment: number | undefined;
+  /** By how much the immediate is moved up and down again, to sign-extend it. */
+  readonly signShift: number;
+  readonly operation: number;
+  readonly selfCharging: number;
+  readonly cycles: number;
+  readonly repetition: number;
+  readonly walks: number;
+}
+
+/** Bits of a form's number below its row's. */
+const enum FormBit {
+  Operand16 = 1,
+  Address16 = 2,
+  Memory = 4,
+  Repeat = 8,
+}
+const FORM_BITS = 4;
+
+/** The forms met so far, by number, for each cost table: code has few, and one costs as much to make as many to use. */
+const FORMS = new WeakMap<CostTable, (Form | undefined)[]>();
+
+function formOf(op: Operation, costs: CostTable): Form {
+  let forms = FORMS.get(costs);
+  if (forms === undefined) {
+    forms = new Array<Form | undefined>(ROWS.length << FORM_BITS);
+    FORMS.set(costs, forms);
+  }
+  let number = op.row << FORM_BITS;
+  if (op.operandSize === 2) number |= FormBit.Operand16;
+  if (op.addressSize === 2) number |= FormBit.Address16;
+  if (op.rm < 0) number |= FormBit.Memory;
+  if ((op.prefixes & (Prefix.Rep | Prefix.Repne)) !== 0) number |= FormBit.Repeat;
+  const known = forms[number];
+  if (known !== undefined) return known;
+  const form = makeForm(op, costs);
+  forms[number] = form;
+  return form;
+}
+
+function makeForm(op: Operation, costs: CostTable): Form {
+  const row = ROWS[op.row];
+  const { operands, mnemonic, flags } = row;
+  const [first, second] = operands;
+  const tokens = tokensOf(row, op);
+  const key = keyOf(row, op);
+  const repeated = repeats(row, op);
+  const waits = (flags & RowFlag.IoSensitive) !== 0 && mnemonic !== "cli" && mnemonic !== "sti";
+  const touches = tokens.some((token) => token[0] === "m") || IMPLICIT_MEMORY.test(mnemonic);
+  const inRow = (wanted: Field): number | undefined => {
+    const operand = operands.find((one) => OPERAND_INFO[one].field === wanted);
+    return operand && OPERAND_INFO[operand].value;
+  };
+  let signShift = 0;
+  if (operands.includes("Iv") && op.operandSize === 2) signShift = 16;
+  else if (operands.includes("Ib") && SIGNED_BYTES.has(mnemonic)) signShift = 24;
+  return {
+    key,
+    run: HANDLERS.get(key) ?? invalidCode,
+    destination: first === undefined ? NO_REGISTER : registerOperand(first, op),
+    source: second === undefined ? NO_REGISTER : registerOperand(second, op),
+    constant: inRow(Field.Constant),
+    segment: inRow(Field.FixedSegment),
+    signShift,
+    operation: OPERATION_NUMBERS.get(mnemonic) ?? 0,
+    selfCharging: repeated || waits || READS_TIME.has(mnemonic) ? 1 : 0,
+    cycles: cyclesOf(row, tokens, costs),
+    repetition: repeated ? costs.repetitions[mnemonic] : 0,
+    walks: mnemonic === "enter" ? ENTER_WALKS : touches ? WALKS : 0,
+  };
+}
+
+function registerOperand(operand: Operand, op: Operation): RegisterOperand {
+  const { field, value } = OPERAND_INFO[operand];
+  const size = sizeOf(operand, op);
+  if (field === Field.Rm || field === Field.RmRegister || field === Field.FloatRm)
+    return { from: From.Rm, value, size };
+  if (field === Field.FixedReg || field === Field.FixedFloat) return { from: From.Row, value, size };
+  return { from: From.Reg, value, size };
+}
+
+/** A register operand as an index into the view of its size. */
+function registerIndex({ from, value, size }: RegisterOperand, op: Operation): number {
+  if (from === From.Nowhere) return 0;
+  const register = from === From.Rm ? op.rm : from === From.Reg ? op.reg : value;
+  return size === 1 ? byteRegister(register) : size === 2 ? register << 1 : register;
+}
+
+/** The key of an instruction's handler. */
+export function handlerKey(op: Operation): string {
+  return formOf(op, STANDARD_COSTS).key;
 }
 
 /** Whether a form has a handler, so that it does what its row says. */
@@ -173,33 +279,23 @@ export function isImplemented(op: Operation): boolean {
 
 /** Makes a decoded instruction ready to run in blocks of this Mode. */
 export function bind(op: Operation, mode: number, costs: CostTable): void {
-  const row = ROWS[op.row];
-  const { operands, mnemonic, flags } = row;
-  const [first, second] = operands;
-  if (first !== undefined) op.destination = registerIndex(first, op);
-  if (second !== undefined) op.source = registerIndex(second, op);
-  for (const operand of operands) {
-    const { field, value } = OPERAND_INFO[operand];
-    if (field === Field.Constant) op.immediate = value;
-    else if (field === Field.FixedSegment) op.reg = value;
-    else if (operand === "Iv" && op.operandSize === 2) op.immediate = (op.immediate << 16) >> 16;
-    else if (operand === "Ib" && SIGNED_BYTES.has(mnemonic)) op.immediate = (op.immediate << 24) >> 24;
-  }
-  op.operation = OPERATION_NUMBERS.get(mnemonic) ?? 0;
+  const form = formOf(op, costs);
+  op.destination = registerIndex(form.destination, op);
+  op.source = registerIndex(form.source, op);
+  if (form.constant !== undefined) op.immediate = form.constant;
+  if (form.segment !== undefined) op.reg = form.segment;
+  op.immediate = (op.immediate << form.signShift) >> form.signShift;
+  op.operation = form.operation;
   const unchecked =
     (mode & Mode.Flat) !== 0 &&
     op.addressSize === 4 &&
     (op.segment === Segment.DS || op.segment === Segment.SS || op.segment === Segment.ES);
   op.checked = unchecked ? 0 : 1;
-  const repeated = repeats(row, op);
-  op.selfCharging = repeated || (flags & RowFlag.IoSensitive && mnemonic !== "cli" && mnemonic !== "sti") ? 1 : 0;
-  if (READS_TIME.has(mnemonic)) op.selfCharging = 1;
-  const tokens = tokensOf(row, op);
-  op.cycles = cyclesOf(row, tokens, costs);
-  op.repetition = repeated ? costs.repetitions[mnemonic] : 0;
-  const touches = tokens.some((token) => token[0] === "m") || IMPLICIT_MEMORY.test(mnemonic);
-  op.walks = mnemonic === "enter" ? ENTER_WALKS : touches ? WALKS : 0;
-  op.run = HANDLERS.get(handlerKey(op)) ?? invalidCode;
+  op.selfCharging = form.selfCharging;
+  op.cycles = form.cycles;
+  op.repetition = form.repetition;
+  op.walks = form.walks;
+  op.run = form.run;
 }
 
 /** Cycles of a form by the cost table, memory operands included. */

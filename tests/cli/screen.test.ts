@@ -8,6 +8,7 @@ import * as assert from "uvu/assert";
 import { CODE_PAGE_437, type Screen, screenRows } from "../../cpu/index";
 import { keysOfTerminal } from "../../tools/cli/keys";
 import { ScreenView } from "../../tools/cli/screen";
+import { Program } from "../cpu/guest";
 import { AH, AL, AX, DI, Rom, SI } from "../cpu/rom";
 import { needCommand } from "../skip";
 import { tine, withFiles } from "./tine";
@@ -37,6 +38,13 @@ test("a ROM's serial port is stdout; a reset starts it again", () => {
   withFiles({ "bios.rom": rom.finish() }, (cwd) => {
     const { status, stdout, stderr } = tine(["boot", "--rom", "bios.rom"], { cwd });
     assert.equal([status, stdout, stderr], [0, "12\n", ""]);
+  });
+});
+
+test("a kernel that resets ends its run well, and tine says so", () => {
+  withFiles({ "reset.elf": new Program().outb(0x64, 0xfe).elf() }, (cwd) => {
+    const ended = tine(["boot", "reset.elf"], { cwd });
+    assert.equal(ended, { status: 0, stdout: "", stderr: "tine: the guest reset the machine after 2 instructions\n" });
   });
 });
 

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -59,6 +59,71 @@ test("everything is built, then only what changed", () =>
     assert.equal(steps, ["bin/hello"]);
     assert.equal(changed.kernel, first.kernel);
     assert.ok(new TextDecoder("latin1").decode(changed.initrd).includes("good morning"));
+  }));
+
+/** What is in a folder, with the time of the last change of each file and which file it is. */
+function listing(folder: string): string[] {
+  return readdirSync(folder)
+    .sort()
+    .map((name) => {
+      const { ino, ctimeMs } = statSync(path.join(folder, name));
+      return `${name} ${ino} ${ctimeMs}`;
+    });
+}
+
+test("nothing is written when nothing changed, and every change is noticed, with a stamp and without", () =>
+  withFolder(async (root) => {
+    copyTree(root);
+    const steps: string[] = [];
+    const out = path.join(root, "out");
+    const build = async (settled: boolean) => {
+      const { now } = Date;
+      steps.length = 0;
+      // As if the sources had been at rest: a stamp is written then, and believed.
+      if (settled) Date.now = () => now() + 10_000;
+      try {
+        return await buildAll(out, { root, progress: (text) => steps.push(text) });
+      } finally {
+        Date.now = now;
+      }
+    };
+    const first = await build(false);
+    const before = listing(out);
+    for (const settled of [false, true, true, true]) {
+      assert.equal(await build(settled), first);
+      assert.equal(steps, []);
+      assert.equal(listing(out), before);
+    }
+    assert.ok(readdirSync(path.join(root, "dist/cache")).some((name) => name.endsWith(".stamp")));
+
+    const hello = path.join(root, "userland/bin/hello.ts");
+    const text = readFileSync(hello, "utf8");
+    const { atime, mtime } = statSync(hello);
+    writeFileSync(hello, text.replace("hello, world", "hello, moon!"));
+    utimesSync(hello, atime, mtime);
+    const changed = await build(true);
+    assert.equal(steps, ["bin/hello"]);
+    assert.ok(new TextDecoder("latin1").decode(changed.initrd).includes("hello, moon!"));
+    assert.equal(new Uint8Array(readFileSync(path.join(out, "initrd.tar"))), changed.initrd);
+
+    writeFileSync(path.join(root, "userland/bin/added.ts"), text);
+    const added = await build(true);
+    assert.equal(steps, ["bin/added"]);
+    rmSync(path.join(root, "userland/bin/added.ts"));
+    assert.equal((await build(true)).initrd, changed.initrd);
+    assert.ok(added.initrd.length > changed.initrd.length);
+
+    for (const name of ["kernel.elf", "initrd.tar", "kernel.layout.json"]) {
+      const file = path.join(out, name);
+      const contents = readFileSync(file);
+      rmSync(file);
+      await build(true);
+      assert.ok(readFileSync(file).equals(contents), `${name} removed`);
+      writeFileSync(file, "damaged");
+      await build(true);
+      assert.ok(readFileSync(file).equals(contents), `${name} damaged`);
+    }
+    assert.equal(steps, []);
   }));
 
 test("a program of one's own is built once", () =>

@@ -4,7 +4,7 @@
  * what it is told to forget, and user accesses that fault into handleMmFault. mmaudit.ts recomputes the invariants from memory.
  */
 import { runAsc } from "../../tools/compiler/asc";
-import { findRoot } from "../../tools/compiler/driver";
+import { findRoot } from "../../tools/compiler/root";
 
 export const PAGE = 4096;
 export const SLOT = 4 << 20;

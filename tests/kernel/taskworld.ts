@@ -5,7 +5,7 @@
  * Nobody can sleep here: a kernel function that would, throws.
  */
 import { runAsc } from "../../tools/compiler/asc";
-import { findRoot } from "../../tools/compiler/driver";
+import { findRoot } from "../../tools/compiler/root";
 
 const KERNEL_BASE = 0xc0000000;
 const MEMORY_BASE = 0xc0200000;

@@ -1,14 +1,9 @@
 /**
- * The two ways in which a guest shows itself: its serial console on stdin and stdout, or its screen and keyboard. May import cpu/ and
- * the rest of tools/cli.
- * With the screen, the serial port's output goes to stderr, at the end where stderr is a terminal too. Where stdout is no terminal
- * the last screen is printed as text at the end, and stdin is read whole before the start, so that the run can be repeated.
+ * How a guest shows itself, and a run with it: here its serial console on stdin and stdout, in screenconsole.ts its screen and
+ * keyboard. May import session.ts and terminal.ts.
  */
-import { type Screen, screenRows } from "../../cpu/index";
-import { keysOfTerminal } from "./keys";
-import { ScreenView } from "./screen";
-import type { Session, SessionHandlers, SessionSpec } from "./session";
-import { attachInput, ConsoleText, inputKind, wholeInput } from "./terminal";
+import { Session, type SessionHandlers, type SessionResult, type SessionSpec } from "./session";
+import { attachInput, ConsoleText, inputKind } from "./terminal";
 
 export interface GuestConsole {
   spec: Pick<SessionSpec, "input" | "screen">;
@@ -19,12 +14,13 @@ export interface GuestConsole {
   release(): void;
 }
 
-export function serialConsole(): GuestConsole {
+/** The serial console: stdin, and what the guest writes on `output`. */
+export function serialConsole(output: NodeJS.WriteStream): GuestConsole {
   const text = new ConsoleText();
   let input: { release(): void } | undefined;
   return {
     spec: { input: inputKind() },
-    handlers: { serial: (bytes) => process.stdout.write(text.filter(bytes)) },
+    handlers: { serial: (bytes) => output.write(text.filter(bytes)) },
     attach(session) {
       input = attachInput(session);
     },
@@ -32,45 +28,20 @@ export function serialConsole(): GuestConsole {
   };
 }
 
-export async function screenConsole(): Promise<GuestConsole> {
-  const { stdin, stdout, stderr } = process;
-  const text = new ConsoleText();
-  const view = stdout.isTTY ? new ScreenView(!process.env.NO_COLOR) : undefined;
-  const keys = stdin.isTTY ? new Uint8Array() : keysOfTerminal(await wholeInput());
-  const kept: Uint8Array[] = [];
-  let last: Screen | undefined;
-  let input: { release(): void } | undefined;
-  const show = () => {
-    if (view !== undefined && last !== undefined)
-      stdout.write(view.draw(last, { rows: stdout.rows || last.rows, columns: stdout.columns || last.columns }));
-  };
-  const redraw = () => {
-    view?.forget();
-    show();
-  };
-  return {
-    spec: { input: stdin.isTTY ? "terminal" : "none", screen: { keys } },
-    handlers: {
-      serial(bytes) {
-        if (view !== undefined && stderr.isTTY) kept.push(bytes);
-        else stderr.write(text.filter(bytes));
-      },
-      screen(screen) {
-        last = screen;
-        show();
-      },
-    },
-    attach(session) {
-      if (view !== undefined) stdout.write(view.open());
-      stdout.on("resize", redraw);
-      if (stdin.isTTY) input = attachInput(session, { encode: keysOfTerminal, help: false });
-    },
-    release() {
-      input?.release();
-      stdout.off("resize", redraw);
-      if (view !== undefined) stdout.write(view.close());
-      if (last !== undefined) stdout.write(`${screenRows(last).join("\n").trimEnd()}\n`);
-      for (const bytes of kept) stderr.write(text.filter(bytes));
-    },
-  };
+/**
+ * Runs a machine and returns how it ended. The machine's thread comes up while `makeSpec` is at work, which may build images and
+ * fail; only then does the terminal belong to the guest.
+ */
+export async function runOnConsole(
+  console: GuestConsole,
+  makeSpec: () => Promise<Omit<SessionSpec, "input" | "screen">>,
+): Promise<SessionResult> {
+  const session = new Session(console.handlers);
+  try {
+    session.start({ ...(await makeSpec()), ...console.spec });
+    console.attach(session);
+    return await session.result.finally(() => console.release());
+  } finally {
+    await session.close();
+  }
 }

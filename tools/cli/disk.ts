@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { Option } from "commander";
-import { SECTOR_BYTES } from "../../cpu/index";
+import { SECTOR_BYTES } from "../../cpu/board/disk";
 import { CliError } from "./exitcodes";
 import { fileReason } from "./input";
 import { wholeNumber } from "./options";

@@ -4,18 +4,12 @@
  */
 import { basename, dirname, extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildAll } from "../image/build";
+import { type BuiltAll, buildAll } from "../image/build";
 import { buildUserProgram } from "../image/program";
 import { buildInitrd, readTar, type TarFile } from "../image/ustar";
 import { CliError } from "./exitcodes";
 import { readInput } from "./input";
 import { Progress } from "./progress";
-
-/** A kernel, and the files of its initrd. */
-export interface Images {
-  kernel: Uint8Array;
-  files: TarFile[];
-}
 
 /** Where the built kernel and initrd go unless the user says otherwise: dist/, beside the bundle that runs. */
 export function outputFolder(): string {
@@ -23,7 +17,7 @@ export function outputFolder(): string {
 }
 
 /** Builds into `out` what is not up to date, with progress on stderr. Throws CompileError. */
-export async function buildImages(out: string): Promise<{ kernel: Uint8Array; initrd: Uint8Array }> {
+export async function buildImages(out: string): Promise<BuiltAll> {
   const progress = new Progress();
   try {
     return await buildAll(out, { progress: (name) => progress.update(`building ${name}`) });
@@ -32,10 +26,9 @@ export async function buildImages(out: string): Promise<{ kernel: Uint8Array; in
   }
 }
 
-/** Our own kernel and programs, up to date. Throws CompileError. */
-export async function builtImages(): Promise<Images> {
-  const { kernel, initrd } = await buildImages(outputFolder());
-  return { kernel, files: readTar(initrd, "initrd.tar") };
+/** Our own kernel and initrd, up to date. Throws CompileError. */
+export function builtImages(): Promise<BuiltAll> {
+  return buildImages(outputFolder());
 }
 
 /** The user's initrd, checked. Throws CliError. */
@@ -71,13 +64,7 @@ export async function userProgram(path: string): Promise<TarFile> {
   return { name: `bin/${basename(path, extname(path))}`, data, mode: EXECUTABLE };
 }
 
-/** The initrd with some files added or replaced. */
-export function initrdWith(files: readonly TarFile[], added: readonly TarFile[] = []): Uint8Array {
-  const names = new Set(added.map(({ name }) => name));
-  return buildInitrd([...files.filter(({ name }) => !names.has(name)), ...added]);
-}
-
-/** The programs among an initrd's files, for symbols in a trace. */
-export function programsOf(files: readonly TarFile[]): { path: string; elf: Uint8Array }[] {
-  return files.filter(({ data }) => isElf(data)).map(({ name, data }) => ({ path: `/${name}`, elf: data }));
+/** An initrd with a file added or replaced. */
+export function initrdWith(initrd: Uint8Array, added: TarFile): Uint8Array {
+  return buildInitrd([...readTar(initrd, "initrd.tar").filter(({ name }) => name !== added.name), added]);
 }

@@ -2,7 +2,7 @@
 import { closeSync, openSync } from "node:fs";
 import { InvalidArgumentError, Option } from "commander";
 import { MINIMAL_TLB, STANDARD_TLB, type TlbGeometry, UNBOUNDED_TLB } from "../../cpu/costs";
-import { DEFAULT_MODEL, MODEL_NAMES } from "../../cpu/cpu";
+import { DEFAULT_MODEL, MODEL_NAMES } from "../../cpu/modelnames";
 import { fileReason } from "./input";
 
 /** A whole number in a range, for commander; the message says what was wanted. */

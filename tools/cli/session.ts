@@ -6,6 +6,9 @@ import { Worker } from "node:worker_threads";
 import type { ModelName, Screen, StopReason, TlbGeometry } from "../../cpu/index";
 import type { RegionCount } from "../lab/regions";
 
+/** Instructions shown, unasked, when the kernel panics. */
+export const PANIC_TRACE = 40;
+
 /** What a worker needs to run one machine. All of it is copied to the worker. */
 export interface SessionSpec {
   memoryMB: number;
@@ -15,7 +18,7 @@ export interface SessionSpec {
   /** Its name, for messages. */
   kernelName: string;
   commandLine: string;
-  /** Multiboot modules: the initrd. */
+  /** Multiboot modules: the initrd. The trace names the code of programs in those that are ustar archives. */
   modules: Uint8Array[];
   /** The IDE disk: a file that has been checked, or one in memory that is a swap area; absent: none. */
   disk?: { path: string; readOnly: boolean } | { swapMB: number };
@@ -27,8 +30,6 @@ export interface SessionSpec {
   screen?: { keys: Uint8Array };
   /** How many instructions to show of the end of the run, and whether of any run or only of one that went wrong. */
   trace: { count: number; when: "always" | "panic" };
-  /** Programs' ELF files by guest path, for symbols in the trace. */
-  programs: { path: string; elf: Uint8Array }[];
   /** Geometry of the charged TLB; the standard one by default. */
   tlb?: TlbGeometry;
   /** The CPU model; the machine's default by default. */
@@ -65,8 +66,12 @@ export type FromWorker =
   | { kind: "end"; result: SessionResult }
   | { kind: "error"; message: string };
 
-/** To the worker. */
-export type ToWorker = { kind: "input"; bytes: Uint8Array } | { kind: "inputEnd" } | { kind: "stop" };
+/** To the worker: `start` once and first. */
+export type ToWorker =
+  | { kind: "start"; spec: SessionSpec }
+  | { kind: "input"; bytes: Uint8Array }
+  | { kind: "inputEnd" }
+  | { kind: "stop" };
 
 export interface SessionHandlers {
   serial(bytes: Uint8Array): void;
@@ -76,14 +81,14 @@ export interface SessionHandlers {
 
 export class SessionError extends Error {}
 
-/** A running machine. */
+/** A machine's thread, which comes up while its images are still being read. */
 export class Session {
   private readonly worker: Worker;
   /** Settles when the machine stopped; rejects with SessionError on bad input. */
   readonly result: Promise<SessionResult>;
 
-  constructor(spec: SessionSpec, handlers: SessionHandlers) {
-    this.worker = new Worker(new URL("./worker.mjs", import.meta.url), { workerData: spec });
+  constructor(handlers: SessionHandlers) {
+    this.worker = new Worker(new URL("./worker.mjs", import.meta.url));
     this.result = new Promise((resolve, reject) => {
       this.worker.on("message", (message: FromWorker) => {
         if (message.kind === "serial") handlers.serial(message.bytes);
@@ -95,6 +100,13 @@ export class Session {
       this.worker.on("error", reject);
       this.worker.on("exit", () => reject(new SessionError("the machine's thread ended early")));
     });
+    // A session may be closed before anybody asks how it went.
+    this.result.catch(() => {});
+  }
+
+  /** Runs the machine of the spec; once only. */
+  start(spec: SessionSpec): void {
+    this.post({ kind: "start", spec });
   }
 
   /** Console input, delivered at the machine's current instruction. */

@@ -1,14 +1,14 @@
 /**
  * The thread that holds a machine: runs it in slices, between which it takes input and reports progress. May import cpu/,
- * kernel/abi, tools/audit, tools/disk, tools/image/layout, tools/lab, tools/trace and Node.
+ * kernel/abi, tools/audit, tools/disk, tools/image/layout, tools/lab, tools/trace and Node; what most runs do without, only when a
+ * run wants it, so that the others start without it.
  *
  * Invariants: the guest sees input only between two slices, stamped by the machine, so that a run can be repeated; input
  * that does not come from a person is handed over line by line, when the guest sleeps, so that such a run needs no stamps.
  * The trace of a run's end costs the run nothing: it is made by running again, from the same inputs, up to that end.
  */
-import { once } from "node:events";
 import { isDeepStrictEqual } from "node:util";
-import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import {
   type BufferDisk,
   type DiskBackend,
@@ -19,21 +19,17 @@ import {
   type Screen,
 } from "../../cpu/index";
 import { Mark } from "../../kernel/abi/marks";
-import { LayoutError } from "../audit/model";
-import { saveState } from "../audit/statefile";
-import { AuditWatch } from "../audit/watch";
-import { FileDisk } from "../disk/filedisk";
-import { swapDisk } from "../disk/swaparea";
-import { type KernelLayout, kernelLayout } from "../image/layout";
+import type { AuditWatch } from "../audit/watch";
+import type { FileDisk } from "../disk/filedisk";
 import { type RegionCount, Regions } from "../lab/regions";
-import { LastInstructions } from "../trace/last";
-import { symbolsByProgram } from "../trace/programs";
 import type { FromWorker, SessionEnd, SessionSpec, ToWorker } from "./session";
 
 /** Instructions between two looks at the mailbox: some 20 ms of host time. */
 const SLICE = 1_000_000;
 /** A sleep too short for the host to follow, as for the disk: the guest's time jumps, and it is no wait for input. */
 const SHORT_SLEEP_MS = 1;
+/** Shortest time between two pieces of output within a slice, so that a guest that writes much costs few messages. */
+const FLUSH_MS = 20;
 const END_OF_TRANSMISSION = 4;
 const NEWLINE = 10;
 
@@ -42,6 +38,40 @@ const port = parentPort as MessagePort;
 function post(message: FromWorker): void {
   port.postMessage(message);
 }
+
+/** What the main thread sends: kept until it is asked for, whether the guest runs, sleeps, or code is still being loaded. */
+class Mailbox {
+  private readonly arrived: ToWorker[] = [];
+  private wake = (): void => {};
+
+  constructor() {
+    port.on("message", (message: ToWorker) => {
+      this.arrived.push(message);
+      this.wake();
+    });
+  }
+
+  /** The next message, if there is one. */
+  take(): ToWorker | undefined {
+    return this.arrived.shift() ?? receiveMessageOnPort(port)?.message;
+  }
+
+  /** Waits for a message, but no longer than that; undefined when none came. */
+  async wait(milliseconds: number): Promise<ToWorker | undefined> {
+    if (this.arrived.length === 0) {
+      await new Promise<void>((resolve) => {
+        const timer = milliseconds === Infinity ? undefined : setTimeout(resolve, milliseconds);
+        this.wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    return this.arrived.shift();
+  }
+}
+
+const mailbox = new Mailbox();
 
 /** Console input that the guest has not been given yet, in pieces that end with a line's end. */
 class PendingInput {
@@ -70,9 +100,10 @@ function exitCodeOf(waitStatus: number): number {
 }
 
 /** The spec's disk, opened. The file was there a moment ago: what goes wrong now is told in Node's words. */
-function openDisk({ disk }: SessionSpec): FileDisk | BufferDisk | undefined {
+async function openDisk({ disk }: SessionSpec): Promise<FileDisk | BufferDisk | undefined> {
   if (disk === undefined) return undefined;
-  if ("swapMB" in disk) return swapDisk(disk.swapMB);
+  if ("swapMB" in disk) return (await import("../disk/swaparea")).swapDisk(disk.swapMB);
+  const { FileDisk } = await import("../disk/filedisk");
   try {
     return new FileDisk(disk.path, disk.readOnly);
   } catch (error) {
@@ -100,18 +131,43 @@ function boot(spec: SessionSpec, disk: DiskBackend | undefined, onSerial: (bytes
   return machine;
 }
 
+/** The watch that audits the machine as the spec says; undefined when it does not. Throws MachineError for a kernel not ours. */
+async function auditWatch({ kernel, auditEvery }: SessionSpec, machine: Machine): Promise<AuditWatch | undefined> {
+  if (!auditEvery) return undefined;
+  const { kernelLayout } = await import("../image/layout");
+  const { LayoutError } = await import("../audit/model");
+  const { AuditWatch } = await import("../audit/watch");
+  const layout = kernelLayout(kernel);
+  if (layout === undefined) throw new MachineError("this kernel carries no layout to audit it by");
+  try {
+    return new AuditWatch(machine, layout, auditEvery);
+  } catch (error) {
+    throw error instanceof LayoutError ? new MachineError(error.message) : error;
+  }
+}
+
+/** Writes the machine, with its kernel's layout where there is one. */
+async function save({ kernel, rom, saveState: file }: SessionSpec, machine: Machine): Promise<void> {
+  if (file === undefined) return;
+  const { kernelLayout } = await import("../image/layout");
+  const { saveState } = await import("../audit/statefile");
+  saveState(file, machine, rom ? undefined : kernelLayout(kernel));
+}
+
 /** The `count` instructions before instruction `until` of a run that took `inputLog` and had this disk at first, as lines. */
-function replayEnd(
+async function replayEnd(
   spec: SessionSpec,
   disk: DiskBackend | undefined,
   inputLog: Machine["inputLog"],
   until: number,
   count: number,
-): string[] {
+): Promise<string[]> {
+  const { LastInstructions } = await import("../trace/last");
+  const { programsOf, symbolsByProgram } = await import("../trace/programs");
   const machine = boot(spec, disk, () => {});
   for (const { bytes, atInstret, device } of inputLog) machine.input(bytes, { atInstret, device });
   // It follows from the start which process runs, and records only the end.
-  const resolver = spec.rom ? () => undefined : symbolsByProgram(spec.kernel, spec.programs);
+  const resolver = spec.rom ? () => undefined : symbolsByProgram(spec.kernel, programsOf(spec.modules));
   const trace = new LastInstructions(machine, { count, resolver, record: false });
   machine.run({ maxInstructions: Math.max(0, until - count) });
   trace.start();
@@ -122,38 +178,40 @@ function replayEnd(
 /** One machine and what is gathered while it runs. */
 class Run {
   private readonly machine: Machine;
-  private readonly disk: FileDisk | BufferDisk | undefined;
   private readonly pending = new PendingInput();
   private readonly regionCounts: RegionCount[] = [];
   private programStatus: number | undefined;
   /** Instructions retired when the kernel said that it panics. */
   private panickedAt: number | undefined;
   private serial: number[] = [];
+  private flushedAt = -Infinity;
   private stopped = false;
   private shown: Screen | undefined;
-  private readonly layout: KernelLayout | undefined;
-  private readonly watch: AuditWatch | undefined;
+  private watch: AuditWatch | undefined;
 
-  constructor(private readonly spec: SessionSpec) {
-    this.disk = openDisk(spec);
-    this.machine = boot(spec, this.disk, (bytes) => this.serial.push(...bytes));
-    this.layout = spec.rom ? undefined : kernelLayout(spec.kernel);
-    if (spec.screen !== undefined) this.machine.key(spec.screen.keys);
-    if (spec.auditEvery) {
-      if (this.layout === undefined) throw new LayoutError("this kernel carries no layout to audit it by");
-      this.watch = new AuditWatch(this.machine, this.layout, spec.auditEvery);
-    }
-    const regions = new Regions((region) => this.regionCounts.push(region));
-    this.machine.onEvent(({ kind, a, instret, cycles }) => {
-      if (kind !== EventKind.Mark) return;
-      regions.mark(a, instret, cycles);
-      if (a >>> 24 === Mark.ProgramStatus) this.programStatus = exitCodeOf(a & 0xffff);
-      if (a >>> 24 === Mark.Panic) this.panickedAt ??= instret;
+  constructor(
+    private readonly spec: SessionSpec,
+    private readonly disk: FileDisk | BufferDisk | undefined,
+  ) {
+    this.machine = boot(spec, disk, (bytes) => {
+      this.serial.push(...bytes);
+      if (performance.now() - this.flushedAt >= FLUSH_MS) this.flushSerial();
     });
+    if (spec.screen !== undefined) this.machine.key(spec.screen.keys);
+    const regions = new Regions((region) => this.regionCounts.push(region));
+    this.machine.onEvent(
+      ({ a, instret, cycles }) => {
+        regions.mark(a, instret, cycles);
+        if (a >>> 24 === Mark.ProgramStatus) this.programStatus = exitCodeOf(a & 0xffff);
+        if (a >>> 24 === Mark.Panic) this.panickedAt ??= instret;
+      },
+      [EventKind.Mark],
+    );
   }
 
   /** Runs to the end. */
   async run(): Promise<void> {
+    this.watch = await auditWatch(this.spec, this.machine);
     const end = await this.slices();
     this.flush();
     const { instret, cycles, inputLog } = this.machine;
@@ -163,12 +221,16 @@ class Run {
     const wanted = count > 0 && (when === "always" || wrong);
     // The instruction that the processor died of never retires: the replay has to try it.
     const until = panickedAt ?? (end.reason === "tripleFault" ? instret + 1 : instret);
-    const disk = this.disk instanceof FileDisk ? this.disk.asAtFirst() : openDisk(this.spec);
-    const trace = wanted ? replayEnd(this.spec, disk, inputLog, until, count) : [];
+    const trace = wanted ? await replayEnd(this.spec, await this.diskAsAtFirst(), inputLog, until, count) : [];
     const panicked = panickedAt !== undefined;
     const audit = this.watch?.report() ?? [];
-    if (this.spec.saveState !== undefined) saveState(this.spec.saveState, this.machine, this.layout);
+    await save(this.spec, this.machine);
     post({ kind: "end", result: { end, instret, cycles, programStatus, panicked, regions, trace, audit } });
+  }
+
+  /** The disk with the contents that the run found on it. */
+  private async diskAsAtFirst(): Promise<BufferDisk | FileDisk | undefined> {
+    return this.disk && "asAtFirst" in this.disk ? this.disk.asAtFirst() : openDisk(this.spec);
   }
 
   private async slices(): Promise<SessionEnd> {
@@ -199,21 +261,18 @@ class Run {
       this.machine.input(bytes);
       return;
     }
-    const timer = new AbortController();
-    const timeout = setTimeout(() => timer.abort(), Math.min(milliseconds, 1000));
-    const mail = await once(port, "message", { signal: timer.signal }).catch(() => undefined);
-    clearTimeout(timeout);
-    if (mail !== undefined) this.take(mail[0] as ToWorker);
+    const message = await mailbox.wait(Math.min(milliseconds, 1000));
+    if (message !== undefined) this.take(message);
   }
 
   private readMail(): void {
-    for (let mail = receiveMessageOnPort(port); mail !== undefined; mail = receiveMessageOnPort(port))
-      this.take(mail.message);
+    for (let message = mailbox.take(); message !== undefined; message = mailbox.take()) this.take(message);
   }
 
   private take(message: ToWorker): void {
     if (message.kind === "stop") this.stopped = true;
     else if (message.kind === "inputEnd") this.pending.ended = true;
+    else if (message.kind === "start") throw new Error("a session is started once");
     else if (this.spec.screen !== undefined) this.machine.key(message.bytes);
     else if (this.spec.input === "terminal") this.machine.input(message.bytes);
     else this.pending.add(message.bytes);
@@ -221,9 +280,14 @@ class Run {
 
   private flush(): void {
     this.showScreen();
+    this.flushSerial();
+  }
+
+  private flushSerial(): void {
     if (this.serial.length === 0) return;
     post({ kind: "serial", bytes: Uint8Array.from(this.serial) });
     this.serial = [];
+    this.flushedAt = performance.now();
   }
 
   /** Tells of the screen if it has changed. */
@@ -236,10 +300,13 @@ class Run {
   }
 }
 
-try {
-  await new Run(workerData as SessionSpec).run();
-} catch (error) {
-  if (!(error instanceof MachineError || error instanceof LayoutError)) throw error;
-  post({ kind: "error", message: error.message });
+const first = await mailbox.wait(Infinity);
+if (first?.kind === "start") {
+  try {
+    await new Run(first.spec, await openDisk(first.spec)).run();
+  } catch (error) {
+    if (!(error instanceof MachineError)) throw error;
+    post({ kind: "error", message: error.message });
+  }
 }
 port.close();

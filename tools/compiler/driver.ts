@@ -4,7 +4,6 @@
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { type AscOutput, runAsc } from "./asc";
 import type { Declarations } from "./asclint";
 import { assemble } from "./assembler";
@@ -16,6 +15,7 @@ import { LAYOUT_SECTION, type SourceLayout } from "./layout";
 import { LayoutOverflow, type LinkedImage, link } from "./link";
 import type { Allocation, MachineFunction } from "./mir";
 import type { LineRecord, ObjectFile } from "./object";
+import { findRoot } from "./root";
 
 /** How an image is put together. Paths are relative to the root. */
 interface Target {
@@ -208,16 +208,4 @@ function findAssembly(root: string, folder: string): string[] {
     .filter((name) => name.endsWith(".s"))
     .map((name) => `${folder}/${name.split(path.sep).join("/")}`)
     .sort();
-}
-
-/** The folder of this package: the nearest one upward from this module whose package.json has the name. */
-export function findRoot(): string {
-  let folder = path.dirname(fileURLToPath(import.meta.url));
-  for (;;) {
-    const manifest = path.join(folder, "package.json");
-    if (existsSync(manifest) && JSON.parse(readFileSync(manifest, "utf8")).name === "tine386") return folder;
-    const parent = path.dirname(folder);
-    if (parent === folder) throw new Error("not inside the package tine386");
-    folder = parent;
-  }
 }

@@ -1,11 +1,12 @@
 /**
  * The compiler's public face: TypeScript of kernel/ and userland/ to ELF32 executables for i386. Stateless but for the
- * loaded AssemblyScript; calls may overlap. May import driver and errors.
+ * loaded AssemblyScript; calls may overlap. May import driver, errors and root.
  */
 import { buildKernel, buildProgram, type CompileOptions } from "./driver";
 
-export { type BuiltImage, buildKernel, buildProgram, type CompileOptions, findRoot } from "./driver";
+export { type BuiltImage, buildKernel, buildProgram, type CompileOptions } from "./driver";
 export { CompileError } from "./errors";
+export { findRoot } from "./root";
 
 /** The kernel as a multiboot-1 ELF32 file. Throws CompileError for a mistake in a source. */
 export async function compileKernel(options: CompileOptions = {}): Promise<Uint8Array> {

@@ -1,12 +1,15 @@
 /**
  * Builds everything that boots: the kernel, and the initrd with all programs of the tree. What is up to date comes out
- * of a cache, so that a change of one program costs one compilation. May import tools/compiler, cache, ustar.
+ * of a cache, so that a change of one program costs one compilation; when nothing at all has changed, a stamp says so and nothing
+ * is written. May import tools/compiler, cache, stamp, ustar; the compiler only where it is needed, since it is large.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { buildKernel, buildProgram, findRoot } from "../compiler/index";
-import { ImageCache } from "./cache";
+import { findRoot } from "../compiler/root";
+import { COMPILER_FILES, COMPILER_FOLDERS, ImageCache } from "./cache";
+import { isMissing, writeWhole } from "./files";
 import { kernelLayout } from "./layout";
+import { type Sources, Stamp } from "./stamp";
 import { buildInitrd, type TarFile } from "./ustar";
 
 export interface BuildOptions {
@@ -27,31 +30,67 @@ const PROGRAM_FOLDERS = [
   { source: "userland/tests", target: "tests" },
 ];
 const EXECUTABLE = 0o755;
+/** All that images are made from. */
+const SOURCES: Sources = {
+  folders: [
+    ...COMPILER_FOLDERS.map((folder) => ({ folder, ending: ".ts" })),
+    ...["kernel", "userland"].flatMap((folder) => [".ts", ".s"].map((ending) => ({ folder, ending }))),
+  ],
+  files: COMPILER_FILES,
+};
 
-/** Builds and writes kernel.elf, kernel.layout.json and initrd.tar into `outDir`. Throws CompileError for a mistake in a source. */
+/**
+ * Builds and writes kernel.elf, kernel.layout.json and initrd.tar into `outDir`, those that are not there already. Throws
+ * CompileError for a mistake in a source.
+ */
 export async function buildAll(outDir: string, options: BuildOptions = {}): Promise<BuiltAll> {
   const root = options.root ?? findRoot();
   // First, so that a folder that cannot be made is known before the work is done.
   makeFolder(outDir);
+  const [kernelFile, layoutFile, initrdFile] = ["kernel.elf", "kernel.layout.json", "initrd.tar"].map((name) =>
+    path.resolve(outDir, name),
+  );
+  const stamp = new Stamp(root, SOURCES, [kernelFile, layoutFile, initrdFile]);
+  if (stamp.isCurrent()) return { kernel: readBytes(kernelFile), initrd: readBytes(initrdFile) };
   const cache = new ImageCache(root);
-  const progress = options.progress ?? (() => {});
-  const kernel = await cache.get("kernel", () => {
+  const { kernel, initrd } = await makeImages(root, cache, options.progress ?? (() => {}));
+  writeChanged(kernelFile, kernel);
+  writeChanged(layoutFile, new TextEncoder().encode(`${JSON.stringify(kernelLayout(kernel), null, 1)}\n`));
+  writeChanged(initrdFile, initrd);
+  if ([...cache.sources].every((file) => stamp.covers(file))) stamp.write();
+  return { kernel, initrd };
+}
+
+/** The images as the sources are now: out of the cache, else compiled. */
+async function makeImages(root: string, cache: ImageCache, progress: (text: string) => void): Promise<BuiltAll> {
+  const compiler = () => import("../compiler/index");
+  const kernel = await cache.get("kernel", async () => {
     progress("kernel");
-    return buildKernel({ root });
+    return (await compiler()).buildKernel({ root });
   });
   const files: TarFile[] = [];
   for (const { file, name } of listPrograms(root)) {
-    const data = await cache.get(file, () => {
+    const data = await cache.get(file, async () => {
       progress(name);
-      return buildProgram(path.resolve(root, file), { root });
+      return (await compiler()).buildProgram(path.resolve(root, file), { root });
     });
     files.push({ name, data, mode: EXECUTABLE });
   }
-  const initrd = buildInitrd(files);
-  writeFileSync(path.join(outDir, "kernel.elf"), kernel);
-  writeFileSync(path.join(outDir, "kernel.layout.json"), `${JSON.stringify(kernelLayout(kernel), null, 1)}\n`);
-  writeFileSync(path.join(outDir, "initrd.tar"), initrd);
-  return { kernel, initrd };
+  return { kernel, initrd: buildInitrd(files) };
+}
+
+function readBytes(file: string): Uint8Array {
+  return new Uint8Array(readFileSync(file));
+}
+
+/** Writes a file unless it holds just that. */
+function writeChanged(file: string, contents: Uint8Array): void {
+  try {
+    if (readFileSync(file).equals(contents)) return;
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+  writeWhole(file, contents);
 }
 
 /** Makes a folder and its parents. One by one: Node's recursive mkdir never returns below a folder such as /proc. */

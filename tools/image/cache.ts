@@ -1,20 +1,27 @@
 /**
- * Compiled images by the contents of all that they were made from. May import tools/compiler's types.
+ * Compiled images by the contents of all that they were made from. May import files, tools/compiler's types.
  *
  * dist/cache/KEY.json lists the files that an image was made from with their hashes; KEY.elf is the image. KEY names what
  * is built and with which compiler: its own sources count. A cache that cannot be written is no error.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import type { BuiltImage } from "../compiler/index";
+import { CACHE_FOLDER, isMissing, isUnwritable, listFiles, writeWhole } from "./files";
 
 /** Relative path of a file -> hash of its contents, or null: was looked for and did not exist. */
 type Manifest = Record<string, string | null>;
 
 /** What makes the compiler: a change in any of these makes every image stale. */
-const COMPILER_FOLDERS = ["tools/compiler", "cpu/isa"];
-const COMPILER_FILES = ["cpu/isa.ts", "cpu/encoder.ts", "cpu/instruction.ts", "package.json", "package-lock.json"];
+export const COMPILER_FOLDERS = ["tools/compiler", "cpu/isa"];
+export const COMPILER_FILES = [
+  "cpu/isa.ts",
+  "cpu/encoder.ts",
+  "cpu/instruction.ts",
+  "package.json",
+  "package-lock.json",
+];
 
 /** Of lists and images together; more than twice what one build of everything makes. */
 const MOST_FILES = 400;
@@ -25,9 +32,11 @@ export class ImageCache {
   /** All assembly sources: a new one would join an image without being on its list. */
   private readonly assembly: readonly string[];
   private readonly hashes = new Map<string, string | null>();
+  /** All files, relative to the root, that the images asked for were made from, those that were looked for in vain included. */
+  readonly sources = new Set<string>();
 
   constructor(private readonly root: string) {
-    this.folder = path.join(root, "dist", "cache");
+    this.folder = path.join(root, CACHE_FOLDER);
     const sources = COMPILER_FOLDERS.flatMap((folder) => listFiles(root, folder, ".ts"));
     this.assembly = ["kernel", "userland/lib"].flatMap((folder) => listFiles(root, folder, ".s"));
     this.compiler = hash([...sources, ...COMPILER_FILES].map((file) => `${file} ${this.hashOf(file)}`).join("\n"));
@@ -41,6 +50,7 @@ export class ImageCache {
     const { elf, files } = await build();
     const manifest: Manifest = {};
     for (const [file, text] of files) manifest[path.relative(this.root, file)] = text === undefined ? null : hash(text);
+    this.used(manifest);
     this.write(key, manifest, elf);
     return elf;
   }
@@ -49,28 +59,28 @@ export class ImageCache {
     try {
       const manifest = JSON.parse(readFileSync(path.join(this.folder, `${key}.json`), "utf8")) as Manifest;
       if (Object.entries(manifest).some(([file, known]) => this.hashOf(file) !== known)) return undefined;
-      return new Uint8Array(readFileSync(path.join(this.folder, `${key}.elf`)));
+      const elf = new Uint8Array(readFileSync(path.join(this.folder, `${key}.elf`)));
+      this.used(manifest);
+      return elf;
     } catch (error) {
       if (isMissing(error) || error instanceof SyntaxError) return undefined;
       throw error;
     }
   }
 
-  /** By renaming, so that another process never reads half a file; the list comes last. */
+  private used(manifest: Manifest): void {
+    for (const file of Object.keys(manifest)) this.sources.add(file);
+  }
+
+  /** The list comes last: where there is one, there is an image. */
   private write(key: string, manifest: Manifest, elf: Uint8Array): void {
     try {
       mkdirSync(this.folder, { recursive: true });
-      for (const [name, contents] of [
-        [`${key}.elf`, elf],
-        [`${key}.json`, JSON.stringify(manifest)],
-      ] as const) {
-        const draft = path.join(this.folder, `${name}.${process.pid}`);
-        writeFileSync(draft, contents);
-        renameSync(draft, path.join(this.folder, name));
-      }
+      writeWhole(path.join(this.folder, `${key}.elf`), elf);
+      writeWhole(path.join(this.folder, `${key}.json`), JSON.stringify(manifest));
       this.prune();
     } catch (error) {
-      if (!["EACCES", "EROFS", "EPERM", "ENOSPC"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      if (!isUnwritable(error)) throw error;
     }
   }
 
@@ -103,23 +113,6 @@ function modified(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-function isMissing(error: unknown): boolean {
-  return ["ENOENT", "ENOTDIR", "EISDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
-}
-
 function hash(text: string): string {
   return createHash("sha256").update(text).digest("hex");
-}
-
-/** Files below a folder with the ending, sorted; none where there is no such folder. */
-function listFiles(root: string, folder: string, ending: string): string[] {
-  try {
-    return (readdirSync(path.resolve(root, folder), { recursive: true }) as string[])
-      .filter((name) => name.endsWith(ending))
-      .map((name) => path.join(folder, name))
-      .sort();
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
 }

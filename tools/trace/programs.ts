@@ -1,9 +1,10 @@
 /**
  * A resolver for our own system: the kernel's symbols above 3 GB (and where it runs before paging, 3 GB lower), and for
- * each process those of the program whose code it was seen to run. May import image/symbols and lines.
+ * each process those of the program whose code it was seen to run. May import image/symbols, image/ustar and lines.
  * Source: System V ABI, "Object files" (program headers).
  */
 import { Symbols } from "../image/symbols";
+import { readTar } from "../image/ustar";
 import type { CodeNames, CodeSample, Resolver } from "./lines";
 
 const KERNEL_BASE = 0xc0000000;
@@ -14,6 +15,27 @@ const USER_BASE = 0x08000000;
 export interface ProgramFile {
   path: string;
   elf: Uint8Array;
+}
+
+/** Sizes of an ELF32 header and of a program header, and how the former begins. */
+const HEADER_BYTES = 52;
+const PROGRAM_HEADER_BYTES = 32;
+const ELF32 = [0x7f, 0x45, 0x4c, 0x46, 1];
+
+/** The executables in those of a machine's modules that are ustar archives. */
+export function programsOf(modules: readonly Uint8Array[]): ProgramFile[] {
+  const isExecutable = ({ data }: { data: Uint8Array }): boolean =>
+    data.length >= HEADER_BYTES && ELF32.every((byte, at) => data[at] === byte);
+  return modules.flatMap((module) => {
+    try {
+      return readTar(module, "")
+        .filter(isExecutable)
+        .map(({ name, data }) => ({ path: `/${name}`, elf: data }));
+    } catch {
+      // What else a module may be is its kernel's affair.
+      return [];
+    }
+  });
 }
 
 interface Segment {
@@ -44,7 +66,7 @@ class Program {
   }
 }
 
-/** What the program headers load from the file. */
+/** What the program headers load from the file: as far as they lie in it. */
 function loadedSegments(elf: Uint8Array): Segment[] {
   const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength);
   const segments: Segment[] = [];
@@ -52,6 +74,7 @@ function loadedSegments(elf: Uint8Array): Segment[] {
   const size = view.getUint16(42, true);
   for (let i = 0; i < view.getUint16(44, true); i++) {
     const at = headers + i * size;
+    if (at + PROGRAM_HEADER_BYTES > elf.length) break;
     if (view.getUint32(at, true) !== 1) continue;
     const offset = view.getUint32(at + 4, true);
     const start = view.getUint32(at + 8, true);

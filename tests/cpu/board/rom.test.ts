@@ -224,6 +224,23 @@ test("a reset starts the ROM again and keeps memory and the CMOS: by 8042 pulse,
   assert.ok(machine.instret > 60, "the counts go on");
 });
 
+test("without a ROM a reset ends the run, behind the OUT", () => {
+  for (const [port, value] of [
+    [0x64, 0xfe],
+    [0x92, 0x03],
+  ]) {
+    const machine = new Machine({ memoryMB: 4 });
+    machine.loadMultiboot(new Program().outb(port, value).exit(5).elf());
+    assert.equal(machine.run({ maxInstructions: 100 }), { reason: "reset" });
+    assert.is(machine.instret, 2);
+    assert.equal(
+      machine.run({ maxInstructions: 100 }),
+      { reason: "exit", value: 5 },
+      "a caller may go on all the same",
+    );
+  }
+});
+
 test("the keyboard wakes a sleeping ROM by IRQ 1; the run repeats from a saved state and from its log", () => {
   const rom = new Rom().op("mov", AX, 0).op("mov", DS, AX).op("mov", SS, AX).op("mov", reg(4, 2), 0x7000);
   rom.op("mov", word16(4 * 0x21), { label: "key" }).op("mov", word16(4 * 0x21 + 2), 0xf000);

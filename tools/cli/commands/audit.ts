@@ -2,46 +2,6 @@
  * `tine audit STATE`: checks the memory of a saved machine, and says what it has seen.
  */
 import { Command } from "commander";
-import { Auditor, type AuditSummary } from "../../audit/auditor";
-import { LayoutError } from "../../audit/model";
-import { loadState, StateFileError } from "../../audit/statefile";
-import type { Finding } from "../../audit/view";
-import { CliError, ExitCode } from "../exitcodes";
-
-interface Audited {
-  cpl: number;
-  instret: number;
-  summary: AuditSummary;
-  findings: readonly Finding[];
-  /** The findings in words. */
-  lines: string[];
-}
-
-function auditFile(path: string): Audited {
-  try {
-    const { machine, layout } = loadState(path);
-    if (layout === undefined) throw new CliError(`${path}: its kernel carries no layout to audit it by`);
-    const auditor = new Auditor(machine, layout);
-    const findings = auditor.audit();
-    const lines = findings.map((finding) => auditor.describe(finding));
-    return { cpl: machine.registers.cpl, instret: machine.instret, summary: auditor.summary(), findings, lines };
-  } catch (error) {
-    if (error instanceof StateFileError) throw new CliError(error.message);
-    if (error instanceof LayoutError) throw new CliError(`${path}: ${error.message}`);
-    throw error;
-  }
-}
-
-function print({ cpl, instret, summary, findings, lines }: Audited): void {
-  const say = (text: string) => process.stdout.write(`${text}\n`);
-  say(`after ${instret} instructions, ${cpl === 3 ? "in user mode" : "in the kernel"}`);
-  for (const { pid, name, rss } of summary.processes) say(`pid ${pid} (${name}): ${rss} pages resident`);
-  const { tables, shared, frames, ptes } = summary;
-  say(`${tables} page tables, ${shared} of them shared; ${frames} data frames, mapped by ${ptes} ptes`);
-  for (const line of lines) say(line);
-  const { length } = findings;
-  say(length === 0 ? "no difference" : `${length} difference${length === 1 ? "" : "s"}`);
-}
 
 /** `tine audit`. */
 export function auditCommand(): Command {
@@ -49,10 +9,8 @@ export function auditCommand(): Command {
     .description("check the invariants of memory management in a machine that --save-state wrote")
     .argument("<state>", "the file")
     .option("--json", "print what was found as JSON")
-    .action((path: string, options: { json?: boolean }) => {
-      const audited = auditFile(path);
-      if (options.json) process.stdout.write(`${JSON.stringify(audited, null, 2)}\n`);
-      else print(audited);
-      if (audited.findings.length > 0) process.exitCode = ExitCode.Panic;
+    .action(async (path: string, options: { json?: boolean }) => {
+      const { runAudit } = await import("../auditfile");
+      runAudit(path, options);
     });
 }

@@ -5,15 +5,14 @@
 
 import { basename } from "node:path";
 import { Command, Option } from "commander";
-import { screenConsole, serialConsole } from "../console";
+import { runOnConsole, serialConsole } from "../console";
 import { type DiskOptions, diskFor, diskOption, readOnlyDiskOption, swapOption, swapWords } from "../disk";
 import { CliError } from "../exitcodes";
-import { builtImages, initrdWith, programsOf, userInitrd } from "../images";
+import { builtImages, userInitrd } from "../images";
 import { readInput } from "../input";
 import { budgetOption, cpuOption, memoryOption, saveStateOption, tlbOption } from "../options";
 import { outcome } from "../outcome";
-import { Session, type SessionSpec } from "../session";
-import { PANIC_TRACE } from "./run";
+import { PANIC_TRACE, type SessionSpec } from "../session";
 
 interface BootOptions extends DiskOptions {
   mem: number;
@@ -27,28 +26,30 @@ interface BootOptions extends DiskOptions {
   saveState?: string;
 }
 
-/** What is booted: a ROM, ours, or the user's image with the user's initrd. */
-async function images(
+/**
+ * What is booted: a ROM, ours, or the user's image with the user's initrd. The user's files are read at once, ours when asked
+ * for: they may have to be built.
+ */
+function images(
   kernelPath: string | undefined,
   options: BootOptions,
-): Promise<Pick<SessionSpec, "kernel" | "kernelName" | "rom" | "modules" | "programs">> {
+): () => Promise<Pick<SessionSpec, "kernel" | "kernelName" | "rom" | "modules">> {
   if (options.rom !== undefined) {
     if (kernelPath !== undefined) throw new CliError(`${kernelPath}: --rom boots a ROM instead of a kernel`);
-    return { kernel: readInput(options.rom), kernelName: basename(options.rom), rom: true, modules: [], programs: [] };
+    const kernel = readInput(options.rom);
+    const kernelName = basename(options.rom);
+    return async () => ({ kernel, kernelName, rom: true, modules: [] });
   }
   if (kernelPath !== undefined) {
     // What another kernel's module holds is not for us to judge.
     const modules = options.initrd === undefined ? [] : [readInput(options.initrd)];
-    return { kernel: readInput(kernelPath), kernelName: basename(kernelPath), modules, programs: [] };
+    const kernel = readInput(kernelPath);
+    return async () => ({ kernel, kernelName: basename(kernelPath), modules });
   }
-  // Before the build, which may take a while.
-  const initrd = options.initrd === undefined ? undefined : userInitrd(options.initrd);
-  const { kernel, files } = await builtImages();
-  return {
-    kernel,
-    kernelName: "kernel.elf",
-    modules: [initrd ?? initrdWith(files)],
-    programs: programsOf(files),
+  const theirs = options.initrd === undefined ? undefined : userInitrd(options.initrd);
+  return async () => {
+    const { kernel, initrd } = await builtImages();
+    return { kernel, kernelName: "kernel.elf", modules: [theirs ?? initrd] };
   };
 }
 
@@ -77,30 +78,24 @@ export function bootCommand(): Command {
     .addOption(saveStateOption())
     .action(async (kernelPath: string | undefined, options: BootOptions) => {
       const disk = diskFor(options);
-      const booted = await images(kernelPath, options);
-      const console = options.screen ? await screenConsole() : serialConsole();
-      const spec: SessionSpec = {
+      const read = images(kernelPath, options);
+      const console = options.screen
+        ? await (await import("../screenconsole")).screenConsole()
+        : serialConsole(process.stdout);
+      const result = await runOnConsole(console, async () => ({
         ...disk,
-        ...booted,
+        ...(await read()),
         memoryMB: options.mem,
         commandLine: `${swapWords(options)}${options.cmdline}`,
         maxInstructions: options.budget,
-        ...console.spec,
         trace: { count: PANIC_TRACE, when: "panic" },
         tlb: options.tlb,
         cpu: options.cpu,
         ...(options.saveState === undefined ? {} : { saveState: options.saveState }),
-      };
-      const session = new Session(spec, console.handlers);
-      console.attach(session);
-      try {
-        const result = await session.result.finally(() => console.release());
-        for (const line of result.trace) process.stderr.write(`${line}\n`);
-        const { code, line } = outcome(result);
-        if (line) process.stderr.write(`tine: ${line}\n`);
-        process.exitCode = code;
-      } finally {
-        await session.close();
-      }
+      }));
+      for (const line of result.trace) process.stderr.write(`${line}\n`);
+      const { code, line } = outcome(result);
+      if (line) process.stderr.write(`tine: ${line}\n`);
+      process.exitCode = code;
     });
 }

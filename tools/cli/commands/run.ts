@@ -3,9 +3,10 @@
  * with its exit status. The trace is the same run with the last N instructions printed on stdout when it is over.
  */
 import { Command } from "commander";
+import { runOnConsole, serialConsole } from "../console";
 import { type DiskOptions, diskFor, diskOption, readOnlyDiskOption, swapOption, swapWords } from "../disk";
 import { CliError } from "../exitcodes";
-import { builtImages, initrdWith, programsOf, userProgram } from "../images";
+import { builtImages, initrdWith, userProgram } from "../images";
 import {
   auditEveryOption,
   auditInterval,
@@ -19,11 +20,7 @@ import {
   tlbOption,
 } from "../options";
 import { outcome } from "../outcome";
-import { Session, type SessionResult, type SessionSpec } from "../session";
-import { attachInput, ConsoleText, inputKind } from "../terminal";
-
-/** Instructions shown, unasked, when the kernel panics. */
-export const PANIC_TRACE = 40;
+import { PANIC_TRACE, type SessionResult, type SessionSpec } from "../session";
 
 interface RunOptions extends DiskOptions {
   mem: number;
@@ -54,34 +51,23 @@ async function runProgram(
   const disk = diskFor(options);
   const program = await userProgram(path);
   const words = [`/${program.name}`, ...args].map(quoted);
-  const images = await builtImages();
-  const text = new ConsoleText();
-  const session = new Session(
-    {
+  return runOnConsole(serialConsole(output), async () => {
+    const { kernel, initrd } = await builtImages();
+    return {
       ...disk,
       memoryMB: options.mem,
-      kernel: images.kernel,
+      kernel,
       kernelName: "kernel.elf",
       commandLine: `quiet fork=${options.fork} ${swapWords(options)}init=/bin/init ${options.cmdline} -- ${words.join(" ")}`,
-      modules: [initrdWith(images.files, [program])],
+      modules: [initrdWith(initrd, program)],
       maxInstructions: options.budget,
-      input: inputKind(),
       trace: options.trace,
-      programs: programsOf([...images.files, program]),
       tlb: options.tlb,
       cpu: options.cpu,
       auditEvery: auditInterval(options),
       ...(options.saveState === undefined ? {} : { saveState: options.saveState }),
-    },
-    { serial: (bytes) => output.write(text.filter(bytes)) },
-  );
-  const input = attachInput(session);
-  try {
-    return await session.result;
-  } finally {
-    input.release();
-    await session.close();
-  }
+    };
+  });
 }
 
 /** Says on stderr what went wrong; the process ends with the run's code. */

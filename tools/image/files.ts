@@ -1,0 +1,41 @@
+/** Files of the tree and of dist/, for cache, stamp and build. May import Node only. */
+import { readdirSync, renameSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+/** Where cache and stamps are, relative to the root. */
+export const CACHE_FOLDER = path.join("dist", "cache");
+
+/** Whether an error says that there is no such file, or no such folder. */
+export function isMissing(error: unknown): boolean {
+  return ["ENOENT", "ENOTDIR", "EISDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+/** Whether an error says that nothing can be written there. */
+export function isUnwritable(error: unknown): boolean {
+  return ["EACCES", "EROFS", "EPERM", "ENOSPC"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+/** Files at any depth below a folder of the root that end so, relative to the root, sorted; none where there is no such folder. */
+export function listFiles(root: string, folder: string, ending: string): string[] {
+  const files: string[] = [];
+  const visit = (at: string): void => {
+    for (const entry of readdirSync(path.resolve(root, at), { withFileTypes: true })) {
+      const file = path.join(at, entry.name);
+      if (entry.isDirectory()) visit(file);
+      else if (entry.name.endsWith(ending)) files.push(file);
+    }
+  };
+  try {
+    visit(folder);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+  return files.sort();
+}
+
+/** Writes by renaming, so that another process never reads half a file. */
+export function writeWhole(file: string, contents: Uint8Array | string): void {
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, contents);
+  renameSync(draft, file);
+}
