@@ -68,7 +68,8 @@ function makeSuite(seed: number, count: number): Suite {
 }
 
 function outcomesOf(bytes: Uint8Array, count: number): Uint32Array[] {
-  const words = new Uint32Array(bytes.slice().buffer, 0, bytes.length >> 2);
+  // A copy, since a Buffer's own slice is a view of a larger one.
+  const words = new Uint32Array(Uint8Array.from(bytes).buffer, 0, bytes.length >> 2);
   return Array.from({ length: Math.min(count, Math.floor(words.length / l.OUTCOME_WORDS)) }, (_, i) =>
     words.subarray(i * l.OUTCOME_WORDS, (i + 1) * l.OUTCOME_WORDS),
   );
