@@ -12,7 +12,7 @@
  */
 import type { Cpu } from "../cpu";
 import { setResume, watchPort } from "../debug";
-import { arithmeticFlags, setArithmeticFlags, zero } from "../eflags";
+import { zero } from "../eflags";
 import { Prefix, Segment } from "../instruction";
 import { put8, put16, put32, readAt, writeAt } from "../memory";
 import type { Handler, Operation } from "../operation";
@@ -29,6 +29,8 @@ const EDI = Register.EDI;
 const DX = Register.EDX << 1;
 const PAGE = 4096;
 const OFFSET = PAGE - 1;
+/** Repetitions of a comparison that are done step by step first: most end early, and looking ahead is worth more than these. */
+const ALONE = 4;
 
 /** One repetition; false when it faulted. */
 type Step = (cpu: Cpu, op: Operation, size: number) => boolean;
@@ -180,6 +182,14 @@ function goesOnWhileZero(op: Operation): boolean {
   return (op.prefixes & Prefix.Rep) !== 0;
 }
 
+/** Makes the flags what they were before a comparison, which leaves all of them lazy and those in Word.Eflags alone. */
+function restoreFlags(r: Int32Array, lazy: number, a: number, b: number, result: number): void {
+  r[Word.Lazy] = lazy;
+  r[Word.LazyA] = a;
+  r[Word.LazyB] = b;
+  r[Word.LazyResult] = result;
+}
+
 /** Repeats a step, `compares` when ZF can end it early. */
 function repeat(cpu: Cpu, op: Operation, size: number, step: Step, bulk: Bulk | null, compares: boolean): void {
   const { r, time } = cpu;
@@ -188,19 +198,23 @@ function repeat(cpu: Cpu, op: Operation, size: number, step: Step, bulk: Bulk | 
     return;
   }
   const whileZero = goesOnWhileZero(op);
-  const before = compares ? arithmeticFlags(r) : 0;
+  const [lazy, lazyA, lazyB, lazyResult] = [r[Word.Lazy], r[Word.LazyA], r[Word.LazyB], r[Word.LazyResult]];
+  let alone = compares ? ALONE : 0;
   for (;;) {
     // Compiled code may have lost the running page's translation on the way here: then one step, and out.
-    const many = bulk === null || r[Word.Event] !== 0 ? 0 : bulkSteps(cpu, op, size, bulk);
+    const many = alone > 0 || bulk === null || r[Word.Event] !== 0 ? 0 : bulkSteps(cpu, op, size, bulk);
     if (many > 0) {
+      // Behind them comes the one that ends it, or another page.
+      if (compares) alone = 1;
       countDown(cpu, op, many);
       time[Time.Instret] += many;
       time[Time.Cycles] += many * op.repetition;
     } else {
       if (!step(cpu, op, size)) {
-        if (compares) setArithmeticFlags(r, before);
+        if (compares) restoreFlags(r, lazy, lazyA, lazyB, lazyResult);
         return;
       }
+      alone--;
       countDown(cpu, op, 1);
       time[Time.Instret] += 1;
       time[Time.Cycles] += op.repetition;
@@ -213,7 +227,7 @@ function repeat(cpu: Cpu, op: Operation, size: number, step: Step, bulk: Bulk | 
       r[Word.Eip] -= op.length;
       // Breakpoints on it do not count again, and what interrupts it pushes RF.
       setResume(cpu);
-      if (compares) setArithmeticFlags(r, before);
+      if (compares) restoreFlags(r, lazy, lazyA, lazyB, lazyResult);
       return;
     }
   }
