@@ -30,7 +30,7 @@ import {
 import { linkedTask, TaskEntry } from "../tasks";
 import { enterable, present, resolve, setCode, setRealCode, withinRealCode, word } from "./codesegment";
 import { loadFlags, virtualAllowed } from "./flags";
-import { moveStack, stackReadParts } from "./stack";
+import { moveStack, stackReadFrame, stackReadParts } from "./stack";
 
 const SS = Segment.SS;
 const REAL_LIMIT = 0xffff;
@@ -74,7 +74,8 @@ function outerReady(cpu: Cpu, stack: number, level: number, offset: number): boo
 function farReturn(cpu: Cpu, op: Operation, extra: number): void {
   const { r, view } = cpu;
   const size = op.operandSize;
-  const at = stackReadParts(cpu, op, 0, size, 2);
+  // CS is popped as two bytes, though ESP moves by four.
+  const at = stackReadFrame(cpu, op, 0, size, size + 2);
   if (at < 0) return;
   const offset = word(view, at, size);
   const selector = view.getUint16(at + size, true);

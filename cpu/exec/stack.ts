@@ -45,13 +45,18 @@ export function stackWrite(cpu: Cpu, op: Operation, distance: number, size: numb
  * edge of a 16-bit stack.
  */
 export function stackReadParts(cpu: Cpu, op: Operation, distance: number, part: number, count: number): number {
+  return stackReadFrame(cpu, op, distance, part, part * count);
+}
+
+/** The same for a frame of `bytes` bytes, whose last value may be shorter. */
+export function stackReadFrame(cpu: Cpu, op: Operation, distance: number, part: number, bytes: number): number {
   const { r } = cpu;
   const offset = wrapped(r, r[ESP] + distance);
-  if (op.checked !== 0 && frameWraps(r[Word.Limit + SS], r[Word.Attributes + SS], offset, part * count, part)) {
-    return wrappedReadAt(cpu, r[Word.Base + SS], offset, part * count, r[Word.Cpl] === 3 ? 1 : 0);
+  if (op.checked !== 0 && frameWraps(r[Word.Limit + SS], r[Word.Attributes + SS], offset, bytes, part)) {
+    return wrappedReadAt(cpu, r[Word.Base + SS], offset, bytes, r[Word.Cpl] === 3 ? 1 : 0);
   }
   r[Word.Part] = part;
-  const at = stackRead(cpu, op, distance, part * count);
+  const at = stackRead(cpu, op, distance, bytes);
   r[Word.Part] = 0;
   return at;
 }

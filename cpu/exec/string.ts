@@ -5,7 +5,9 @@
  * A step is one repetition: it does everything, index registers included, or faults and changes nothing. Under REP each step
  * counts as an instruction and charges its own cycles, and between steps all that holds between instructions holds:
  * deadlines, budgets, interrupts, traps and a lost translation of the running page end the operation with EIP on it again.
- * Runs of MOVS and STOS within pages that the host TLB knows are done in bulk; that changes nothing but the time they take.
+ * Runs of MOVS, STOS, CMPS and SCAS within pages that the host TLB knows are done in bulk; that changes nothing but the time
+ * they take. A comparison under REP sets the flags when it ends: at a stop or a fault between, they are what they were before
+ * the instruction, as the manual has it for faults, and as the host's processor does it for traps too.
  * Source: Intel SDM volume 2, under each mnemonic and REP.
  */
 import type { Cpu } from "../cpu";
@@ -27,6 +29,8 @@ const EDI = Register.EDI;
 const DX = Register.EDX << 1;
 const PAGE = 4096;
 const OFFSET = PAGE - 1;
+/** Repetitions of a comparison that are done step by step first: most end early, and looking ahead is worth more than these. */
+const ALONE = 4;
 
 /** One repetition; false when it faulted. */
 type Step = (cpu: Cpu, op: Operation, size: number) => boolean;
@@ -173,6 +177,19 @@ function interrupted(cpu: Cpu): boolean {
   return time[Time.Cycles] >= time[Time.Deadline] || time[Time.Instret] >= time[Time.Limit];
 }
 
+/** CMPS and SCAS under REP go on while ZF is set, under REPNE while it is clear. */
+function goesOnWhileZero(op: Operation): boolean {
+  return (op.prefixes & Prefix.Rep) !== 0;
+}
+
+/** Makes the flags what they were before a comparison, which leaves all of them lazy and those in Word.Eflags alone. */
+function restoreFlags(r: Int32Array, lazy: number, a: number, b: number, result: number): void {
+  r[Word.Lazy] = lazy;
+  r[Word.LazyA] = a;
+  r[Word.LazyB] = b;
+  r[Word.LazyResult] = result;
+}
+
 /** Repeats a step, `compares` when ZF can end it early. */
 function repeat(cpu: Cpu, op: Operation, size: number, step: Step, bulk: Bulk | null, compares: boolean): void {
   const { r, time } = cpu;
@@ -180,17 +197,24 @@ function repeat(cpu: Cpu, op: Operation, size: number, step: Step, bulk: Bulk | 
     retire(cpu, op);
     return;
   }
-  // CMPS and SCAS under REP go on while ZF is set, under REPNE while it is clear.
-  const whileZero = (op.prefixes & Prefix.Rep) !== 0;
+  const whileZero = goesOnWhileZero(op);
+  const [lazy, lazyA, lazyB, lazyResult] = [r[Word.Lazy], r[Word.LazyA], r[Word.LazyB], r[Word.LazyResult]];
+  let alone = compares ? ALONE : 0;
   for (;;) {
     // Compiled code may have lost the running page's translation on the way here: then one step, and out.
-    const many = bulk === null || r[Word.Event] !== 0 ? 0 : bulkSteps(cpu, op, size, bulk);
+    const many = alone > 0 || bulk === null || r[Word.Event] !== 0 ? 0 : bulkSteps(cpu, op, size, bulk);
     if (many > 0) {
+      // Behind them comes the one that ends it, or another page.
+      if (compares) alone = 1;
       countDown(cpu, op, many);
       time[Time.Instret] += many;
       time[Time.Cycles] += many * op.repetition;
     } else {
-      if (!step(cpu, op, size)) return;
+      if (!step(cpu, op, size)) {
+        if (compares) restoreFlags(r, lazy, lazyA, lazyB, lazyResult);
+        return;
+      }
+      alone--;
       countDown(cpu, op, 1);
       time[Time.Instret] += 1;
       time[Time.Cycles] += op.repetition;
@@ -203,13 +227,22 @@ function repeat(cpu: Cpu, op: Operation, size: number, step: Step, bulk: Bulk | 
       r[Word.Eip] -= op.length;
       // Breakpoints on it do not count again, and what interrupts it pushes RF.
       setResume(cpu);
+      if (compares) restoreFlags(r, lazy, lazyA, lazyB, lazyResult);
       return;
     }
   }
 }
 
-/** Does `count` steps at once at host offsets; see the functions below. */
-type Bulk = (cpu: Cpu, from: number, to: number, size: number, count: number) => void;
+/**
+ * Does up to `count` steps at once at host offsets, all but what moves on the index registers and the count, and returns how
+ * many: a comparison none that could be the last.
+ */
+interface Bulk {
+  /** Which operands it has: DS:ESI, or ES:EDI alone; and whether it writes the latter. */
+  readonly hasSource: boolean;
+  readonly writes: boolean;
+  run(cpu: Cpu, op: Operation, from: number, to: number, size: number, count: number): number;
+}
 
 /** Bytes that are left in the page of an address, or 0 when the host TLB does not grant the access. */
 function room(cpu: Cpu, linear: number, bit: number): number {
@@ -228,38 +261,91 @@ function hostOffset(cpu: Cpu, linear: number): number {
 function bulkSteps(cpu: Cpu, op: Operation, size: number, bulk: Bulk): number {
   const { r, time } = cpu;
   if (op.checked !== 0 || (r[Word.Eflags] & Flag.DF) !== 0 || (r[Word.Attention] & Attention.Trap) !== 0) return 0;
-  let bytes = room(cpu, r[EDI], r[Word.WriteBit]);
-  const to = hostOffset(cpu, r[EDI]);
-  let from = to;
-  if (bulk === copy) {
-    bytes = Math.min(bytes, room(cpu, r[ESI], r[Word.ReadBit]));
-    from = hostOffset(cpu, r[ESI]);
-    // Upward into its own tail, a copy repeats what it has written: go no further than the gap at a time.
-    if (to > from) bytes = Math.min(bytes, to - from);
-  }
-  const count = Math.min(
+  let bytes = room(cpu, r[EDI], bulk.writes ? r[Word.WriteBit] : r[Word.ReadBit]);
+  if (bulk.hasSource) bytes = Math.min(bytes, room(cpu, r[ESI], r[Word.ReadBit]));
+  const most = Math.min(
     Math.floor(bytes / size),
     countOf(cpu, op),
     Math.ceil((time[Time.Deadline] - time[Time.Cycles]) / op.repetition),
     time[Time.Limit] - time[Time.Instret],
   );
-  if (count <= 0) return 0;
-  bulk(cpu, from, to, size, count);
-  if (bulk === copy) r[ESI] += count * size;
+  if (most <= 0) return 0;
+  const count = bulk.run(cpu, op, bulk.hasSource ? hostOffset(cpu, r[ESI]) : 0, hostOffset(cpu, r[EDI]), size, most);
+  if (bulk.hasSource) r[ESI] += count * size;
   r[EDI] += count * size;
   return count;
 }
 
-function copy(cpu: Cpu, from: number, to: number, size: number, count: number): void {
-  cpu.bytes.copyWithin(to, from, from + count * size);
+const COPY: Bulk = {
+  hasSource: true,
+  writes: true,
+  run(cpu, _op, from, to, size, count) {
+    // Upward into its own tail, a copy repeats what it has written: go no further than the gap at a time.
+    const steps = to > from ? Math.min(count, Math.floor((to - from) / size)) : count;
+    cpu.bytes.copyWithin(to, from, from + steps * size);
+    return steps;
+  },
+};
+
+const FILL: Bulk = {
+  hasSource: false,
+  writes: true,
+  run(cpu, _op, _from, to, size, count) {
+    const value = cpu.r[EAX];
+    if (size === 1) cpu.bytes.fill(value, to, to + count);
+    else if (size === 4 && (to & 3) === 0) cpu.words.fill(value, to >> 2, (to >> 2) + count);
+    else for (let i = 0; i < count; i++) store(cpu, to + i * size, size, value);
+    return count;
+  },
+};
+
+/** How many elements are alike in two places before the first that is not. */
+function alike(cpu: Cpu, from: number, to: number, size: number, count: number): number {
+  const { view, bytes } = cpu;
+  const length = count * size;
+  let i = 0;
+  while (i + 4 <= length && view.getInt32(from + i, true) === view.getInt32(to + i, true)) i += 4;
+  while (i < length && bytes[from + i] === bytes[to + i]) i++;
+  return Math.floor(i / size);
 }
 
-function fill(cpu: Cpu, _from: number, to: number, size: number, count: number): void {
-  const value = cpu.r[EAX];
-  if (size === 1) cpu.bytes.fill(value, to, to + count);
-  else if (size === 4 && (to & 3) === 0) cpu.words.fill(value, to >> 2, (to >> 2) + count);
-  else for (let i = 0; i < count; i++) store(cpu, to + i * size, size, value);
+const COMPARE: Bulk = {
+  hasSource: true,
+  writes: false,
+  run(cpu, op, from, to, size, count) {
+    let steps = 0;
+    if (goesOnWhileZero(op)) steps = alike(cpu, from, to, size, count);
+    else while (steps < count && load(cpu, from + steps * size, size) !== load(cpu, to + steps * size, size)) steps++;
+    if (steps === 0) return 0;
+    const last = (steps - 1) * size;
+    compare(cpu.r, load(cpu, from + last, size), load(cpu, to + last, size), 32 - 8 * size);
+    return steps;
+  },
+};
+
+/** How many elements come before the first one of a value. */
+function elementsBefore(cpu: Cpu, at: number, size: number, count: number, value: number): number {
+  if (size === 1) {
+    const index = cpu.bytes.subarray(at, at + count).indexOf(value & 0xff);
+    return index < 0 ? count : index;
+  }
+  let steps = 0;
+  while (steps < count && load(cpu, at + steps * size, size) !== value) steps++;
+  return steps;
 }
+
+const SCAN: Bulk = {
+  hasSource: false,
+  writes: false,
+  run(cpu, op, _from, to, size, count) {
+    const value = accumulator(cpu, size);
+    let steps = 0;
+    if (!goesOnWhileZero(op)) steps = elementsBefore(cpu, to, size, count, value);
+    else while (steps < count && load(cpu, to + steps * size, size) === value) steps++;
+    if (steps > 0) compare(cpu.r, value, load(cpu, to + (steps - 1) * size, size), 32 - 8 * size);
+    return steps;
+  },
+};
 
 /** The handlers of a string instruction: bytes, words and doublewords, alone and repeated. */
 function forms(
@@ -293,11 +379,11 @@ function forms(
 }
 
 export const STRINGS: Readonly<Record<string, Handler>> = Object.fromEntries([
-  ...forms("movs", (size) => `y${size} x${size}`, movs, { bulk: copy }),
-  ...forms("stos", (size) => `y${size} r${size}`, stos, { bulk: fill }),
+  ...forms("movs", (size) => `y${size} x${size}`, movs, { bulk: COPY }),
+  ...forms("stos", (size) => `y${size} r${size}`, stos, { bulk: FILL }),
   ...forms("lods", (size) => `r${size} x${size}`, lods),
-  ...forms("cmps", (size) => `x${size} y${size}`, cmps, { compares: true }),
-  ...forms("scas", (size) => `r${size} y${size}`, scas, { compares: true }),
+  ...forms("cmps", (size) => `x${size} y${size}`, cmps, { bulk: COMPARE, compares: true }),
+  ...forms("scas", (size) => `r${size} y${size}`, scas, { bulk: SCAN, compares: true }),
   ...forms("ins", (size) => `y${size} r2`, ins, { charges: true }),
   ...forms("outs", (size) => `r2 x${size}`, outs, { charges: true }),
 ]);

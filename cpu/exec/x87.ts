@@ -11,7 +11,7 @@
 import type { Cpu } from "../cpu";
 import { COPROCESSOR_FREEZE, raise, Vector } from "../faults";
 import { fromExtended } from "../fpu/convert";
-import { context, Exception, Extended, setIndefinite } from "../fpu/extended";
+import { context, Exception, Extended, setIndefinite, stopped } from "../fpu/extended";
 import type { Operation } from "../operation";
 import { Cr0, Word } from "../registers";
 import { effectiveAddress } from "./operand";
@@ -65,6 +65,12 @@ export function nonePending(cpu: Cpu): boolean {
 
 /** Starts an instruction whose operands are at hand: notes where it is and reads the control word. */
 export function begin(cpu: Cpu, op: Operation): void {
+  remember(cpu, op);
+  context.start(cpu.r[Word.FpuControl]);
+}
+
+/** Notes where an instruction and its memory operand are. From here on nothing may fault. */
+export function remember(cpu: Cpu, op: Operation): void {
   const { r } = cpu;
   r[Word.FpuIp] = r[Word.Eip] - op.toEnd;
   r[Word.FpuCs] = r[Word.Selector + 1];
@@ -73,7 +79,6 @@ export function begin(cpu: Cpu, op: Operation): void {
     r[Word.FpuDp] = effectiveAddress(r, op);
     r[Word.FpuDs] = r[Word.Selector + op.segment];
   }
-  context.start(r[Word.FpuControl]);
 }
 
 /**
@@ -87,7 +92,7 @@ export function settle(cpu: Cpu): boolean {
   if (context.roundedUp !== 0) status |= Status.C1;
   if ((flags & ~masks & 0x3f) !== 0) status |= Status.Summary | Status.Busy;
   r[Word.FpuStatus] = status;
-  return (flags & ~masks & Exception.BeforeResult) === 0;
+  return !stopped();
 }
 
 /** The status without exceptions: C1 is cleared. */
@@ -106,10 +111,15 @@ export function overflow(cpu: Cpu): boolean {
 }
 
 function stackFault(cpu: Cpu, c1: number): boolean {
-  context.flags = Exception.Invalid | Exception.StackFault;
-  context.roundedUp = c1;
+  findStackFault(c1);
   setIndefinite(result);
   return settle(cpu);
+}
+
+/** The running instruction's exception is a stack overflow (`c1` 1) or underflow (0). */
+export function findStackFault(c1: number): void {
+  context.flags = Exception.Invalid | Exception.StackFault;
+  context.roundedUp = c1;
 }
 
 /** Number of the register that ST(i) is. */

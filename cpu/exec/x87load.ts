@@ -1,6 +1,6 @@
 /**
  * x87 operands in memory, and the instructions that load and store. May import x87.ts, fpu/, memory.ts, operand.ts,
- * registers.ts, types. Memory that is written is translated first of all. Source: Intel SDM volume 2, under each mnemonic.
+ * registers.ts, types. Memory that is written is translated before anything changes. Source: Intel SDM volume 2, under each mnemonic.
  */
 import type { Cpu } from "../cpu";
 import { condition } from "../eflags";
@@ -17,17 +17,18 @@ import {
   toInteger,
   toSingle,
 } from "../fpu/convert";
-import { context, Exception, Extended, Kind, setIndefinite } from "../fpu/extended";
+import { context, Exception, Extended, Kind, setIndefinite, stopped } from "../fpu/extended";
 import { constant } from "../fpu/remainder";
 import { finishWrite } from "../memory";
 import type { Handler } from "../operation";
-import { Layout } from "../registers";
+import { Layout, Word } from "../registers";
 import { operandRead, operandWrite } from "./operand";
 import {
   a,
   b,
   begin,
   clearC1,
+  findStackFault,
   get,
   hasRoom,
   isEmpty,
@@ -37,6 +38,7 @@ import {
   push,
   put,
   ready,
+  remember,
   result,
   settle,
   underflow,
@@ -117,22 +119,25 @@ const indefinite = new Extended();
 setIndefinite(indefinite);
 indefinite.kind = Kind.Quiet;
 
-/** Stores ST. What a masked stack underflow stores is the format's indefinite: the answer to a QNaN. */
+/**
+ * Stores ST. What a masked stack underflow stores is the format's indefinite: the answer to a QNaN. An unmasked exception
+ * that keeps ST from being stored keeps memory from being looked at: it is found first.
+ */
 function storing(write: Writer, bytes: number, pops = 0): Handler {
   return (cpu, op) => {
     if (!ready(cpu)) return;
-    const at = operandWrite(cpu, op, bytes);
-    if (at < 0) return;
-    begin(cpu, op);
     const { r } = cpu;
-    if (isEmpty(r, 0)) {
-      if (!underflow(cpu)) return;
-      write(indefinite);
-    } else {
-      get(r, 0, a);
-      const delivered = write(a);
-      if (!settle(cpu) || !delivered) return;
-    }
+    context.start(r[Word.FpuControl]);
+    const empty = isEmpty(r, 0);
+    if (!empty) get(r, 0, a);
+    const delivered = write(empty ? indefinite : a);
+    if (empty) findStackFault(0);
+    const stores = delivered && !stopped();
+    const at = stores ? operandWrite(cpu, op, bytes) : 0;
+    if (at < 0) return;
+    remember(cpu, op);
+    settle(cpu);
+    if (!stores) return;
     putStored(cpu, at, bytes);
     popTimes(r, pops);
   };

@@ -168,6 +168,89 @@ test("bulk copies and fills equal a byte-by-byte model: overlaps, directions, pa
   }
 });
 
+test("bulk comparisons equal an element-by-element model: counts, cycles, flags, deadlines", () => {
+  const random = new Random(12);
+  const [CF, ZF, SF] = [1, 0x40, 0x80];
+  // Without paging no miss is charged, so that cycles are known; with it and a TLB in which nothing stays, the rest.
+  const sides = [
+    { rig: new Rig(), linear: DATA },
+    { rig: rigs[1], linear: 0x00c00000 },
+  ];
+  const times = { ended: 0, ranOut: 0, stopped: 0 };
+  for (let round = 0; round < 600; round++) {
+    const { rig, linear } = sides[round & 1];
+    const { cpu, view } = rig;
+    const charged = linear === DATA;
+    const name = random.pick(["cmpsb", "cmpsw", "cmpsd", "scasb", "scasw", "scasd"]);
+    const scans = name.startsWith("scas");
+    const size = { b: 1, w: 2, d: 4 }[name[4] as "b" | "w" | "d"];
+    const [whileZero, down] = [random.oneIn(2), random.oneIn(6)];
+    const step = down ? -size : size;
+    const count = 1 + random.below(3000);
+    const value = random.next();
+    const [from, to] = [0x4000 + random.below(0x3000), 0xb000 + random.below(0x2000)];
+    // As ZF wants it, up to an element that differs in one byte where it should not, or does not where it should.
+    const turn = random.below(4000);
+    for (let i = 0; i <= turn; i++) {
+      const same = (i === turn) !== whileZero;
+      const odd = random.below(size);
+      for (let byte = 0; byte < size; byte++) {
+        const wanted = scans ? value >>> (8 * byte) : random.next();
+        cpu.ram[DATA + from + i * step + byte] = wanted;
+        cpu.ram[DATA + to + i * step + byte] = same || byte !== odd ? wanted : wanted ^ (1 + random.below(255));
+      }
+    }
+    const element = (at: number): number =>
+      size === 1
+        ? view.getInt8(DATA + at)
+        : size === 2
+          ? view.getInt16(DATA + at, true)
+          : view.getInt32(DATA + at, true);
+    const operands = (i: number): [number, number] => [
+      scans ? (value << (32 - 8 * size)) >> (32 - 8 * size) : element(from + i * step),
+      element(to + i * step),
+    ];
+    // Words cost what doublewords do.
+    const cost = name.replace("w", "d");
+    const each = cpu.costs.repetitions[cost];
+    const deadline = charged && random.oneIn(2) ? 1 + random.below(each * count) : Infinity;
+    let [steps, done] = [0, false];
+    while (!done && steps * each < deadline) {
+      const [a, b] = operands(steps++);
+      done = steps === count || (a === b) !== whileZero;
+    }
+    rig.code(CODE, rep(name, whileZero ? 4 : REPNE), ["int", 0x80]);
+    rig.ring(0);
+    const before = random.next() & (CF | ZF | SF);
+    cpu.eflags = 2 | before | (down ? DF : 0);
+    rig.registers = [value, count, 0, 0, KERNEL_STACK, 0, linear + from, linear + to];
+    cpu.eip = CODE;
+    const began = [cpu.instret, cpu.cycles];
+    cpu.deadline = cpu.cycles + deadline;
+    cpu.run(cpu.instret + steps);
+    cpu.deadline = Infinity;
+    const told = `${name} ${from} ${to} ${count} ${down} ${whileZero} round ${round}`;
+    assert.is(cpu.instret - began[0], steps, told);
+    if (charged) assert.is(cpu.cycles - began[1], steps * each + (done ? cpu.costs.instructions[cost] : 0), told);
+    const moved = steps * step;
+    assert.equal(rig.registers.slice(6), [linear + from + (scans ? 0 : moved), linear + to + moved], told);
+    assert.is(cpu.register(1), count - steps, told);
+    assert.is(cpu.eip > CODE, done, told);
+    const [a, b] = operands(steps - 1);
+    const carry = unsigned(a, size) < unsigned(b, size);
+    const sign = (a - b) & (1 << (8 * size - 1));
+    const flags = (carry ? CF : 0) | (a === b ? ZF : 0) | (sign !== 0 ? SF : 0);
+    // Between two repetitions the flags are still those of before.
+    assert.is(cpu.eflags & (CF | ZF | SF), done ? flags : before, told);
+    times[!done ? "stopped" : steps === count ? "ranOut" : "ended"]++;
+  }
+  for (const kind of Object.values(times)) assert.ok(kind > 40, JSON.stringify(times));
+});
+
+function unsigned(value: number, size: number): number {
+  return size === 4 ? value >>> 0 : value & ((1 << (8 * size)) - 1);
+}
+
 /** Two machines with the data area mapped, one with a TLB in which nothing stays. */
 const rigs = [{}, { tlb: { sets: 1, ways: 2, largeSets: 1, largeWays: 1, randomSeed: -1 } }].map((options) => {
   const rig = new Rig(options);

@@ -2,7 +2,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { sreg } from "../../../cpu/encoder";
-import { at, EAX, EBX, ECX, EDX, FREE, PRESENT, Rig, USER, WRITE } from "../rig";
+import { Word } from "../../../cpu/registers";
+import { at, EAX, EBX, ECX, EDX, FREE, type Line, PRESENT, Rig, rep, USER, WRITE } from "../rig";
 
 const test = suite("cpu/conformance/found");
 
@@ -139,6 +140,80 @@ test("flags that the manual leaves undefined are the host's", () => {
   assert.is(flagsAfter(["rol", EAX, cl], [0x40000000, 2, 0], others), others | CF | OF);
   assert.is(flagsAfter(["ror", EAX, cl], [1, 2, 0], others), others | OF);
   assert.is(flagsAfter(["rcr", EAX, cl], [0, 2, 0], others | CF), others | OF);
+});
+
+test("an x87 store that an unmasked exception keeps from storing does not look at its address", () => {
+  const NOWHERE = 0x40000000;
+  const store: Line = ["fistp", at(EBX, 0, 4)];
+  /** Vector after FNINIT, a control word, one load or none, and the store; then the status word. */
+  const after = (control: number, load: Line[], line: Line): number[] => {
+    const rig = user();
+    rig.word(DATA, control);
+    rig.code(CODE, ["fninit"], ["fldcw", at(null, DATA, 2)], ...load, line, ["int3"]);
+    rig.registers = [0, 0, 0, NOWHERE, STACK, 0, 0, 0];
+    return [rig.run(CODE)?.vector ?? -1, rig.cpu.r[Word.FpuStatus] & 0x80ff];
+  };
+  const INFINITY: Line[] = [["fld1"], ["fldz"], ["fdivp", { kind: "st", number: 1 }, { kind: "st", number: 0 }]];
+  // An empty stack, and what is no integer: unmasked, and masked, where the indefinite would be stored.
+  assert.equal(after(0x37e, [], store), [3, 0x80c1]);
+  assert.equal(after(0x37f, [], store), [PAGE_FAULT, 0]);
+  assert.equal(after(0x37e, INFINITY, store), [3, 0x8085]);
+  assert.equal(after(0x37f, INFINITY, store), [PAGE_FAULT, 4]);
+  for (const line of [
+    ["fst", at(EBX, 0, 4)],
+    ["fstp", at(EBX, 0, 10)],
+    ["fbstp", at(EBX, 0, 10)],
+  ] as const) {
+    assert.equal(after(0x37e, [], line), [3, 0x80c1]);
+    assert.equal(after(0x37f, [], line), [PAGE_FAULT, 0]);
+  }
+  // What is found with the result does not keep it from being stored.
+  assert.equal(after(0x35f, [["fldpi"]], store), [PAGE_FAULT, 0]);
+});
+
+test("far RET reads two bytes for CS", () => {
+  const rig = user();
+  const top = (STACK & ~0xfff) + 0xffa;
+  rig.code(CODE, ["retf"]);
+  rig.code(CODE + 0x100, ["int3"]);
+  rig.word(top, CODE + 0x100);
+  rig.view.setUint16(top + 4, 0x1b, true);
+  rig.cpu.setRegister(4, top);
+  assert.equal([rig.run(CODE)?.vector, rig.trap?.eip], [3, CODE + 0x101]);
+  rig.ring(3);
+  rig.cpu.setRegister(4, top + 1);
+  assert.equal([rig.run(CODE)?.vector, rig.trap?.cr2], [PAGE_FAULT, top + 6]);
+});
+
+test("a comparison under REP sets the flags at its end: not at a fault or a stop between", () => {
+  const END = DATA + 0x1000;
+  for (const [name, prefix] of [
+    ["cmpsb", 4],
+    ["cmpsd", 2],
+    ["scasb", 4],
+    ["scasd", 2],
+  ] as const) {
+    for (const stops of [false, true]) {
+      const rig = user();
+      const same = prefix === 4;
+      for (let i = 0; i < 0x40; i += 4) {
+        rig.word(END - 0x40 + i, 0x55555555);
+        rig.word(DATA + i, same ? 0x55555555 : 0x66666666);
+      }
+      rig.code(CODE, rep(name, prefix));
+      rig.registers = [same ? 0x55555555 : 0x66666666, 0x100, 0, 0, STACK, 0, DATA, END - 0x40];
+      rig.cpu.eflags = 2 | ARITHMETIC;
+      if (stops) {
+        rig.cpu.eip = CODE;
+        rig.cpu.run(rig.cpu.instret + 5);
+        assert.is(rig.cpu.register(1), 0x100 - 5);
+        assert.is(rig.cpu.eflags & ARITHMETIC, ARITHMETIC, name);
+      }
+      assert.is(rig.run(CODE)?.vector, PAGE_FAULT);
+      assert.is(rig.cpu.register(1), 0x100 - (name.endsWith("b") ? 0x40 : 0x10), name);
+      assert.is(rig.cpu.eflags & ARITHMETIC, ARITHMETIC, name);
+    }
+  }
 });
 
 test.run();

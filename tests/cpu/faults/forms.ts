@@ -119,11 +119,12 @@ function grouped(all: readonly Access[]): Access[] {
 }
 
 /**
- * Where processors do less than iced says: PUSH and POP of a segment register take a word whatever the operand size, and ARPL writes
- * only what it raises (in ground.ts it raises nothing).
+ * Where processors do less than iced says: PUSH and POP of a segment register take a word whatever the operand size, as far RET
+ * does for CS, and ARPL writes only what it raises (in ground.ts it raises nothing).
  */
 function asProcessorsDo(row: Row, access: Access): Access {
   if (row.mnemonic === "arpl") return { ...access, writes: false };
+  if (row.mnemonic === "retf") return { ...access, last: access.first + (access.last - access.first + 1) / 2 + 1 };
   const segment = /^[C-GS]S$/.test(row.operands[0] ?? "");
   if (!/^(push|pop)$/.test(row.mnemonic) || !segment) return access;
   return { ...access, last: access.first + 1, alignment: 2 };

@@ -16,12 +16,10 @@ export interface Tolerance {
 }
 
 export const TOLERANCES: readonly Tolerance[] = [
-  { rows: /^fbstp/, aspect: "memory", reason: "the host has stored the lower bytes before it faults" },
   {
-    rows: /^(fst|fist|fbstp)/,
-    aspect: "vector",
-    oneSided: true,
-    reason: "an unmasked exception that keeps the host from storing keeps it from looking at the address too",
+    rows: /^(fbstp|fstp)/,
+    aspect: "memory",
+    reason: "of ten bytes the host has stored the lower ones before it faults; ours leaves no trace",
   },
   {
     rows: /^(push|pop|enter|call|jmp|ret|iret|movs|cmps|int|frstor|fldenv)/,
@@ -36,12 +34,6 @@ export const TOLERANCES: readonly Tolerance[] = [
   },
   { rows: /^bound/, aspect: "vector", reason: "the host finds the lower bound passed before it reads the upper one" },
   {
-    rows: /^retf/,
-    aspect: "vector",
-    oneSided: true,
-    reason: "the host reads two bytes for CS, ours four: it shows where the upper two lie on a page that is not there",
-  },
-  {
     rows: /^(pusha|call|enter)/,
     aspect: "memory",
     reason: "the host has pushed some words below ESP before it faults; ours leaves no trace",
@@ -50,12 +42,6 @@ export const TOLERANCES: readonly Tolerance[] = [
     rows: /^popa/,
     aspect: "registers",
     reason: "the host has popped some registers before it faults; ours leaves no trace",
-  },
-  {
-    rows: /^(cmps|scas)/,
-    aspect: "flags",
-    reason:
-      "the flags of a repeated comparison that faults are those of before the instruction; ours are those of its last repetition",
   },
 ];
 

@@ -342,6 +342,56 @@ function iretFlags(random: Random): number {
   return 2 | (random.next() & 0x3ed5);
 }
 
+/** A data or stack segment that is not present. */
+const ABSENT = descriptor(0, FLAT, 0x13, 0xc);
+
+/** A case for every vector that a case can end by, so that none of them is left to chance. */
+const DIRECTED: readonly (readonly [vector: number, Template])[] = [
+  [0, (b) => b.op("xor", [ECX, ECX]).op("div", [ECX])],
+  [3, (b) => b.op("int3")],
+  [4, (b) => b.set(EAX, 0x7fffffff).op("inc", [EAX]).op("into")],
+  [
+    5,
+    (b) =>
+      b
+        .memory([5, 10])
+        .set(EAX, 11)
+        .op("bound", [EAX, mem(8, { base: 3 })]),
+  ],
+  [6, (b) => b.op("ud2")],
+  [11, (b) => absent(b, Segment.DS)],
+  [12, (b) => absent(b, Segment.SS)],
+  [13, (b) => b.set(EAX, 8 * l.GDT_ENTRIES).op("mov", [sreg(Segment.DS), AX])],
+  [
+    14,
+    (b) => {
+      b.made.pokes.push([l.DIRECTORY + 4, 0]);
+      b.set(ESI, l.WINDOW).op("mov", [ECX, mem(4, { base: 6 })]);
+    },
+  ],
+  [l.END_VECTOR, (b) => b.op("pushfd")],
+];
+
+/** Loads a segment register, in whatever ring, with a sound segment but that it is not there. */
+function absent(b: Builder, segment: Segment): void {
+  const [low, high] = ABSENT;
+  b.made.pokes.push([l.GDT + 8 * l.FIRST_RANDOM_ENTRY, low]);
+  b.made.pokes.push([l.GDT + 8 * l.FIRST_RANDOM_ENTRY + 4, (high | (b.made.ring << 13)) >>> 0]);
+  b.set(EAX, (8 * l.FIRST_RANDOM_ENTRY) | b.made.ring).op("mov", [sreg(segment), AX]);
+}
+
+/** One case for each vector that a case can end by, and the vector. */
+export function directedCases(random: Random, tables: Tables): { vector: number; made: Ring0Case }[] {
+  return DIRECTED.map(([vector, template]) => {
+    const b = new Builder(random, tables);
+    // The window is there only with paging.
+    b.made.cr0 = (b.made.cr0 | CR0_PG) >>> 0;
+    template(b);
+    b.bytes(0xcd, l.END_VECTOR);
+    return { vector, made: b.made };
+  });
+}
+
 /** A case of one to four templates. Neither a task switch nor a change of the harness's own memory can come of it. */
 export function randomCase(random: Random, tables: Tables): Ring0Case {
   const b = new Builder(random, tables);

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { Machine } from "../../../cpu/index";
 import { Random } from "../../fuzz/random";
 import { elfImage } from "../images";
-import { type Ring0Case, randomCase, randomTables, type Tables } from "./generate";
+import { directedCases, type Ring0Case, randomCase, randomTables, type Tables } from "./generate";
 import { harness } from "./harness";
 import * as l from "./layout";
 
@@ -25,15 +25,19 @@ const CODE_BYTES = 128;
 
 interface Suite {
   cases: readonly Ring0Case[];
+  /** The vectors that the first cases end by. */
+  directed: readonly number[];
   tables: Tables;
   image: Uint8Array;
 }
 
-/** The image with `count` cases of a seed. */
+/** The image with `count` cases of a seed: the directed ones, and random ones behind them. */
 function makeSuite(seed: number, count: number): Suite {
   const random = new Random(seed);
   const tables = randomTables(random);
-  const cases = Array.from({ length: count }, () => randomCase(random, tables));
+  const directed = directedCases(random, tables);
+  const cases = directed.map(({ made }) => made).slice(0, count);
+  while (cases.length < count) cases.push(randomCase(random, tables));
   const codeAt = l.CASES + 4 * l.CASE_WORDS * count;
   const records = new Uint8Array(4 * l.CASE_WORDS * count + CODE_BYTES * count);
   const words = new Uint32Array(records.buffer, 0, l.CASE_WORDS * count);
@@ -60,11 +64,12 @@ function makeSuite(seed: number, count: number): Suite {
     segment(l.PRISTINE_DATA, data),
     segment(l.CASES, records),
   ];
-  return { cases, tables, image: elfImage(segments, ENTRY) };
+  return { cases, directed: directed.map(({ vector }) => vector), tables, image: elfImage(segments, ENTRY) };
 }
 
 function outcomesOf(bytes: Uint8Array, count: number): Uint32Array[] {
-  const words = new Uint32Array(bytes.slice().buffer, 0, bytes.length >> 2);
+  // A copy, since a Buffer's own slice is a view of a larger one.
+  const words = new Uint32Array(Uint8Array.from(bytes).buffer, 0, bytes.length >> 2);
   return Array.from({ length: Math.min(count, Math.floor(words.length / l.OUTCOME_WORDS)) }, (_, i) =>
     words.subarray(i * l.OUTCOME_WORDS, (i + 1) * l.OUTCOME_WORDS),
   );
@@ -161,6 +166,10 @@ export function compareRing0(seed: number, count: number, compileAfter: number):
   for (const [i, one] of suite.cases.entries()) {
     const vector = ours[i][l.FIELDS.indexOf("vector")];
     comparison.vectors.set(vector, (comparison.vectors.get(vector) ?? 0) + 1);
+    if (i < suite.directed.length && vector !== suite.directed[i])
+      comparison.mismatches.push(
+        `case ${i} of seed ${seed} ends by ${vector}, not ${suite.directed[i]}\n${describe(one)}`,
+      );
     if (enteredConforming(theirs[i], ours[i], suite.tables)) continue;
     const what = difference(one, theirs[i], ours[i]);
     if (what !== undefined) comparison.mismatches.push(`case ${i} of seed ${seed}: ${what}\n${describe(one)}`);
