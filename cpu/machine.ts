@@ -33,6 +33,16 @@ const SERIAL_CHUNK_BYTES = 4096;
 /** When the proposal was posted that our kernel is about. */
 const START_TIME = new Date(Date.UTC(2002, 1, 18));
 
+const PROCESSOR_EVENTS: readonly EventKind[] = [
+  EventKind.TrapEntry,
+  EventKind.Iret,
+  EventKind.Cr3Load,
+  EventKind.TlbFlush,
+  EventKind.Invlpg,
+  EventKind.PageFault,
+];
+const ALL_EVENTS: readonly EventKind[] = [...PROCESSOR_EVENTS, EventKind.Mark, EventKind.Exit];
+
 export class Machine {
   readonly memoryMB: number;
   /** The processor, for tools that want more than the machine's own questions. Do not change its state. */
@@ -48,7 +58,7 @@ export class Machine {
   private resetAsked = false;
   private running = false;
   private exitValue = 0;
-  private readonly listeners = new Set<EventListener>();
+  private readonly listeners = new Map<EventListener, ReadonlySet<EventKind>>();
   private readonly event: MachineEvent = { kind: EventKind.Mark, instret: 0, cycles: 0, a: 0, b: 0 };
   private hook: (() => void) | null = null;
   private readonly breakpoints = new Set<number>();
@@ -258,14 +268,22 @@ export class Machine {
     this.emit(EventKind.Exit, value, 0);
   }
 
-  /** Adds a listener; the result takes it away again. Listening costs no guest time. */
-  onEvent(listener: EventListener): () => void {
-    this.listeners.add(listener);
-    this.cpu.listener = (kind, a, b) => this.emit(kind as number as EventKind, a, b);
+  /**
+   * Adds a listener, to all events or to those of some kinds; the result takes it away again. Listening costs no guest time, and
+   * host time only where the processor's own events are among them.
+   */
+  onEvent(listener: EventListener, kinds: readonly EventKind[] = ALL_EVENTS): () => void {
+    this.listeners.set(listener, new Set(kinds));
+    this.updateListener();
     return () => {
       this.listeners.delete(listener);
-      if (this.listeners.size === 0) this.cpu.listener = null;
+      this.updateListener();
     };
+  }
+
+  private updateListener(): void {
+    const wanted = [...this.listeners.values()].some((kinds) => PROCESSOR_EVENTS.some((kind) => kinds.has(kind)));
+    this.cpu.listener = wanted ? (kind, a, b) => this.emit(kind as number as EventKind, a, b) : null;
   }
 
   private emit(kind: EventKind, a: number, b: number): void {
@@ -276,7 +294,7 @@ export class Machine {
     event.cycles = this.cpu.cycles;
     event.a = a;
     event.b = b;
-    for (const listener of this.listeners) listener(event);
+    for (const [listener, kinds] of this.listeners) if (kinds.has(kind)) listener(event);
   }
 
   /**

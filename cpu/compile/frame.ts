@@ -92,12 +92,12 @@ export const TYPES: readonly Signature[] = [
 ];
 
 /**
- * Functions by their number. A region's module imports all but the last: the first runs a handler of its own, the others are
- * the runtime's, a module that each processor has one of (runtime.ts), in which number 0 is the way to paging.ts instead.
+ * Functions by their number. A region's module imports all but the last: Host and the functions of the runtime, a module that
+ * each processor has one of (runtime.ts).
  */
 export const enum Callee {
-  RunHandler = 0,
-  Translate = 0,
+  /** The way back to TypeScript: a region's runs the handler of a site, the runtime's translates an address. */
+  Host = 0,
   Fill = 1,
   FillByUser = 2,
   LoadFlat = 3,

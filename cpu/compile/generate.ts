@@ -353,7 +353,7 @@ function handlerCall(): Definition {
     body.access(Access.I32Store);
   }
   body.get(0);
-  body.call(Callee.RunHandler);
+  body.call(Callee.Host);
   body.set(0);
   for (const word of STATE) loadWord(body, word);
   pushBudget(body);

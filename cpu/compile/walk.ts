@@ -199,7 +199,7 @@ export function fill(plan: WalkPlan, user: boolean): Definition {
   body.end();
   local(Of.Linear)(body);
   local(Of.Write)(body);
-  body.call(Callee.Translate);
+  body.call(Callee.Host);
   pushBudget(body);
   return { type: Type.Fill, body: body.finish() };
 }

@@ -271,10 +271,19 @@ test("the hook sees each instruction before it runs", () => {
 test("events: a listener can be taken away, and several can listen", () => {
   const { machine } = boot(programs.churn());
   let [one, two] = [0, 0];
+  let marks = 0;
   const remove = machine.onEvent(() => one++);
   machine.onEvent(() => two++);
+  machine.onEvent(
+    ({ kind }) => {
+      assert.is(kind, EventKind.Mark);
+      marks++;
+    },
+    [EventKind.Mark],
+  );
   machine.run({ maxInstructions: 200_000 });
   assert.ok(one > 0 && one === two);
+  assert.ok(marks < one, `${marks} marks of ${one} events`);
   remove();
   const before = one;
   machine.run({ maxInstructions: 200_000 });

@@ -60,9 +60,7 @@ export function machineFor(built: BuiltAll, options: GuestOptions): { machine: M
   machine.loadMultiboot(built.kernel, { commandLine: options.commandLine, modules: [built.initrd] });
   const { onMark } = options;
   if (onMark) {
-    machine.onEvent(({ kind, a, instret, cycles }) => {
-      if (kind === EventKind.Mark) onMark(a, instret, cycles);
-    });
+    machine.onEvent(({ a, instret, cycles }) => onMark(a, instret, cycles), [EventKind.Mark]);
   }
   options.onMachine?.(machine);
   return { machine, output: () => output.replaceAll("\r\n", "\n") };

@@ -45,9 +45,7 @@ export function runWithHelp(built: BuiltAll, mode: Mode, others: Partial<GuestOp
     ...others,
     commandLine,
     onMachine: (machine) => {
-      machine.onEvent(({ kind, a }) => {
-        if (kind === EventKind.Mark) help(machine, a);
-      });
+      machine.onEvent(({ a }) => help(machine, a), [EventKind.Mark]);
       onMachine?.(machine);
     },
   });

@@ -58,9 +58,12 @@ export function swappingOptions(others: Omit<GuestOptions, "commandLine"> = {}):
     disk,
     ...others,
     onMachine: (machine: Machine) => {
-      machine.onEvent(({ kind, a }) => {
-        if (kind === EventKind.Mark && a >>> 24 === Mark.RefuseDisk) disk.refuses = a & 0xff;
-      });
+      machine.onEvent(
+        ({ a }) => {
+          if (a >>> 24 === Mark.RefuseDisk) disk.refuses = a & 0xff;
+        },
+        [EventKind.Mark],
+      );
       others.onMachine?.(machine);
     },
   };

@@ -199,12 +199,14 @@ class Run {
     });
     if (spec.screen !== undefined) this.machine.key(spec.screen.keys);
     const regions = new Regions((region) => this.regionCounts.push(region));
-    this.machine.onEvent(({ kind, a, instret, cycles }) => {
-      if (kind !== EventKind.Mark) return;
-      regions.mark(a, instret, cycles);
-      if (a >>> 24 === Mark.ProgramStatus) this.programStatus = exitCodeOf(a & 0xffff);
-      if (a >>> 24 === Mark.Panic) this.panickedAt ??= instret;
-    });
+    this.machine.onEvent(
+      ({ a, instret, cycles }) => {
+        regions.mark(a, instret, cycles);
+        if (a >>> 24 === Mark.ProgramStatus) this.programStatus = exitCodeOf(a & 0xffff);
+        if (a >>> 24 === Mark.Panic) this.panickedAt ??= instret;
+      },
+      [EventKind.Mark],
+    );
   }
 
   /** Runs to the end. */
