@@ -109,6 +109,7 @@ for (const [index, row] of ROWS.entries()) {
   if (index === INVALID_ROW) continue;
   const modrm = hasModrm(row);
   const mask = regMask(row);
+  const float = floatMask(row);
   shapeTable[index] = shapeOf(row);
   for (let i = 0; i < row.span; i++) {
     const slot = (row.opcode & 0xff) + (row.opcode > 0xff ? 256 : 0) + i;
@@ -117,9 +118,8 @@ for (const [index, row] of ROWS.entries()) {
     opcodeKind[slot] = kind;
     for (let reg = 0; reg < 8; reg++) {
       if (!(mask & (1 << reg))) continue;
-      const float = floatMask(row);
       if (float === 0) claim(rowTable, (slot << 3) | reg, index);
-      for (let rm = 0; rm < 8; rm++)
+      for (let rm = 0; float >>> rm !== 0; rm++)
         if (float & (1 << rm)) claim(floatTable, ((slot & 7) << 6) | (reg << 3) | rm, index);
     }
   }

@@ -4,7 +4,7 @@
  * Invariant: what stands in dist/ is never older than the newest source, else it is made again before use.
  */
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The project's root folder, absolute. */
@@ -23,7 +23,7 @@ const KEEP_PARTS = 24 * 3600 * 1000;
 function newest(folder) {
   let time = 0;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
+    const path = `${folder}${sep}${entry.name}`;
     if (entry.isDirectory()) time = Math.max(time, newest(path), statSync(path).mtimeMs);
     else if (entry.name.endsWith(".ts")) time = Math.max(time, statSync(path).mtimeMs);
   }

@@ -63,7 +63,10 @@ const ROWS: readonly (readonly [first: number, last: number, row: CommandRow])[]
 export const EXECUTE_DIAGNOSTIC = 0x90;
 
 /** By code; undefined: there is no such command. */
-export const COMMANDS: readonly (CommandRow | undefined)[] = Array.from(
-  { length: 256 },
-  (_, code) => ROWS.find(([first, last]) => code >= first && code <= last)?.[2],
-);
+export const COMMANDS: readonly (CommandRow | undefined)[] = commandsByCode();
+
+function commandsByCode(): (CommandRow | undefined)[] {
+  const commands = new Array<CommandRow | undefined>(256).fill(undefined);
+  for (const [first, last, row] of ROWS) commands.fill(row, first, last + 1);
+  return commands;
+}

@@ -26,6 +26,7 @@ function makeProject(root: string, now: () => number) {
   const write = (name: string, text: string) => writeFileSync(file(name), text);
   mkdirSync(file("src/deep"), { recursive: true });
   for (const name of ["src/a.ts", "src/deep/b.ts", "package.json", "out"]) write(name, "1");
+  utimesSync(file("src/a.ts"), 1000, 1000);
   Date.now = () => now() + REST;
   /** As a new process would make it. */
   const stamp = () => new Stamp(root, SOURCES, [file("out")]);
@@ -44,7 +45,7 @@ const CHANGES: Record<string, (project: ReturnType<typeof makeProject>) => void>
   "a changed source of the same size": ({ write }) => write("src/deep/b.ts", "2"),
   "a changed source that got its old times back": ({ file, write }) => {
     write("src/a.ts", "2");
-    utimesSync(file("src/a.ts"), 1, 1);
+    utimesSync(file("src/a.ts"), 1000, 1000);
   },
   "an older source in another's place": ({ file, write }) => {
     write("aside", "2");

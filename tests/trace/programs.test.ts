@@ -4,8 +4,9 @@ import { assemble } from "../../tools/compiler/assembler";
 import { buildDwarf } from "../../tools/compiler/dwarf";
 import { writeElf } from "../../tools/compiler/elf";
 import { link } from "../../tools/compiler/link";
+import { buildInitrd } from "../../tools/image/ustar";
 import type { CodeSample } from "../../tools/trace/lines";
-import { symbolsByProgram } from "../../tools/trace/programs";
+import { programsOf, symbolsByProgram } from "../../tools/trace/programs";
 
 const test = suite("trace/programs");
 
@@ -57,6 +58,25 @@ test("knows the kernel where it is linked and where it runs before paging", () =
   assert.is(resolver(-1, KERNEL + 1, [])?.lookup(KERNEL + 1)?.name, "kernelNext");
   assert.is(resolver(-1, 0x100001, [])?.lookup(0x100001)?.name, "kernelNext");
   assert.equal(resolver(-1, 0x100001, [])?.line(0x100001), { file: "k.s", line: 5 });
+});
+
+test("finds the executables in a machine's modules, and nothing in what is no archive", () => {
+  const archive = buildInitrd([
+    { name: "bin/a", data: first, mode: 0o755 },
+    { name: "etc/motd", data: new TextEncoder().encode("hello"), mode: 0o644 },
+    { name: "bin/cut", data: first.slice(0, 20), mode: 0o755 },
+  ]);
+  assert.equal(programsOf([new Uint8Array(10), archive, first]), [{ path: "/bin/a", elf: first }]);
+  assert.equal(programsOf([archive.slice(0, 600)]), []);
+});
+
+test("a file that ends in its program headers is no reason to stop", () => {
+  const damaged = [...Array(first.length - 52).keys()].map((bytes) => ({
+    path: "/bin/a",
+    elf: first.slice(0, 52 + bytes),
+  }));
+  const all = symbolsByProgram(kernel, damaged);
+  assert.is(all(5, USER, samples([USER, "cc"])), undefined);
 });
 
 test.run();

@@ -195,7 +195,7 @@ class Run {
   ) {
     this.machine = boot(spec, disk, (bytes) => {
       this.serial.push(...bytes);
-      if (performance.now() - this.flushedAt >= FLUSH_MS) this.flushSerial();
+      if (Date.now() - this.flushedAt >= FLUSH_MS) this.flushSerial();
     });
     if (spec.screen !== undefined) this.machine.key(spec.screen.keys);
     const regions = new Regions((region) => this.regionCounts.push(region));
@@ -287,7 +287,7 @@ class Run {
     if (this.serial.length === 0) return;
     post({ kind: "serial", bytes: Uint8Array.from(this.serial) });
     this.serial = [];
-    this.flushedAt = performance.now();
+    this.flushedAt = Date.now();
   }
 
   /** Tells of the screen if it has changed. */

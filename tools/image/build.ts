@@ -1,13 +1,14 @@
 /**
  * Builds everything that boots: the kernel, and the initrd with all programs of the tree. What is up to date comes out
  * of a cache, so that a change of one program costs one compilation; when nothing at all has changed, a stamp says so and nothing
- * is written. May import tools/compiler, cache, stamp, ustar; the compiler only where it is needed, since it is large.
+ * is written. May import tools/compiler, cache, stamp, ustar; compiler and cache only where they are needed,
+ * since the one is large and the other loads Node's cryptography.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { findRoot } from "../compiler/root";
-import { COMPILER_FILES, COMPILER_FOLDERS, ImageCache } from "./cache";
-import { isMissing, writeWhole } from "./files";
+import type { ImageCache } from "./cache";
+import { COMPILER_FILES, COMPILER_FOLDERS, isMissing, writeWhole } from "./files";
 import { kernelLayout } from "./layout";
 import { type Sources, Stamp } from "./stamp";
 import { buildInitrd, type TarFile } from "./ustar";
@@ -52,6 +53,7 @@ export async function buildAll(outDir: string, options: BuildOptions = {}): Prom
   );
   const stamp = new Stamp(root, SOURCES, [kernelFile, layoutFile, initrdFile]);
   if (stamp.isCurrent()) return { kernel: readBytes(kernelFile), initrd: readBytes(initrdFile) };
+  const { ImageCache } = await import("./cache");
   const cache = new ImageCache(root);
   const { kernel, initrd } = await makeImages(root, cache, options.progress ?? (() => {}));
   writeChanged(kernelFile, kernel);

@@ -8,20 +8,18 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import type { BuiltImage } from "../compiler/index";
-import { CACHE_FOLDER, isMissing, isUnwritable, listFiles, writeWhole } from "./files";
+import {
+  CACHE_FOLDER,
+  COMPILER_FILES,
+  COMPILER_FOLDERS,
+  isMissing,
+  isUnwritable,
+  listFiles,
+  writeWhole,
+} from "./files";
 
 /** Relative path of a file -> hash of its contents, or null: was looked for and did not exist. */
 type Manifest = Record<string, string | null>;
-
-/** What makes the compiler: a change in any of these makes every image stale. */
-export const COMPILER_FOLDERS = ["tools/compiler", "cpu/isa"];
-export const COMPILER_FILES = [
-  "cpu/isa.ts",
-  "cpu/encoder.ts",
-  "cpu/instruction.ts",
-  "package.json",
-  "package-lock.json",
-];
 
 /** Of lists and images together; more than twice what one build of everything makes. */
 const MOST_FILES = 400;

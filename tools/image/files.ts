@@ -5,6 +5,16 @@ import path from "node:path";
 /** Where cache and stamps are, relative to the root. */
 export const CACHE_FOLDER = path.join("dist", "cache");
 
+/** What makes the compiler: a change in any of these makes every image stale. */
+export const COMPILER_FOLDERS = ["tools/compiler", "cpu/isa"];
+export const COMPILER_FILES = [
+  "cpu/isa.ts",
+  "cpu/encoder.ts",
+  "cpu/instruction.ts",
+  "package.json",
+  "package-lock.json",
+];
+
 /** Whether an error says that there is no such file, or no such folder. */
 export function isMissing(error: unknown): boolean {
   return ["ENOENT", "ENOTDIR", "EISDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
@@ -19,8 +29,8 @@ export function isUnwritable(error: unknown): boolean {
 export function listFiles(root: string, folder: string, ending: string): string[] {
   const files: string[] = [];
   const visit = (at: string): void => {
-    for (const entry of readdirSync(path.resolve(root, at), { withFileTypes: true })) {
-      const file = path.join(at, entry.name);
+    for (const entry of readdirSync(`${root}${path.sep}${at}`, { withFileTypes: true })) {
+      const file = `${at}${path.sep}${entry.name}`;
       if (entry.isDirectory()) visit(file);
       else if (entry.name.endsWith(ending)) files.push(file);
     }

@@ -1,12 +1,13 @@
 /**
- * Compiles a person's own program, wherever it lies, by way of the cache. May import tools/compiler (where it is needed, since it is large) and cache.
+ * Compiles a person's own program, wherever it lies, by way of the cache. May import tools/compiler and cache, each where it
+ * is needed (build.ts).
  */
 import path from "node:path";
 import { findRoot } from "../compiler/root";
-import { ImageCache } from "./cache";
 
 /** The program as a static ELF32 file. Throws CompileError for a mistake in a source. */
-export function buildUserProgram(file: string, options: { root?: string } = {}): Promise<Uint8Array> {
+export async function buildUserProgram(file: string, options: { root?: string } = {}): Promise<Uint8Array> {
+  const { ImageCache } = await import("./cache");
   const root = options.root ?? findRoot();
   const absolute = path.resolve(file);
   return new ImageCache(root).get(absolute, async () => {

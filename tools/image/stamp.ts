@@ -7,7 +7,6 @@
  * The time of change (ctime) is what makes it safe: every write moves it, and nobody can set it. A file that was changed so
  * recently that its times might not tell a second change is not vouched for.
  */
-import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { CACHE_FOLDER, isMissing, isUnwritable, listFiles, writeWhole } from "./files";
@@ -28,18 +27,19 @@ export class Stamp {
   /** Whether all sources were at rest then. */
   private settled = true;
 
-  /** `outputs`: absolute paths of what is built. The stamp itself lies below dist/cache. */
+  /** `outputs`: absolute paths of what is built, in one folder. The stamp itself lies below dist/cache. */
   constructor(
     root: string,
     private readonly listed: Sources,
     private readonly outputs: readonly string[],
   ) {
-    const name = createHash("sha256").update(outputs.join("\n")).digest("hex").slice(0, 32);
-    this.file = path.join(root, CACHE_FOLDER, `${name}.stamp`);
+    // Two folders with one name take turns: the stamp holds the whole paths.
+    const name = path.relative(root, path.dirname(outputs[0])).replace(/[^\w.-]/g, "_");
+    this.file = path.join(root, CACHE_FOLDER, `${name.slice(-100)}.stamp`);
     const restless = Date.now() - TIME_STEP;
     const { folders, files } = listed;
     const all = [...folders.flatMap(({ folder, ending }) => listFiles(root, folder, ending)), ...files];
-    this.sources = all.map((file) => this.line(path.resolve(root, file), restless)).join("");
+    this.sources = all.map((file) => this.line(`${root}${path.sep}${file}`, restless)).join("");
   }
 
   /** Whether sources and outputs are as they were when it was written. */
