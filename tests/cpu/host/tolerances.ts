@@ -32,6 +32,12 @@ export const TOLERANCES: readonly Tolerance[] = [
     reason:
       "the host pushes before it checks the target's limit, and reads ES:[EDI] before DS:[ESI]; the manual has it the other way, or says nothing",
   },
+  {
+    rows: /^(les|lds|lss|lfs|lgs)/,
+    aspect: "vector",
+    reason:
+      "the host reads the offset, or finds its page missing, before it checks that the selector is within the limit",
+  },
   { rows: /^bound/, aspect: "vector", reason: "the host finds the lower bound passed before it reads the upper one" },
   {
     rows: /^(pusha|call|enter)/,
