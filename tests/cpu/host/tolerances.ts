@@ -38,6 +38,12 @@ export const TOLERANCES: readonly Tolerance[] = [
     reason:
       "the host reads the offset, or finds its page missing, before it checks that the selector is within the limit",
   },
+  {
+    rows: /^fbstp/,
+    aspect: "vector",
+    reason:
+      "the host finds the page of the lower bytes missing before it checks that the upper ones are within the limit",
+  },
   { rows: /^bound/, aspect: "vector", reason: "the host finds the lower bound passed before it reads the upper one" },
   {
     rows: /^(pusha|call|enter)/,
