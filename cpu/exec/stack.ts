@@ -109,7 +109,8 @@ function popTarget(cpu: Cpu, op: Operation, size: number): number {
 
 /**
  * ENTER with `size` 2 or 4 and a level of 0 to 31. All that it reads and writes is translated first; then it goes on word by
- * word, because the frame pointers that it copies may lie where it pushes.
+ * word, because the frame pointers that it copies may lie where it pushes. Only one that pushes over the page tables of its own
+ * stack can fault there; then what it has pushed stays, below ESP.
  */
 function enter(cpu: Cpu, op: Operation, size: number): void {
   const { r, view } = cpu;
@@ -127,9 +128,11 @@ function enter(cpu: Cpu, op: Operation, size: number): void {
     let value = i === 0 ? r[EBP] : frame;
     if (i > 0 && i < level) {
       const from = frameRead(cpu, op, r[EBP] - i * size, size);
+      if (from < 0) return;
       value = size === 4 ? view.getInt32(from, true) : view.getInt16(from, true);
     }
     const to = stackWrite(cpu, op, -(i + 1) * size, size);
+    if (to < 0) return;
     if (size === 4) put32(cpu, to, value);
     else put16(cpu, to, value);
   }

@@ -7,12 +7,15 @@ import { fuzzRound } from "./rounds";
 const test = suite("cpu/fuzz");
 
 const ROUNDS = 90;
+/** Seeds that once failed. 3570: ENTER pushed over the page table of its own stack. */
+const FOUND = [3570];
 
 test("random worlds: no exception, no endless instruction, nothing outside RAM, and the same by every engine", () => {
   const exits = new Map<RunExit, number>();
   const worlds = new Map<string, number>();
   let instructions = 0;
-  for (let seed = 1; seed <= ROUNDS; seed++) {
+  const seeds = [...Array.from({ length: ROUNDS }, (_, i) => i + 1), ...FOUND];
+  for (const seed of seeds) {
     const round = fuzzRound(seed);
     if (round.failure !== undefined)
       assert.unreachable(`${round.world}: ${round.failure}\n  npm run fuzz:cpu -- --seed ${seed} --instructions 1`);
