@@ -146,7 +146,8 @@ export class Cpu {
     this.blocks = new BlockCache(this, arena);
     this.runtime = makeRuntime(this);
     this.compileAfter = compileAfter;
-    this.reset();
+    // The caches are empty as they are made.
+    this.begin();
   }
 
   /** Instructions retired; each repetition of a string instruction counts one. */
@@ -230,11 +231,17 @@ export class Cpu {
    * instret and cycles start at 0, there is no deadline, all caches are empty.
    */
   reset(): void {
+    this.begin();
+    this.forgetCaches();
+  }
+
+  private begin(): void {
     this.time.fill(0);
     this.deadline = Infinity;
     this.time[Time.Limit] = Infinity;
     flatState(this);
-    this.forgetCaches();
+    refreshMode(this);
+    forgetFetch(this);
   }
 
   /**

@@ -156,9 +156,13 @@ export class Bank {
   }
 
   clear(): void {
-    this.tags.fill(-1);
+    this.forEach((slot) => {
+      this.slotOf[this.tags[slot]] = 0;
+      this.tags[slot] = -1;
+    });
+    this.listed.fill(0);
+    this.count[0] = 0;
     this.next.fill(0);
-    this.rebuild();
   }
 
   /** Makes slotOf and the list anew, after the arrays were set from outside. */

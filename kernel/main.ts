@@ -48,8 +48,10 @@ export function kernelMain(magic: u32, info: u32): void {
   idtInit();
   picInit();
 
-  memoryInit(info);
   parseCommandLine(multibootCommandLine(multibootInfo(info)));
+  // Counting memory takes a while: who waits should see that something has begun.
+  if (!bootOptions.quiet) printk(cstr("tine: booting\n"));
+  memoryInit(info);
   setForkMode(bootOptions.forkMode);
   setPoison(bootOptions.poison);
   if (!bootOptions.writeProtect) checkWritesInSoftware();

@@ -17,7 +17,7 @@ import { Mode, Word } from "../registers";
 import { generate, REGION, terminates } from "./generate";
 
 /** Runs of a block that make it worth compiling, and those that make it worth taking along. */
-export const COMPILE_AFTER = 600;
+export const COMPILE_AFTER = 2000;
 const WARM = 20;
 const MOST_BLOCKS = 64;
 const MOST_OPERATIONS = 500;
