@@ -2,6 +2,7 @@
  * The command line: its commands, and what happens to an error. May import all of tools/.
  * Invariant: what the user can mend is one line `tine: ...` and exit code 2; a stack trace is a bug of ours.
  */
+import type { Worker } from "node:worker_threads";
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json";
 import { CompileError } from "../compiler/errors";
@@ -13,7 +14,7 @@ import { runCommand, traceCommand } from "./commands/run";
 import { testCommand } from "./commands/test";
 import { CliError, ExitCode } from "./exitcodes";
 import { fileReason } from "./input";
-import { SessionError } from "./session";
+import { dropThread, offerThread, SessionError } from "./session";
 
 function program(): Command {
   return new Command("tine")
@@ -57,8 +58,12 @@ function explain(error: unknown): { code: ExitCode; line: string } | undefined {
   return undefined;
 }
 
-/** Runs one command line (with the two words before it, as in process.argv); sets process.exitCode. */
-export async function main(argv: readonly string[]): Promise<void> {
+/**
+ * Runs one command line (with the two words before it, as in process.argv); sets process.exitCode. `thread` is one of worker.mjs
+ * that is coming up already, for a command that runs a machine.
+ */
+export async function main(argv: readonly string[], thread?: Worker): Promise<void> {
+  offerThread(thread);
   // `tine ... | head` ends the pipe early; that is not an error of ours.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(ExitCode.Ok);
@@ -76,5 +81,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (explained === undefined) throw error;
     process.stderr.write(`tine: ${explained.line}\n`);
     process.exitCode = explained.code;
+  } finally {
+    dropThread();
   }
 }

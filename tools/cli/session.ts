@@ -81,6 +81,27 @@ export interface SessionHandlers {
 
 export class SessionError extends Error {}
 
+/** A thread that is coming up already, for the next session. */
+let waiting: Worker | undefined;
+
+/** Gives the next session a thread that was started before there was a session; undefined for none. */
+export function offerThread(thread: Worker | undefined): void {
+  waiting = thread;
+}
+
+/** Ends the offered thread if no session has taken it. */
+export function dropThread(): void {
+  void waiting?.terminate();
+  waiting = undefined;
+}
+
+function takeThread(): Worker {
+  const thread = waiting ?? new Worker(new URL("./worker.mjs", import.meta.url));
+  waiting = undefined;
+  thread.ref();
+  return thread;
+}
+
 /** A machine's thread, which comes up while its images are still being read. */
 export class Session {
   private readonly worker: Worker;
@@ -88,7 +109,7 @@ export class Session {
   readonly result: Promise<SessionResult>;
 
   constructor(handlers: SessionHandlers) {
-    this.worker = new Worker(new URL("./worker.mjs", import.meta.url));
+    this.worker = takeThread();
     this.result = new Promise((resolve, reject) => {
       this.worker.on("message", (message: FromWorker) => {
         if (message.kind === "serial") handlers.serial(message.bytes);

@@ -3,6 +3,7 @@
  * The `tine` command: brings the bundle in dist/ up to date where there are sources (a clone), then runs it. May import
  * ../bundle.mjs and what it made.
  */
+import { Worker } from "node:worker_threads";
 import { bundleTools } from "../bundle.mjs";
 
 try {
@@ -11,5 +12,11 @@ try {
   process.stderr.write(`tine: the tools cannot be built: ${error.message}\n`);
   process.exit(2);
 }
+// The thread of a command that runs a machine comes up while the command line is still being read.
+const RUNS_MACHINE = ["boot", "run"];
+const thread = RUNS_MACHINE.includes(process.argv[2])
+  ? new Worker(new URL("../../dist/worker.mjs", import.meta.url))
+  : undefined;
+thread?.unref();
 const { main } = await import("../../dist/cli.mjs");
-await main(process.argv);
+await main(process.argv, thread);
