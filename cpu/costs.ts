@@ -213,6 +213,7 @@ export const STANDARD_COSTS: CostTable = {
     "mov to cr": 16,
     "mov from cr": 4,
     "mov dr": 10,
+    "mov tr": 4,
     "call far": 18,
     "jmp far": 17,
     ...X87_CYCLES,

@@ -82,6 +82,8 @@ function regMask(row: Row): number {
     if (operand === "Sw") return position === 0 ? 0b00111101 : 0b00111111;
     // CR0 CR2 CR3 CR4.
     if (operand === "Cd") return 0b00011101;
+    // TR3 to TR7.
+    if (operand === "Td") return 0b11111000;
   }
   return 0xff;
 }

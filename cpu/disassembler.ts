@@ -73,7 +73,7 @@ function registerName(value: OperandValue): string {
   if (value.kind === "reg") return REGISTER_NAMES[value.size][value.number];
   if (value.kind === "sreg") return SEGMENT_NAMES[value.number];
   if (value.kind === "st") return `st(${value.number})`;
-  return `${value.kind === "creg" ? "cr" : "dr"}${(value as { number: number }).number}`;
+  return `${value.kind[0]}r${(value as { number: number }).number}`;
 }
 
 /** The number of an immediate: sign-extended bytes with their sign, others without. */

@@ -244,6 +244,8 @@ export function encode(
   return encoder.bytes.slice(0, encoder.encode(mnemonic, values, options));
 }
 
+const SPECIAL_NAMES = { sreg: "segment", creg: "control", dreg: "debug", treg: "test" };
+
 /** For messages: "eax", "imm 5", "4 bytes of memory". */
 function describe(value: OperandValue): string {
   switch (value.kind) {
@@ -260,6 +262,6 @@ function describe(value: OperandValue): string {
     case "st":
       return `st(${value.number})`;
     default:
-      return `${value.kind === "sreg" ? "segment" : value.kind === "creg" ? "control" : "debug"} register ${value.number}`;
+      return `${SPECIAL_NAMES[value.kind]} register ${value.number}`;
   }
 }

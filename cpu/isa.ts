@@ -304,6 +304,8 @@ form(0x0f20, "mov", "Rd Cd", P | T);
 form(0x0f21, "mov", "Rd Dd", P | T);
 form(0x0f22, "mov", "Cd Rd", P | T);
 form(0x0f23, "mov", "Dd Rd", P | T);
+form(0x0f24, "mov", "Rd Td", P | T);
+form(0x0f26, "mov", "Td Rd", P | T);
 form(0x0f30, "wrmsr", "", T | P);
 form(0x0f31, "rdtsc", "", T);
 form(0x0f32, "rdmsr", "", T | P);

@@ -136,9 +136,14 @@ export const ROW_SINCE: Uint8Array = Uint8Array.from(ROWS, sinceOf);
 
 const CR4 = 4;
 const MOVES_CONTROL: ReadonlySet<Row> = new Set(ROWS.filter((row) => row.operands.includes("Cd")));
+const MOVES_TEST: ReadonlySet<Row> = new Set(ROWS.filter((row) => row.operands.includes("Td")));
+/** The first test register by generation: TR6 on a 386, TR3 on a 486, none from the Pentium on. */
+const FIRST_TEST_REGISTER: Readonly<Record<number, number>> = { 3: 6, 4: 3 };
 
 /** Whether a decoded instruction is one on this model; where it is not, it raises #UD. */
 export function hasInstruction(model: Model, insn: Instruction): boolean {
   if (ROW_SINCE[insn.row] > model.generation) return false;
-  return model.hasCr4 || insn.reg !== CR4 || !MOVES_CONTROL.has(ROWS[insn.row]);
+  const row = ROWS[insn.row];
+  if (MOVES_TEST.has(row)) return insn.reg >= (FIRST_TEST_REGISTER[model.generation] ?? 8);
+  return model.hasCr4 || insn.reg !== CR4 || !MOVES_CONTROL.has(row);
 }

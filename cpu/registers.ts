@@ -129,6 +129,8 @@ export const enum Word {
   /** 1: an edge on NMI has not been taken. 1: one has, and no IRET since. */
   NmiPending = 164,
   NmiBlocked = 165,
+  /** TR3 to TR7 (168 to 172). */
+  Tr3 = 168,
   /** Bytes of one of the parts that the running instruction's operand consists of, where they are aligned as parts; else 0. */
   Part = 166,
   /** Physical address bits that the board holds low: 0, or bit 20 while A20 is off. */

@@ -33,6 +33,7 @@ import { SOFTWARE_INTERRUPTS } from "./softint";
 import { STACK } from "./stack";
 import { STRINGS } from "./string";
 import { invalidCode, SYSTEM } from "./system";
+import { TEST_REGISTERS } from "./testregister";
 import { TRANSFERS } from "./transfer";
 import { X87_ARITHMETIC } from "./x87arith";
 import { X87_CONTROL } from "./x87control";
@@ -65,6 +66,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map(
     X87_FUNCTIONS,
     X87_LOADS,
     DEBUG_REGISTERS,
+    TEST_REGISTERS,
     IDENTITY,
   ].flatMap((family) => Object.entries(family)),
 );
@@ -123,6 +125,8 @@ function tokenOf(operand: Operand, op: Operation): string {
       return "c";
     case Field.DebugReg:
       return "d";
+    case Field.TestReg:
+      return "t";
     case Field.FloatRm:
     case Field.FixedFloat:
       return "f";
@@ -316,6 +320,7 @@ function costName(mnemonic: string, tokens: readonly string[]): string {
   if (far) return `${mnemonic} far`;
   if (tokens.includes("s")) return `${mnemonic} sreg`;
   if (tokens.includes("d")) return `${mnemonic} dr`;
+  if (tokens.includes("t")) return `${mnemonic} tr`;
   if (tokens[0] === "c") return `${mnemonic} to cr`;
   if (tokens[1] === "c") return `${mnemonic} from cr`;
   return mnemonic;

@@ -84,6 +84,8 @@ export function shapeOf(value: OperandValue): number {
       return 21;
     case "dreg":
       return 22;
+    case "treg":
+      return 29;
     case "st":
       return 30;
     default:
@@ -140,6 +142,8 @@ function fits(row: Row, operand: Operand, value: OperandValue): boolean {
       return field === Field.ControlReg;
     case "dreg":
       return field === Field.DebugReg;
+    case "treg":
+      return field === Field.TestReg;
     case "st":
       return field === Field.FloatRm || field === Field.FixedFloat;
     default:
@@ -235,6 +239,8 @@ export function admits(row: Row, position: number, value: OperandValue, operandS
       return value.number <= 4 && value.number !== 1;
     case "dreg":
       return value.number <= 7;
+    case "treg":
+      return value.number >= 3 && value.number <= 7;
     case "st":
       return field === Field.FixedFloat ? value.number === fixed : value.number <= 7;
     case "imm": {

@@ -35,10 +35,11 @@ export type Operand =
   | "STi"
   /** General register in ModRM.rm, mod ignored. */
   | "Rd"
-  /** Segment, control or debug register in ModRM.reg. */
+  /** Segment, control, debug or test register in ModRM.reg. */
   | "Sw"
   | "Cd"
   | "Dd"
+  | "Td"
   /** General register in the opcode's low three bits. */
   | "Zb"
   | "Zv"
@@ -91,6 +92,8 @@ export const enum Field {
   SegmentReg,
   /** ModRM.reg, a control register. */
   ControlReg,
+  /** ModRM.reg, a test register. */
+  TestReg,
   /** ModRM.reg, a debug register. */
   DebugReg,
   /** The opcode's low three bits. */
@@ -166,6 +169,7 @@ export const OPERAND_INFO: Readonly<Record<Operand, OperandInfo>> = {
   Sw: info(Field.SegmentReg, 2),
   Cd: info(Field.ControlReg, 4),
   Dd: info(Field.DebugReg, 4),
+  Td: info(Field.TestReg, 4),
   Zb: info(Field.OpcodeReg, 1),
   Zv: info(Field.OpcodeReg, Size.V),
   Ib: info(Field.Immediate, 1),

@@ -25,9 +25,9 @@ export interface RegisterValue {
   readonly number: number;
 }
 
-/** A segment, control or debug register, or ST(number). */
+/** A segment, control, debug or test register, or ST(number). */
 export interface SpecialValue {
-  readonly kind: "sreg" | "creg" | "dreg" | "st";
+  readonly kind: "sreg" | "creg" | "dreg" | "treg" | "st";
   readonly number: number;
 }
 
@@ -95,6 +95,10 @@ export function creg(number: number): SpecialValue {
 
 export function dreg(number: number): SpecialValue {
   return { kind: "dreg", number };
+}
+
+export function treg(number: number): SpecialValue {
+  return { kind: "treg", number };
 }
 
 /** ST(number). */
@@ -204,6 +208,8 @@ function resolve(insn: Instruction, operand: Operand, position: number): Operand
       return creg(insn.reg);
     case Field.DebugReg:
       return dreg(insn.reg);
+    case Field.TestReg:
+      return treg(insn.reg);
     case Field.FixedReg:
       return register(operand, value, operandSize);
     case Field.FixedSegment:

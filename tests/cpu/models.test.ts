@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { MODEL_NAMES, type ModelName } from "../../cpu/cpu";
-import { creg, mem, reg } from "../../cpu/encoder";
+import { creg, mem, reg, treg } from "../../cpu/encoder";
 import { CONDITIONS } from "../../cpu/isa";
 import { CR0_WP, EAX, EBX, ECX, EDX, ESI, FREE, type Line, PRESENT, Rig, type Trap, USER, WRITE } from "./rig";
 
@@ -87,6 +87,46 @@ test("CPUID says what is there", () => {
     }
   }
   assert.is(new Rig().cpu.model.name, "686");
+});
+
+test("test registers: TR6 and TR7 on a 386, TR3 to TR7 on a 486, none later; for ring 0", () => {
+  const first: Record<ModelName, number> = { 386: 6, 486: 3, 586: 8, 686: 8 };
+  for (const model of MODEL_NAMES) {
+    for (const register of [3, 4, 5, 6, 7]) {
+      const rig = new Rig({ model });
+      rig.cpu.setRegister(0, 0x12345000);
+      const lines: Line[] = [
+        ["mov", treg(register), EAX],
+        ["mov", ECX, treg(register)],
+      ];
+      const has = register >= first[model];
+      assert.is(run(rig, lines)?.vector, has ? DONE : UD, `TR${register} of a ${model}`);
+      if (has) assert.is(rig.cpu.register(1), 0x12345000, `TR${register} of a ${model}`);
+      const outer = run(new Rig({ model }), [["mov", EAX, treg(register)]], 3);
+      assert.is(outer?.vector, has ? GP : UD, `TR${register} of a ${model} in ring 3`);
+    }
+  }
+});
+
+test("a look-up by TR6 finds what the TLB holds, and leaves it alone", () => {
+  const rig = new Rig({ model: "386" });
+  rig.map(CODE, CODE).map(0x00c00000, DATA).page();
+  const lookUp: Line[] = [
+    ["mov", EAX, 0x00c00001],
+    ["mov", treg(6), EAX],
+  ];
+  assert.is(
+    run(rig, [
+      ...lookUp,
+      ["mov", EBX, treg(7)],
+      ["mov", EDX, mem(4, { displacement: 0x00c00000 })],
+      ...lookUp,
+      ["mov", ECX, treg(7)],
+    ])?.vector,
+    DONE,
+  );
+  assert.is(rig.cpu.register(3), 0, "not there before the page is touched");
+  assert.is(rig.cpu.register(1), DATA | 0x10, "its frame, and the hit");
 });
 
 test("CR0, CR4 and EFLAGS hold what the model has", () => {

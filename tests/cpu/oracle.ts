@@ -34,6 +34,7 @@ const OPTIONS =
   DecoderOptions.NoMPFX_0FBC |
   DecoderOptions.NoMPFX_0FBD |
   DecoderOptions.NoPause |
+  DecoderOptions.MovTr |
   DecoderOptions.NoWbnoinvd |
   DecoderOptions.ForceReservedNop;
 

@@ -50,6 +50,7 @@ const OPTIONS =
   DecoderOptions.NoMPFX_0FBC |
   DecoderOptions.NoMPFX_0FBD |
   DecoderOptions.NoPause |
+  DecoderOptions.MovTr |
   DecoderOptions.NoWbnoinvd |
   DecoderOptions.ForceReservedNop;
 const EBX = 3;
@@ -202,8 +203,8 @@ function formsOf(row: Row): Form[] {
   return forms.filter((form) => form !== undefined);
 }
 
-/** Rows of instructions: not of what is none. */
-const INSTRUCTIONS = ROWS.filter((_, index) => index !== INVALID_ROW);
+/** Rows of instructions: not of what is none, nor of test registers, which only the older models have (models.test.ts). */
+const INSTRUCTIONS = ROWS.filter((row, index) => index !== INVALID_ROW && !row.operands.includes("Td"));
 
 export const FORMS: readonly Form[] = INSTRUCTIONS.flatMap(formsOf);
 

@@ -2,7 +2,7 @@
  * Operands as written: registers, `dword ptr fs:[ebx + ecx*4 + label - 8]`, expressions, `0x08:label`.
  * May import cpu/encoder, lexer, expression, error. Source: the syntax of Intel's manuals as MASM and GNU as write it.
  */
-import { creg, dreg, type Gpr, type OperandValue, reg, sreg, st } from "../../../cpu/encoder";
+import { creg, dreg, type Gpr, type OperandValue, reg, sreg, st, treg } from "../../../cpu/encoder";
 import { NO_REGISTER } from "../../../cpu/instruction";
 import { SyntaxFault } from "./error";
 import { type Expression, parseExpression, parseTerm } from "./expression";
@@ -41,6 +41,7 @@ for (const [number, name] of "es cs ss ds fs gs".split(" ").entries()) REGISTERS
 REGISTERS.set("st", st(0));
 for (const number of [0, 2, 3, 4]) REGISTERS.set(`cr${number}`, creg(number));
 for (const number of [0, 1, 2, 3, 4, 5, 6, 7]) REGISTERS.set(`dr${number}`, dreg(number));
+for (const number of [3, 4, 5, 6, 7]) REGISTERS.set(`tr${number}`, treg(number));
 
 const SIZES: ReadonlyMap<string, number> = new Map([
   ["byte", 1],
