@@ -79,4 +79,24 @@ test("wrong options get one line and exit code 2", () => {
   }
 });
 
+function bench(...words: string[]) {
+  return spawnSync(process.execPath, ["tests/start.mjs", "bench/bench", ...words], { encoding: "utf8" });
+}
+
+test("the benchmark itself: figures of two emulators and their ratio, for a program and for a reader", () => {
+  const options = ["--only", "alu", "--peers", "ours,v86", "--quick", "--repeat", "1"];
+  const { stdout, status } = bench(...options, "--json");
+  assert.is(status, 0);
+  const [{ name, peers: figures, ratios }] = JSON.parse(stdout).results;
+  assert.is(name, "alu");
+  const times = [figures.ours, figures.v86].map(({ nanoseconds }) => nanoseconds.median);
+  assert.ok(Math.abs(ratios.v86.median - times[1] / times[0]) < 1e-9, "the ratio is v86's time over ours");
+  const table = bench(...options, "--clock", "cpu");
+  assert.is(table.status, 0);
+  assert.match(table.stdout, /alu.*loop of 16/);
+  const wrong = bench("--only", "nosuch");
+  assert.is(wrong.status, 2);
+  assert.match(wrong.stderr, /^bench: no guest is called 'nosuch'; there are: alu, .*\n$/);
+});
+
 test.run();
