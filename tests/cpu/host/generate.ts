@@ -360,8 +360,6 @@ export function generate(row: Row, random: Random, around: Surroundings): Genera
   // A LOCK or a register that is not allowed, or too many bytes: worth a case, but not in a straight run.
   if (result !== DecodeResult.Ok) {
     if (around.straight || hasLaterMeaning(row)) return null;
-    // The host has no test registers: to it, an overlong MOV of one is no instruction.
-    if (row.operands.includes("Td")) return null;
     // Which fault an overlong one that is also invalid raises, the manual does not say.
     const tooLong = result === DecodeResult.TooLong;
     return tooLong || bytes.length < 12 ? { code: bytes, shadows: false, invalid: true } : null;
