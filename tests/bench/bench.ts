@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- [--only NAME,...] [--peers ours,v86,v86-jit,qemu] [--repeat N] [--quick] [--clock wall|cpu] [--kernel] [--json]`: the
- * processor's speed beside other emulators', guest by guest, with the ratios that issue 4 asks for; the time that a start takes; with
+ * processor's speed beside other emulators', guest by guest, with the ratios that are wanted; the time that a start takes; with
  * --kernel also forkdemo from boot to exit under each way to fork. docs/bench.md says what it means.
  * May import compare, guests, peers, startup, cpu, tools.
  */

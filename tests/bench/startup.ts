@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { type Spread, spread } from "./statistics";
 
-/** What issue 4 asks for, in milliseconds. */
+/** What is wanted, in milliseconds. */
 export const STARTUP_LIMIT = 250;
 
 /** Milliseconds from spawning `tine boot` to its first byte on stdout. Rejects when it ends without one. */

@@ -22,7 +22,7 @@ const RUNS: Readonly<Record<string, number>> = {
 };
 /** DR7 with breakpoint 0 enabled on execution, and on reads and writes of 4 bytes. */
 const CONTROLS = [0x00000401, 0x000f0401];
-/** No guest has anything there. */
+/** At the top of the address space: no guest's code or data lies there, so that the breakpoint is armed and never hit. */
 const NOWHERE = 0xfffffff0 | 0;
 
 function runOf(image: Uint8Array, control: number): number[] {

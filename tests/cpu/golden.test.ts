@@ -5,6 +5,7 @@
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { COMPILE_AFTER } from "../../cpu/compile/region";
 import { COST_VERSION } from "../../cpu/costs";
 import { Machine } from "../../cpu/index";
 import { crc32 } from "../../tools/audit/crc32";
@@ -45,13 +46,17 @@ for (const guest of GUESTS) {
     assert.is(COST_VERSION, 1, "another cost table: record all rows anew");
     const { operations } = GOLDEN[name] ?? { operations: Math.max(4, guest.operations / 100) };
     const image = await imageOf(guest, operations, Math.max(1, operations >>> 2));
-    const machine = new Machine({ memoryMB: MEMORY_MB });
-    machine.loadMultiboot(image);
-    const stop = machine.run({ maxInstructions: 1e8 });
-    assert.equal(stop, { reason: "exit", value: 0 });
-    const memory = crc32(machine.readPhysical(0, MEMORY_MB << 20));
-    const row = { operations, image: crc32(image), instret: machine.instret, cycles: machine.cycles, memory };
-    assert.equal(row, GOLDEN[name], `the row of this run: ${name}: ${JSON.stringify(row)},`);
+    // Interpreted, compiled as it comes, and with every block compiled before its first run.
+    for (const compileAfter of [Infinity, COMPILE_AFTER, 0]) {
+      const machine = new Machine({ memoryMB: MEMORY_MB, compileAfter });
+      machine.loadMultiboot(image);
+      const stop = machine.run({ maxInstructions: 1e8 });
+      assert.equal(stop, { reason: "exit", value: 0 });
+      const memory = crc32(machine.readPhysical(0, MEMORY_MB << 20));
+      const row = { operations, image: crc32(image), instret: machine.instret, cycles: machine.cycles, memory };
+      const text = `the row of this run, compiled after ${compileAfter}: ${name}: ${JSON.stringify(row)},`;
+      assert.equal(row, GOLDEN[name], text);
+    }
   });
 }
 

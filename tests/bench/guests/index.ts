@@ -5,7 +5,7 @@ import { image, type Shape } from "./frame";
 import { movs, stos } from "./strings";
 import { bareCalls, framedCalls, pageFaults, switches } from "./system";
 
-/** What issue 4 asks for: so many times the speed of a peer. */
+/** What is wanted: so many times the speed of a peer. */
 export interface Target {
   peer: "v86" | "v86-jit";
   ratio: number;
