@@ -28,6 +28,8 @@ const PRESENT = 0x80;
 const OUTER_STACK = l.USER_STACK - 0x200;
 /** Access bytes of gates that interrupts go through; one is not present. */
 const GATES = [0x8e, 0x8f, 0x86, 0xee, 0xef, 0xe6, 0xe7, 0x0e];
+/** The vectors of those that every ring may use: first and number. */
+const [OPEN_GATES, OPEN_COUNT] = [6, 8];
 
 /** IDT entries of the transfer vectors, two words each. */
 export function transferGates(random: Random): number[] {
@@ -82,7 +84,7 @@ function makeSubject(b: Builder, jumps: boolean): void {
   const kind = random.below(8);
   if (kind === 0) poke(b, l.SUBJECT, data(random, levelOf(random, made.ring)));
   else if (kind === 1) poke(b, l.SUBJECT, system(random, levelOf(random, made.ring)));
-  else if (kind < 5) poke(b, l.SUBJECT, code(random, levelOf(random, made.ring)));
+  else if (kind < 4) poke(b, l.SUBJECT, code(random, levelOf(random, made.ring)));
   else {
     made.callsGate = !jumps;
     const access = present(random) | (random.pick([made.ring, 3, random.below(4)]) << 5) | random.pick([12, 12, 4]);
@@ -96,8 +98,8 @@ function makeTarget(b: Builder, jumps = false): void {
   const { random, made } = b;
   const level = random.pick([0, random.below(4), Math.max(0, made.ring - 1), made.ring]);
   poke(b, l.TARGET, random.oneIn(6) ? data(random, level) : jumps ? code(random, level, PRESENT) : code(random, level));
-  if (level === 0 || level === 3 || random.oneIn(3)) return;
-  poke(b, l.OWN_STACK, data(random, random.oneIn(3) ? random.below(4) : level, PRESENT));
+  if (level === 0 || level === 3 || random.oneIn(4)) return;
+  poke(b, l.OWN_STACK, data(random, random.oneIn(2) ? random.below(4) : level, PRESENT));
   const stack = random.oneIn(4) ? selectorOf(random, l.OWN_STACK) : l.OWN_STACK | level;
   made.pokes.push([l.TSS + 8 + 8 * level, stack]);
 }
@@ -170,10 +172,11 @@ const TEMPLATES: readonly Template[] = [
     },
   ),
   ...Array.from(
-    { length: 4 },
+    { length: 6 },
     (): Template => (b) => {
       makeTarget(b);
-      b.op("int", [imm(l.FIRST_TRANSFER_VECTOR + b.random.below(l.TRANSFER_VECTORS))]);
+      const index = b.random.oneIn(3) ? b.random.below(l.TRANSFER_VECTORS) : OPEN_GATES + b.random.below(OPEN_COUNT);
+      b.op("int", [imm(l.FIRST_TRANSFER_VECTOR + index)]);
     },
   ),
   ...Array.from(
