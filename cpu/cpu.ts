@@ -10,6 +10,7 @@
  */
 import { Arena } from "./arena";
 import { BlockCache } from "./blocks";
+import { REGION_TABLE_BYTES, RegionTable } from "./compile/dispatch";
 import { COMPILE_AFTER } from "./compile/region";
 import { makeRuntime, type Runtime } from "./compile/runtime";
 import { type CostTable, STANDARD_COSTS, type TlbGeometry } from "./costs";
@@ -100,6 +101,7 @@ export class Cpu {
   readonly blocks: BlockCache;
   /** Runs of a block before it is compiled. */
   readonly compileAfter: number;
+  readonly regions: RegionTable;
   /** What compiled code calls. */
   readonly runtime: Runtime;
   private hears: CpuListener | null = null;
@@ -120,7 +122,7 @@ export class Cpu {
     }
     // Behind RAM and a page that nothing touches, what compiled code shares with us beside the state.
     const caches = Layout.Ram + memoryBytes + PAGE;
-    const cacheBytes = tlbBytes(tlb) + memoryBytes / PAGE;
+    const cacheBytes = tlbBytes(tlb) + REGION_TABLE_BYTES + memoryBytes / PAGE;
     try {
       this.memory = new WebAssembly.Memory({ initial: Math.ceil((caches + cacheBytes) / WASM_PAGE) });
     } catch {
@@ -144,6 +146,7 @@ export class Cpu {
     const arena = new Arena(buffer, caches);
     this.tlb = new ChargedTlb(arena, tlb);
     this.blocks = new BlockCache(this, arena);
+    this.regions = new RegionTable(arena);
     this.runtime = makeRuntime(this);
     this.compileAfter = compileAfter;
     // The caches are empty as they are made.

@@ -7,6 +7,7 @@
 import type { Cpu } from "../cpu";
 import { fillHostTlb } from "../paging";
 import { CONDITION_FUNCTIONS } from "./conditions";
+import { dispatch } from "./dispatch";
 import { enterFlat, type FlatEntry, loadFlat, returnFlat } from "./flat";
 import { Callee, TYPES, Type } from "./frame";
 import { fill, type WalkPlan } from "./walk";
@@ -26,6 +27,8 @@ export interface Runtime {
   ): FlatEntry;
   returnFlat(): FlatEntry;
   loadFlat(segment: number, selector: number): number;
+  /** dispatch.ts. */
+  dispatch(region: number, block: number): number;
 }
 
 function walkPlan({ tlb, blocks, memoryBytes, costs }: Cpu): WalkPlan {
@@ -48,14 +51,18 @@ export function makeRuntime(cpu: Cpu): Runtime {
     enterFlat(),
     returnFlat(),
     ...CONDITION_FUNCTIONS,
+    dispatch(cpu.regions),
   ];
   const translate = (linear: number, write: number): number => fillHostTlb(cpu, linear, write);
   const module = new WebAssembly.Module(moduleBytes(TYPES, [Type.Binary], definitions));
-  const { exports: functions } = new WebAssembly.Instance(module, { e: { m: cpu.memory, 0: translate } });
+  const { exports: functions } = new WebAssembly.Instance(module, {
+    e: { m: cpu.memory, t: cpu.regions.functions, 0: translate },
+  });
   return {
     functions,
     enterFlat: functions[Callee.EnterFlat] as Runtime["enterFlat"],
     returnFlat: functions[Callee.ReturnFlat] as Runtime["returnFlat"],
     loadFlat: functions[Callee.LoadFlat] as Runtime["loadFlat"],
+    dispatch: functions[Callee.Handler] as Runtime["dispatch"],
   };
 }

@@ -68,6 +68,7 @@ export const enum Access {
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
+const FUNCREF = 0x70;
 
 /** A growing array of bytes with the format's numbers. */
 class Bytes {
@@ -164,6 +165,12 @@ export class Body {
   call(index: number): void {
     this.code.byte(0x10);
     this.code.unsigned(index);
+  }
+  /** Takes the arguments, then an index into the table. */
+  callIndirect(type: number): void {
+    this.code.byte(0x11);
+    this.code.unsigned(type);
+    this.code.byte(0);
   }
   /** float64 to int32, towards zero, clamped. */
   truncate(): void {
@@ -270,8 +277,8 @@ function list<T>(items: readonly T[], write: (to: Bytes, item: T) => void): Byte
 }
 
 /**
- * A module that imports the memory "e.m" and functions "e.0", "e.1", … with the given types, and exports the functions it
- * defines under their numbers. Functions are numbered imports first.
+ * A module that imports the memory "e.m", the table of functions "e.t", and functions "e.0", "e.1", … with the given types, and
+ * exports the functions it defines under their numbers. Functions are numbered imports first.
  */
 export function moduleBytes(
   types: readonly Signature[],
@@ -290,10 +297,13 @@ export function moduleBytes(
   section(out, 1, typeSection);
 
   const importSection = new Bytes();
-  importSection.unsigned(imports.length + 1);
+  importSection.unsigned(imports.length + 2);
   importSection.name("e");
   importSection.name("m");
   importSection.bytes([2, 0, 0]);
+  importSection.name("e");
+  importSection.name("t");
+  importSection.bytes([1, FUNCREF, 0, 0]);
   for (const [index, type] of imports.entries()) {
     importSection.name("e");
     importSection.name(String(index));
