@@ -6,12 +6,16 @@
 
 import type { Cpu } from "../cpu";
 import { fillHostTlb } from "../paging";
+import { fillWords, touch } from "./bulk";
 import { CONDITION_FUNCTIONS } from "./conditions";
 import { dispatch } from "./dispatch";
 import { enterFlat, type FlatEntry, loadFlat, returnFlat } from "./flat";
 import { Callee, TYPES, Type } from "./frame";
 import { fill, type WalkPlan } from "./walk";
 import { moduleBytes } from "./wasm";
+
+/** Functions that only TypeScript calls, by their number: behind those that regions import. */
+const Own = { Dispatch: Callee.Handler, Touch: Callee.Handler + 1 };
 
 export interface Runtime {
   /** Its functions by number, as a region's module imports them. */
@@ -27,6 +31,9 @@ export interface Runtime {
   ): FlatEntry;
   returnFlat(): FlatEntry;
   loadFlat(segment: number, selector: number): number;
+  /** bulk.ts. */
+  touch(linear: number, write: number): number;
+  fillWords(host: number, value: number, words: number): void;
   /** dispatch.ts. */
   dispatch(region: number, block: number): number;
 }
@@ -51,7 +58,9 @@ export function makeRuntime(cpu: Cpu): Runtime {
     enterFlat(),
     returnFlat(),
     ...CONDITION_FUNCTIONS,
+    fillWords(),
     dispatch(cpu.regions),
+    touch(),
   ];
   const translate = (linear: number, write: number): number => fillHostTlb(cpu, linear, write);
   const module = new WebAssembly.Module(moduleBytes(TYPES, [Type.Binary], definitions));
@@ -63,6 +72,8 @@ export function makeRuntime(cpu: Cpu): Runtime {
     enterFlat: functions[Callee.EnterFlat] as Runtime["enterFlat"],
     returnFlat: functions[Callee.ReturnFlat] as Runtime["returnFlat"],
     loadFlat: functions[Callee.LoadFlat] as Runtime["loadFlat"],
-    dispatch: functions[Callee.Handler] as Runtime["dispatch"],
+    dispatch: functions[Own.Dispatch] as Runtime["dispatch"],
+    touch: functions[Own.Touch] as Runtime["touch"],
+    fillWords: functions[Callee.FillWords] as Runtime["fillWords"],
   };
 }

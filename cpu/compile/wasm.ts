@@ -3,7 +3,7 @@
  * i386. May import nothing.
  *
  * Invariants: a label is the depth at which its block was opened, so that a branch names it from any depth; locals of a
- * function are its parameters, then the int32 locals, then the int64 ones.
+ * function are its parameters, then the int32 locals, then the int64 ones, then the vectors.
  * Source: WebAssembly Core Specification 2.0, chapter 5 (binary format).
  */
 
@@ -68,6 +68,8 @@ export const enum Access {
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
+const V128 = 0x7b;
+const SIMD = 0xfd;
 const FUNCREF = 0x70;
 
 /** A growing array of bytes with the format's numbers. */
@@ -121,10 +123,11 @@ export class Body {
   private readonly code = new Bytes();
   private depth = 0;
 
-  /** `i32` and `i64` locals follow the parameters. */
+  /** `i32`, `i64` and `v128` locals follow the parameters. */
   constructor(
     private readonly i32: number,
     private readonly i64: number,
+    private readonly v128 = 0,
   ) {}
 
   op(opcode: Op): void {
@@ -186,6 +189,16 @@ export class Body {
     this.code.bytes([0xfc, 11, 0]);
   }
 
+  /** Takes an int32 and leaves a vector of four of it. */
+  splat(): void {
+    this.code.bytes([SIMD, 0x11]);
+  }
+  /** Takes an address and a vector, which goes there plus `offset`. */
+  storeVector(offset: number): void {
+    this.code.bytes([SIMD, 0x0b, 0]);
+    this.code.unsigned(offset);
+  }
+
   /** Opens a block whose label stands at its end. */
   block(): number {
     return this.open(0x02);
@@ -240,11 +253,13 @@ export class Body {
   /** The finished body with its declaration of locals. */
   finish(): Uint8Array {
     const all = new Bytes();
-    all.unsigned(2);
+    all.unsigned(3);
     all.unsigned(this.i32);
     all.byte(I32);
     all.unsigned(this.i64);
     all.byte(I64);
+    all.unsigned(this.v128);
+    all.byte(V128);
     all.bytes(this.code.take());
     all.byte(0x0b);
     return all.take();
