@@ -363,7 +363,7 @@ export class Cpu {
   save(): CpuState {
     const frames: number[] = [];
     for (let frame = 0; frame < this.memoryBytes / PAGE; frame++) {
-      if (!this.isZero(frame)) frames.push(frame);
+      if (this.runtime.isZeroPage(Layout.Ram + frame * PAGE) === 0) frames.push(frame);
     }
     const contents = new Uint8Array(frames.length * PAGE);
     for (const [index, frame] of frames.entries()) {
@@ -429,12 +429,6 @@ export class Cpu {
   /** Asks the hook. Only the interpreter calls it. */
   hookStops(): boolean {
     return this.hook?.() === true;
-  }
-
-  private isZero(frame: number): boolean {
-    const first = (Layout.Ram + frame * PAGE) >> 2;
-    for (let at = first; at < first + PAGE / 4; at++) if (this.words[at] !== 0) return false;
-    return true;
   }
 
   private forgetCaches(): void {

@@ -1,13 +1,14 @@
 /**
- * What string instructions under REP need of the runtime: a run of words filled, and a page looked up before its first byte is
- * touched. May import expression.ts, frame.ts, wasm.ts, registers.ts.
+ * Loops over memory: what string instructions under REP need of the runtime, a run of words filled and a page looked up before
+ * its first byte is touched; and whether a page is all zero. May import expression.ts, frame.ts, wasm.ts, registers.ts.
  */
 
 import { Word } from "../registers";
-import { add, atLeast, equal, local, set, state, storeWord, subtract, when } from "./expression";
+import { add, atLeast, branchIf, differs, equal, local, set, state, storeWord, subtract, when } from "./expression";
 import { Callee, Type } from "./frame";
-import { Body, type Definition } from "./wasm";
+import { Body, type Definition, Op } from "./wasm";
 
+const PAGE = 4096;
 const VECTOR = 16;
 /** Vectors that are stored in a turn of the loop, and the words in them. */
 const UNROLLED = 8;
@@ -48,6 +49,29 @@ export function fillWords(): Definition {
   });
   whileWords(body, 1, () => storeWord(body, local(Of.At), local(Of.Value)));
   return { type: Type.FillWords, body: body.finish() };
+}
+
+/** (host offset of a page) -> 1 where all of it is 0. */
+export function isZeroPage(): Definition {
+  const body = new Body(1, 0);
+  const end = 1;
+  set(body, end, add(local(Of.At), PAGE));
+  const again = body.loop();
+  for (let i = 0; i < UNROLLED; i++) {
+    body.get(Of.At);
+    body.loadVector(i * VECTOR);
+    if (i > 0) body.orVectors();
+  }
+  body.anyTrue();
+  body.if();
+  body.constant(0);
+  body.op(Op.Return);
+  body.end();
+  set(body, Of.At, add(local(Of.At), UNROLLED * VECTOR));
+  branchIf(body, differs(local(Of.At), local(end)), again);
+  body.end();
+  body.constant(1);
+  return { type: Type.Unary, body: body.finish() };
 }
 
 /** (linear address, 1 for writing) -> the host TLB's entry, filled at the present privilege level, or 0; Callee.Fill says when. */

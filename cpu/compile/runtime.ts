@@ -6,7 +6,7 @@
 
 import type { Cpu } from "../cpu";
 import { fillHostTlb } from "../paging";
-import { fillWords, touch } from "./bulk";
+import { fillWords, isZeroPage, touch } from "./bulk";
 import { CONDITION_FUNCTIONS } from "./conditions";
 import { dispatch } from "./dispatch";
 import { enterFlat, type FlatEntry, loadFlat, returnFlat } from "./flat";
@@ -15,7 +15,7 @@ import { fill, type WalkPlan } from "./walk";
 import { moduleBytes } from "./wasm";
 
 /** Functions that only TypeScript calls, by their number: behind those that regions import. */
-const Own = { Dispatch: Callee.Handler, Touch: Callee.Handler + 1 };
+const Own = { Dispatch: Callee.Handler, Touch: Callee.Handler + 1, IsZeroPage: Callee.Handler + 2 };
 
 export interface Runtime {
   /** Its functions by number, as a region's module imports them. */
@@ -33,6 +33,7 @@ export interface Runtime {
   loadFlat(segment: number, selector: number): number;
   /** bulk.ts. */
   touch(linear: number, write: number): number;
+  isZeroPage(host: number): number;
   fillWords(host: number, value: number, words: number): void;
   /** dispatch.ts. */
   dispatch(region: number, block: number): number;
@@ -61,6 +62,7 @@ export function makeRuntime(cpu: Cpu): Runtime {
     fillWords(),
     dispatch(cpu.regions),
     touch(),
+    isZeroPage(),
   ];
   const translate = (linear: number, write: number): number => fillHostTlb(cpu, linear, write);
   const module = new WebAssembly.Module(moduleBytes(TYPES, [Type.Binary], definitions));
@@ -74,6 +76,7 @@ export function makeRuntime(cpu: Cpu): Runtime {
     loadFlat: functions[Callee.LoadFlat] as Runtime["loadFlat"],
     dispatch: functions[Own.Dispatch] as Runtime["dispatch"],
     touch: functions[Own.Touch] as Runtime["touch"],
+    isZeroPage: functions[Own.IsZeroPage] as Runtime["isZeroPage"],
     fillWords: functions[Callee.FillWords] as Runtime["fillWords"],
   };
 }

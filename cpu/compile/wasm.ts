@@ -193,6 +193,18 @@ export class Body {
   splat(): void {
     this.code.bytes([SIMD, 0x11]);
   }
+  /** Takes an address; leaves the vector that is there plus `offset`. */
+  loadVector(offset: number): void {
+    this.code.bytes([SIMD, 0x00, 0]);
+    this.code.unsigned(offset);
+  }
+  orVectors(): void {
+    this.code.bytes([SIMD, 0x50]);
+  }
+  /** Takes a vector and leaves 1 where any of its bits is set, else 0. */
+  anyTrue(): void {
+    this.code.bytes([SIMD, 0x53]);
+  }
   /** Takes an address and a vector, which goes there plus `offset`. */
   storeVector(offset: number): void {
     this.code.bytes([SIMD, 0x0b, 0]);
