@@ -48,7 +48,7 @@ export interface Trap {
   cr2: number;
 }
 
-/** `[mnemonic, operands…]`; numbers are immediates. A string alone is a label, `jump` operands name one by "@label". */
+/** `[mnemonic, operands…]`, `["db", bytes…]` or `["org", address]`; numbers are immediates. A string alone is a label, `jump` operands name one by "@label". */
 export type Line = readonly [string, ...(OperandValue | number | string)[]] | EncodeLine;
 export interface EncodeLine {
   op: string;
@@ -187,7 +187,7 @@ export class Rig {
     return this;
   }
 
-  /** Assembles at a physical address; returns the address behind, and the labels. */
+  /** Assembles at a physical address, and from each `["org", address]` on there; returns the labels, and the address behind. */
   code(address: number, ...lines: (Line | string)[]): Record<string, number> {
     const labels: Record<string, number> = {};
     // Twice: the second time all labels are known. Jumps have 32-bit distances, so that lengths stay.
@@ -196,6 +196,10 @@ export class Rig {
       for (const line of lines) {
         if (typeof line === "string") {
           labels[line] = here;
+          continue;
+        }
+        if (!("op" in line) && line[0] === "org") {
+          here = line[1] as number;
           continue;
         }
         const bytes = this.assemble(line, here, labels);
