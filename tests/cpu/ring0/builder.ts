@@ -22,6 +22,8 @@ export interface Ring0Case {
   readsFirst: boolean;
   /** It may call through a gate, which QEMU does otherwise where that leads to a conforming segment. */
   callsGate: boolean;
+  /** It has a far JMP, which QEMU refuses otherwise where a gate leads to an absent segment. */
+  jumps: boolean;
 }
 
 export const [EAX, ECX, EDX, EBX, ESI, EDI] = [0, 1, 2, 3, 6, 7].map((number) => reg(number));
@@ -84,7 +86,17 @@ export class Builder {
     if (random.oneIn(2)) cr0 |= CR0_WP;
     const iopl = random.oneIn(3) ? 3 : 0;
     this.made = {
-      ...{ code: [], ring, cr0: cr0 >>> 0, pokes: [], text: [], undefinedFlags: 0, readsFirst: false, callsGate: true },
+      ...{
+        code: [],
+        ring,
+        cr0: cr0 >>> 0,
+        pokes: [],
+        text: [],
+        undefinedFlags: 0,
+        readsFirst: false,
+        callsGate: true,
+        jumps: false,
+      },
       eflags: 2 | (iopl << 12) | (random.next() & ARITHMETIC),
       registers: Array.from({ length: 8 }, () => random.next()),
     };
@@ -92,6 +104,7 @@ export class Builder {
 
   op(mnemonic: string, values: OperandValue[] = [], options: EncodeOptions = {}): this {
     const bytes = encode(mnemonic, values, options);
+    if (mnemonic === "jmp") this.made.jumps = true;
     this.made.code.push(...bytes);
     this.made.text.push(`${Buffer.from(bytes).toString("hex")} ${mnemonic}`);
     return this;

@@ -29,7 +29,7 @@ export const DEVIATIONS: readonly { what: string; how: string }[] = [
   },
   {
     what: "JMP through a call gate to an absent code segment is #GP, not #NP (volume 2, JMP)",
-    how: "code segments behind a gate that is jumped through are present; tests/cpu/faults has the case",
+    how: "the vector is not compared where a jump ends so; tests/cpu/faults has the case",
   },
   { what: "LTR takes a null selector", how: "not generated" },
   { what: "RF is not set in the frame of a fault", how: "masked" },

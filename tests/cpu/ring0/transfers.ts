@@ -44,8 +44,8 @@ function present(random: Random): number {
 }
 
 /** A code segment, accessed; END is within its limit. */
-function code(random: Random, level: number, there = present(random)): [number, number] {
-  const access = there | (level << 5) | 0x19 | (random.below(4) << 1);
+function code(random: Random, level: number): [number, number] {
+  const access = present(random) | (level << 5) | 0x19 | (random.below(4) << 1);
   const wide = random.oneIn(4) ? 0 : 4;
   if (random.oneIn(4)) return descriptor(0, 0xffff, access, wide);
   return descriptor(0, FLAT, access, wide | 8);
@@ -87,17 +87,18 @@ function makeSubject(b: Builder, jumps: boolean): void {
   else if (kind < 4) poke(b, l.SUBJECT, code(random, levelOf(random, made.ring)));
   else {
     made.callsGate = !jumps;
+    made.jumps = jumps;
     const access = present(random) | (random.pick([made.ring, 3, random.below(4)]) << 5) | random.pick([12, 12, 4]);
     poke(b, l.SUBJECT, gate(selectorOf(random, l.TARGET), l.END, access, random.below(4)));
-    makeTarget(b, jumps);
+    makeTarget(b);
   }
 }
 
-/** Makes TARGET, the code segment behind a gate (for a jump one that is there: deviations.ts), and now and then the stack of an inner ring. */
-function makeTarget(b: Builder, jumps = false): void {
+/** Makes TARGET, the code segment behind a gate, and now and then the stack of an inner ring. */
+function makeTarget(b: Builder): void {
   const { random, made } = b;
   const level = random.pick([0, random.below(4), Math.max(0, made.ring - 1), made.ring]);
-  poke(b, l.TARGET, random.oneIn(6) ? data(random, level) : jumps ? code(random, level, PRESENT) : code(random, level));
+  poke(b, l.TARGET, random.oneIn(6) ? data(random, level) : code(random, level));
   if (level === 0 || level === 3 || random.oneIn(4)) return;
   poke(b, l.OWN_STACK, data(random, random.oneIn(2) ? random.below(4) : level, PRESENT));
   const stack = random.oneIn(4) ? selectorOf(random, l.OWN_STACK) : l.OWN_STACK | level;
