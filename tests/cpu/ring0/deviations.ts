@@ -25,7 +25,7 @@ export const DEVIATIONS: readonly { what: string; how: string }[] = [
   },
   {
     what: "an absent stack segment is #NP in a return to an outer ring and #TS in a transfer to an inner one, not #SS (volume 2, RET, IRET, CALL, INT n)",
-    how: "stack segments of other rings are present; tests/cpu/faults has the cases",
+    how: "the vector is not compared there, the error code is; tests/cpu/faults has the cases",
   },
   {
     what: "JMP through a call gate to an absent code segment is #GP, not #NP (volume 2, JMP)",

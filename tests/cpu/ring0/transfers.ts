@@ -2,7 +2,7 @@
  * Cases of one far transfer or one load of a segment register, from every ring, to descriptors that each case makes for itself: every
  * type, level and state, gates with sound and unsound code segments, stacks of
  * inner and outer rings. What tests/cpu/faults/systemtransfers and systemsegments say by hand, QEMU is asked here.
- * Stack segments are present and targets within their limits (deviations.ts). No task switch can come of it (tests/cpu/tasks). May import cpu/, builder.ts, layout.ts. All from the seed.
+ * Targets are within their limits (deviations.ts). No task switch can come of it (tests/cpu/tasks). May import cpu/, builder.ts, layout.ts. All from the seed.
  */
 import { imm, mem, sreg } from "../../../cpu/encoder";
 import { Segment } from "../../../cpu/instruction";
@@ -52,9 +52,9 @@ function code(random: Random, level: number): [number, number] {
 }
 
 /** A data segment, accessed; one that grows down holds everything but its first byte. */
-function data(random: Random, level: number, there = present(random)): [number, number] {
+function data(random: Random, level: number): [number, number] {
   const type = random.pick([1, 3, 3, 3, 5, 7]);
-  const access = there | (level << 5) | 0x10 | type;
+  const access = present(random) | (level << 5) | 0x10 | type;
   return type >= 4 ? descriptor(0, 0, access, 4) : descriptor(0, FLAT, access, 0xc);
 }
 
@@ -100,7 +100,7 @@ function makeTarget(b: Builder): void {
   const level = random.pick([0, random.below(4), Math.max(0, made.ring - 1), made.ring]);
   poke(b, l.TARGET, random.oneIn(6) ? data(random, level) : code(random, level));
   if (level === 0 || level === 3 || random.oneIn(4)) return;
-  poke(b, l.OWN_STACK, data(random, random.oneIn(2) ? random.below(4) : level, PRESENT));
+  poke(b, l.OWN_STACK, data(random, random.oneIn(2) ? random.below(4) : level));
   const stack = random.oneIn(4) ? selectorOf(random, l.OWN_STACK) : l.OWN_STACK | level;
   made.pokes.push([l.TSS + 8 + 8 * level, stack]);
 }
@@ -122,7 +122,7 @@ function makeReturn(b: Builder, flags?: number): boolean {
   const level = random.oneIn(4) ? random.below(4) : rpl;
   const kind = random.below(8);
   poke(b, l.SUBJECT, kind === 0 ? data(random, level) : kind === 1 ? system(random, level) : code(random, level));
-  poke(b, l.OWN_STACK, data(random, random.oneIn(5) ? random.below(4) : rpl, PRESENT));
+  poke(b, l.OWN_STACK, data(random, random.oneIn(5) ? random.below(4) : rpl));
   push(b, wide, random.oneIn(5) ? selectorOf(random, l.OWN_STACK) : l.OWN_STACK | rpl, OUTER_STACK);
   push(b, wide, ...(flags === undefined ? [] : [flags]), selector, l.END);
   return wide;
