@@ -21,7 +21,6 @@ import {
   EDI,
   EDX,
   ESP,
-  FREE,
   GDT,
   GLOBAL,
   HANDLER,
@@ -42,9 +41,10 @@ const test = suite("cpu/compile/walk");
 const ROUNDS = Number(process.env.WALK_ROUNDS ?? 60);
 const SEED = Number(process.env.WALK_SEED ?? 1);
 const MEMORY = 4 << 20;
-const CODE = FREE;
-const OTHER_CODE = FREE + 0x1000;
-const STACK = FREE + 0xe000;
+/** Where A20 does not count. */
+const CODE = 0x280000;
+const OTHER_CODE = CODE + 0x1000;
+const STACK = CODE + 0xe000;
 /** Where the handler logs CR2 and the error code, and how far it is. */
 const LOG = 0x40000;
 const LOG_AT = 0x3fff0;
@@ -63,8 +63,9 @@ const WRITTEN: readonly (readonly [number, number])[] = [
   [TABLES, LOG + 0x4000],
   [0xc0000, 0xc1000],
   [0xe0000, 0xe1000],
-  [0xff000, 0x110000],
-  [0x200000, 0x280000],
+  [0xff000, 0x100000],
+  [0x200000, CODE + 0x10000],
+  [0x300000, 0x380000],
   [MEMORY - 0x1000, MEMORY],
 ];
 const TIMES = 3;
@@ -102,7 +103,7 @@ function frame(random: Random): number {
     -0x1000,
     TABLES,
   ];
-  return random.oneIn(8) ? random.pick(odd) : 0x200000 + random.below(0x80) * 0x1000;
+  return random.oneIn(8) ? random.pick(odd) : 0x200000 + random.below(2) * 0x100000 + random.below(0x80) * 0x1000;
 }
 
 function program(random: Random, ring: number): (Line | string)[] {

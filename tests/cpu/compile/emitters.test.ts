@@ -1,0 +1,142 @@
+/**
+ * Every instruction that compiled code does itself, by each of its forms, on values at which results and flags turn, and each
+ * condition behind it: compiled and interpreted. loops.test.ts mixes the same with everything else, over and over; here many more
+ * run once. More by EMITTER_ROUNDS and EMITTER_SEED.
+ */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { RunExit } from "../../../cpu/cpu";
+import { Attention, Word } from "../../../cpu/registers";
+import { Random } from "../../fuzz/random";
+import { runsStraight, straightPiece } from "../host/generate";
+import { CODE, DATA, STACK } from "../host/layout";
+import { COMPARED } from "../host/rows";
+import { Rig } from "../rig";
+
+const test = suite("cpu/compile/emitters");
+
+const ROUNDS = Number(process.env.EMITTER_ROUNDS ?? 150);
+const SEED = Number(process.env.EMITTER_SEED ?? 1);
+const PIECES = 50;
+/** Where conditions and flags are noted. */
+const NOTES = 0x240000;
+const NOTES_BYTES = 0x1000;
+const WRITTEN: readonly (readonly [number, number])[] = [
+  [NOTES, NOTES_BYTES],
+  [DATA, 0x3000],
+  [STACK, 0x1000],
+];
+
+const EMITTED =
+  /^(add|adc|sub|sbb|cmp|or|and|xor|test|inc|dec|neg|not|shl|shr|sar|i?mul|i?div|mov|movzx|movsx|lea|xchg|bswap|push|pop|pushad|popad|leave|cdq|cwde|cld|std|clc|stc|set.*|cmov.*)$/;
+const STRINGS = /^(movs|stos)/;
+/** By mnemonic, so that one of many forms is not more often met than one of few. */
+const ROWS_OF = new Map<string, (typeof COMPARED)[number][]>();
+for (const row of COMPARED.filter(runsStraight)) {
+  if (!EMITTED.test(row.mnemonic) && !STRINGS.test(row.mnemonic)) continue;
+  const kind = row.mnemonic.replace(/^(set|cmov).*/, "$1");
+  ROWS_OF.set(kind, [...(ROWS_OF.get(kind) ?? []), row]);
+}
+const KINDS = [...ROWS_OF.values()];
+
+const EDGES = [
+  0, 1, 2, -1, -2, 0x7f, 0x80, 0xff, 0x8000, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0x55aa55aa, 31, 32, 33,
+];
+/** What may stand between an instruction and the condition on it, and leave flags in another way: CLC, STC, CLD, NOP, and none. */
+const BETWEEN = [[], [], [], [0xf8], [0xf9], [0xfc], [0x90]];
+
+function word(bytes: number[], value: number): number[] {
+  return [...bytes, value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >> 24) & 0xff];
+}
+
+function edge(random: Random): number {
+  return random.oneIn(3) ? random.next() : random.pick(EDGES);
+}
+
+/** The pieces' code; `starts` are their addresses, at which a run goes on that a fault has ended. */
+function program(random: Random): { code: number[]; starts: number[] } {
+  const code: number[] = [];
+  const starts: number[] = [];
+  const few = [edge(random), edge(random), edge(random)];
+  for (let i = 0; i < PIECES; i++) {
+    const piece = straightPiece(random.pick(random.pick(KINDS)), random);
+    if (piece === null) continue;
+    starts.push(CODE + code.length);
+    for (let register = 0; register < 8; register++) {
+      const other = register === 4 ? STACK + 0x800 : random.oneIn(2) ? random.pick(few) : edge(random);
+      code.push(...word([0xb8 + register], piece.registers.get(register) ?? other));
+    }
+    // The flags before: those of CMP, ADD, SBB, OR of two registers, SHL; or of the piece before.
+    if (random.oneIn(2))
+      code.push(
+        random.pick([0x39, 0x01, 0x19, 0x09]),
+        0xc0 | (random.pick([0, 1, 2, 3]) << 3) | random.pick([0, 1, 2, 3]),
+      );
+    code.push(...piece.code, ...random.pick(BETWEEN));
+    for (let notes = random.below(4); notes > 0; notes--) {
+      code.push(...word([0x0f, 0x90 + random.below(16), 0x05], NOTES + random.below(NOTES_BYTES)));
+    }
+    if (random.oneIn(2)) code.push(0x70 + random.below(16), 1, 0x40);
+    // ADC of memory and an immediate: CF alone, and a new known result.
+    if (random.oneIn(4)) code.push(...word([0x83, 0x15], NOTES + 4 * random.below(NOTES_BYTES / 4)), 0);
+    // PUSHFD, POP: all flags at once.
+    if (random.oneIn(4))
+      code.push(...word([0xbc], STACK + 0x800), 0x9c, ...word([0x8f, 0x05], NOTES + 4 * random.below(NOTES_BYTES / 4)));
+  }
+  return { code: [...code, 0xcd, 0x81], starts };
+}
+
+function visible({ cpu, registers }: Rig, exit: RunExit): string {
+  const { eip, eflags, instret, cycles } = cpu;
+  return JSON.stringify({ exit, eip, eflags, registers, instret, cycles });
+}
+
+/** Runs all pieces; what could be seen at each stop, and of memory at the end. */
+function run(rig: Rig, seed: number): string {
+  const random = new Random(seed);
+  const { cpu } = rig;
+  const { code, starts } = program(random);
+  for (const [from, bytes] of WRITTEN) {
+    for (let at = from; at < from + bytes; at += 4) rig.word(at, edge(random));
+  }
+  const ring = seed % 2 === 0 ? 0 : 3;
+  rig.ring(ring);
+  cpu.ram.fill(0, CODE, CODE + 0x4000);
+  cpu.ram.set(code, CODE);
+  cpu.codeChanged(CODE, 0x4000);
+  cpu.instret = 0;
+  cpu.cycles = 0;
+  cpu.eip = CODE;
+  const end = CODE + code.length;
+  const stops: string[] = [];
+  for (;;) {
+    const exit = cpu.run(cpu.instret + 5000);
+    stops.push(visible(rig, exit));
+    if (exit !== RunExit.Halted) break;
+    // The frame says where, behind an error code if there is one. A fault goes on at the next piece.
+    const [top, below] = [rig.word(cpu.register(4)), rig.word(cpu.register(4) + 4)];
+    const fault = top >= CODE && top <= end ? top : below;
+    const next = starts.find((start) => start > fault);
+    if (next === undefined) break;
+    rig.ring(ring);
+    cpu.r[Word.Attention] &= ~Attention.Halted;
+    cpu.eip = next;
+  }
+  let sum = 0;
+  for (const [from, bytes] of WRITTEN) {
+    for (let at = from; at < from + bytes; at += 4) sum = (Math.imul(sum, 31) + rig.word(at)) | 0;
+  }
+  return `${stops.join("\n")}\n${sum}`;
+}
+
+test("each instruction and each condition on it", () => {
+  const [interpreted, compiled] = [Infinity, 0].map((compileAfter) => new Rig({ compileAfter }));
+  for (const { cpu } of [interpreted, compiled]) cpu.listener = null;
+  for (let round = 0; round < ROUNDS; round++) {
+    const seed = SEED * 100_000 + round;
+    const replay = `EMITTER_SEED=${seed / 100_000} EMITTER_ROUNDS=1 node tests/run.mjs cpu/compile/emitters`;
+    assert.is(run(compiled, seed), run(interpreted, seed), replay);
+  }
+});
+
+test.run();
