@@ -15,14 +15,16 @@ import { Rig } from "../rig";
 
 const test = suite("cpu/compile/emitters");
 
-const ROUNDS = Number(process.env.EMITTER_ROUNDS ?? 150);
+const ROUNDS = Number(process.env.EMITTER_ROUNDS ?? 250);
 const SEED = Number(process.env.EMITTER_SEED ?? 1);
 const PIECES = 50;
 /** Where conditions and flags are noted. */
 const NOTES = 0x240000;
 const NOTES_BYTES = 0x1000;
+/** 40 bytes a piece: ESP, EFLAGS, and the other registers. */
+const SNAPSHOTS = NOTES + NOTES_BYTES;
 const WRITTEN: readonly (readonly [number, number])[] = [
-  [NOTES, NOTES_BYTES],
+  [NOTES, NOTES_BYTES + 0x800],
   [DATA, 0x3000],
   [STACK, 0x1000],
 ];
@@ -59,29 +61,38 @@ function program(random: Random): { code: number[]; starts: number[] } {
   const starts: number[] = [];
   const few = [edge(random), edge(random), edge(random)];
   for (let i = 0; i < PIECES; i++) {
-    const piece = straightPiece(random.pick(random.pick(KINDS)), random);
+    const row = random.pick(random.pick(KINDS));
+    const piece = straightPiece(row, random);
     if (piece === null) continue;
     starts.push(CODE + code.length);
+    // Quotients that do not fit by one.
+    const edges = /^i?div$/.test(row.mnemonic) && random.oneIn(2) ? [0x80000000, -1, 0, 1] : null;
     for (let register = 0; register < 8; register++) {
+      if (
+        edges !== null &&
+        register !== 4 &&
+        !(row.operands[0].startsWith("E") && piece.registers.has(register) && register > 2)
+      ) {
+        code.push(...word([0xb8 + register], random.pick(edges)));
+        continue;
+      }
       const other = register === 4 ? STACK + 0x800 : random.oneIn(2) ? random.pick(few) : edge(random);
       code.push(...word([0xb8 + register], piece.registers.get(register) ?? other));
     }
-    // The flags before: those of CMP, ADD, SBB, OR of two registers, SHL; or of the piece before.
-    if (random.oneIn(2))
-      code.push(
-        random.pick([0x39, 0x01, 0x19, 0x09]),
-        0xc0 | (random.pick([0, 1, 2, 3]) << 3) | random.pick([0, 1, 2, 3]),
-      );
+    // The flags before: those of CMP, ADD, SBB, OR of two registers, or SAHF, which are not lazy; or of the piece before.
+    const before = random.pick([0x39, 0x01, 0x19, 0x09]);
+    if (random.oneIn(2)) code.push(before, 0xc0 | (random.below(4) << 3) | random.below(4));
+    if (random.oneIn(4)) code.push(0x9e);
     code.push(...piece.code, ...random.pick(BETWEEN));
     for (let notes = random.below(4); notes > 0; notes--) {
       code.push(...word([0x0f, 0x90 + random.below(16), 0x05], NOTES + random.below(NOTES_BYTES)));
     }
-    if (random.oneIn(2)) code.push(0x70 + random.below(16), 1, 0x40);
+    if (random.oneIn(4)) code.push(0x70 + random.below(16), 1, 0x40);
     // ADC of memory and an immediate: CF alone, and a new known result.
     if (random.oneIn(4)) code.push(...word([0x83, 0x15], NOTES + 4 * random.below(NOTES_BYTES / 4)), 0);
-    // PUSHFD, POP: all flags at once.
-    if (random.oneIn(4))
-      code.push(...word([0xbc], STACK + 0x800), 0x9c, ...word([0x8f, 0x05], NOTES + 4 * random.below(NOTES_BYTES / 4)));
+    // All registers: ESP by MOV, the others by PUSHAD. All flags: PUSHFD.
+    code.push(...word([0x89, 0x25], SNAPSHOTS + 40 * i), ...word([0xbc], SNAPSHOTS + 40 * i + 40), 0x60);
+    if (random.oneIn(2)) code.push(0x9c);
   }
   return { code: [...code, 0xcd, 0x81], starts };
 }

@@ -7,7 +7,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { RunExit } from "../../../cpu/cpu";
-import { sreg } from "../../../cpu/encoder";
+import { creg, sreg } from "../../../cpu/encoder";
 import { Word } from "../../../cpu/registers";
 import { Random } from "../../fuzz/random";
 import {
@@ -95,6 +95,7 @@ function writeTables(rig: Rig, random: Random, odd: boolean): void {
     rig.descriptor(selector, base, mostly(60, 0xfffff, [0xffffe, 0xff]), mostly(20, usual, others));
   }
   rig.descriptor(TSS_SELECTOR, TSS, 0x67, 0x0089);
+  if (odd && random.oneIn(4)) rig.descriptor(0, 0, 0xfffff, 0xc093);
   rig.descriptor(FREE_SELECTOR, 0x1000, 0xfffff, 0xc0f3);
   rig.descriptor(0x38, 0, 0xfffff, 0xc0f2);
   rig.descriptor(0x40, 0, 0xfffff, 0xc0f7);
@@ -178,10 +179,26 @@ function prepare(rig: Rig, random: Random): void {
   for (let word = KERNEL_STACK - 0x1000; word < KERNEL_STACK + 0x1000; word += 4)
     rig.word(word, random.pick(SELECTORS));
   const ring = random.oneIn(2) ? 3 : 0;
+  const paged = !random.oneIn(3);
   const usual = random.pick([DATA0, DATA3]);
+  // The kernel leaves protected mode, or has writes to the stack watched.
+  const { number } = EAX as { number: number };
+  const watch: Line[] = [
+    ["mov", EAX, KERNEL_STACK - random.pick([12, 24, 8])],
+    ["db", 0x0f, 0x23, 0xc0 | number],
+    ["mov", EAX, random.pick([0xd0001, 0xf0001, 1])],
+    ["db", 0x0f, 0x23, 0xf8 | number],
+  ];
+  const real: Line[] = [
+    ["mov", EAX, creg(0)],
+    ["and", EAX, ~1],
+    ["mov", creg(0), EAX],
+  ];
+  const odd = random.oneIn(24) ? watch : !paged && random.oneIn(12) ? real : [];
   rig.code(
     CODE,
     ["inc", EAX],
+    ...(ring === 0 ? odd : []),
     ...segmentLines(random, ring === 3 ? DATA3 : usual),
     ["cmp", EAX, EBX],
     random.oneIn(16) ? ["ud2"] : random.oneIn(16) ? ["iretd"] : ["int", VECTOR],
@@ -197,7 +214,6 @@ function prepare(rig: Rig, random: Random): void {
     ["iretd"],
   );
   if (random.oneIn(16)) rig.gate(6, CODE + 0x1000, CODE0, 0x8e);
-  const paged = !random.oneIn(3);
   if (paged) {
     for (let page = CODE; page < CODE + 0x10000; page += 0x1000) rig.map(page, page);
     rig.map(ODD_PAGE, ODD_PAGE, random.pick([0, PRESENT, PRESENT | WRITE, PRESENT | USER, PRESENT | WRITE | USER]));
@@ -258,14 +274,18 @@ function run(rig: Rig, seed: number): string {
 }
 
 test("the short way does what the long way does, or leaves it to it", () => {
-  const [long, interpreted, compiled] = [Infinity, Infinity, 0].map((compileAfter) => new Rig({ compileAfter }));
-  for (const { cpu } of [long, interpreted, compiled]) cpu.listener = null;
   const never = { enterFlat: () => 0, returnFlat: () => 0, loadFlat: () => 0 };
-  Object.assign(long.cpu.runtime, never);
+  const models = (["386", "486", "686"] as const).map((model) => {
+    const rigs = [Infinity, Infinity, 0].map((compileAfter) => new Rig({ compileAfter, model }));
+    for (const { cpu } of rigs) cpu.listener = null;
+    Object.assign(rigs[0].cpu.runtime, never);
+    return rigs;
+  });
   let ends = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const seed = SEED * 100_000 + round;
     const replay = `TRANSFER_SEED=${seed / 100_000} TRANSFER_ROUNDS=1 node tests/run.mjs cpu/compile/transfers`;
+    const [long, interpreted, compiled] = models[seed % models.length];
     const expected = run(long, seed);
     assert.is(run(interpreted, seed), expected, `interpreted: ${replay}`);
     assert.is(run(compiled, seed), expected, `compiled: ${replay}`);

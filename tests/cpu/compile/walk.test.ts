@@ -85,7 +85,8 @@ const ACCESS_BYTES = [
 /** Bits of an entry: most often all that an access needs. */
 function entryBits(random: Random): number {
   let bits = PRESENT | WRITE | USER | ACCESSED | DIRTY;
-  for (const bit of [PRESENT, WRITE, USER, ACCESSED, DIRTY]) if (random.oneIn(bit === PRESENT ? 16 : 5)) bits &= ~bit;
+  for (const bit of [PRESENT, WRITE, USER, ACCESSED, DIRTY])
+    if (random.oneIn(bit === PRESENT ? 16 : bit === WRITE ? 3 : 5)) bits &= ~bit;
   return random.oneIn(3) ? bits | GLOBAL : bits;
 }
 
@@ -108,8 +109,9 @@ function frame(random: Random): number {
 
 function program(random: Random, ring: number): (Line | string)[] {
   const lines: (Line | string)[] = ["round", ["mov", EBX, ESP]];
+  let page = SLOTS[0] << 22;
   for (let i = 0; i < ACCESSES; i++) {
-    const page = (random.pick(SLOTS) << 22) | ((FIRST_PAGE + random.below(PAGES)) << 12);
+    if (!random.oneIn(3)) page = (random.pick(SLOTS) << 22) | ((FIRST_PAGE + random.below(PAGES)) << 12);
     const offset = random.oneIn(12) ? 0xffe : random.below(0x3ff) * 4;
     lines.push(["mov", ECX, page | offset], ["db", ...random.pick(ACCESS_BYTES)]);
     if (random.oneIn(12)) lines.push(["mov", ECX, OTHER_CODE], ["call", ECX]);
