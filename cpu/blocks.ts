@@ -287,7 +287,7 @@ export class BlockCache {
     }
     this.leave(block, block.physical >>> 12);
     if (block.second !== NO_PAGE) this.leave(block, block.second >>> 12);
-    forgetRegions(block);
+    forgetRegions(this.cpu, block);
     this.cpu.r[Word.Event] |= Event.Leave;
   }
 
@@ -316,6 +316,7 @@ export class BlockCache {
     this.codeFrames.fill(0);
     this.granules.fill(0);
     this.byFrame.clear();
+    this.cpu.regions.clear();
     this.cached = 0;
     this.cpu.r[Word.Event] |= Event.Leave;
   }

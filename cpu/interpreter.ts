@@ -59,7 +59,7 @@ export function run(cpu: Cpu, maxInstret: number): RunExit {
     }
     if (block === null) continue;
     if (block.region === null && block.heat++ === cpu.compileAfter) compileRegion(cpu, block);
-    if (block.region !== null && mayRunRegion(cpu, block)) runRegion(cpu, block.region, block.entry);
+    if (block.region !== null && mayRunRegion(cpu, block)) runRegions(cpu, block, block.region);
     else execute(cpu, block);
   }
 }
@@ -71,21 +71,21 @@ function mayRunRegion({ r, time }: Cpu, block: Block): boolean {
   return room > block.worst + 1 && r[Word.ReadBit] !== 0;
 }
 
-/** Runs a region from one of its blocks and finishes the instruction that it could not. */
-function runRegion(cpu: Cpu, region: Region, entry: number): void {
-  const { r } = cpu;
-  r[Word.Event] = 0;
-  const exit = region.run(entry);
-  if (exit === 0) return;
+/** Runs regions, beginning with one of a block's, and finishes the instruction that the last could not. */
+function runRegions(cpu: Cpu, block: Block, region: Region): void {
+  const { r, regions } = cpu;
+  regions.enter(block, region);
+  const exit = cpu.runtime.dispatch(region.number, block.entry);
+  if (exit === 0 || exit === Exit.Budget) return;
   const site = exit >> SITE_SHIFT;
-  const block = region.siteBlock[site];
-  const index = region.siteIndex[site];
+  const last = regions.at(cpu.words[Layout.RunningRegion >> 2]);
+  const index = last.siteIndex[site];
   if ((exit & EXIT_KIND) === Exit.RunLast && !faulted(cpu)) {
-    const op = block.operations[index];
+    const op = last.siteBlock[site].operations[index];
     op.run(cpu, op);
     if (r[Word.Event] === 0) return;
   }
-  leave(cpu, block, index);
+  leave(cpu, last.siteBlock[site], index);
 }
 
 /** Sees to all that may be due at an instruction boundary: a RunExit, GO_ON or AGAIN. */

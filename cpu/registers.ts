@@ -5,7 +5,7 @@
  *     0x000000  Word      int32 state words (registers, flags, control registers, descriptor caches)
  *     0x000800  Time      float64 words (instret, cycles, deadline, limit)
  *     0x000900  READ_BOUNCE, WRITE_BOUNCE: operands that cross a page are put together here
- *     0x000b00  Listening
+ *     0x000b00  Listening, RunningRegion
  *     0x001000  ONES_PAGE   what reads beyond the end of RAM see
  *     0x002000  TRASH_PAGE  where writes beyond the end of RAM go
  *     0x010000  HOST_TLB    2^20 int32, one for each linear page (tlb.ts draws an entry)
@@ -26,6 +26,8 @@ export const enum Layout {
   BounceBytes = 0x100,
   /** A word: 1 while somebody listens to the processor's events. Not part of its state. */
   Listening = 0xb00,
+  /** A word: the number of the compiled region that ran last. Not part of the state either. */
+  RunningRegion = 0xb04,
   OnesPage = 0x1000,
   TrashPage = 0x2000,
   HostTlb = 0x10000,

@@ -5,6 +5,12 @@ declare namespace WebAssembly {
     constructor(descriptor: { initial: number; maximum?: number });
     readonly buffer: ArrayBuffer;
   }
+  class Table {
+    constructor(descriptor: { element: "anyfunc"; initial: number });
+    readonly length: number;
+    grow(by: number): number;
+    set(index: number, value: ((...args: number[]) => unknown) | null): void;
+  }
   class Module {
     /** Throws CompileError for bytes that are no module. */
     constructor(bytes: Uint8Array);

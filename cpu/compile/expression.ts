@@ -32,6 +32,7 @@ export const subtract = binary(Op.I32Sub);
 export const multiply = binary(Op.I32Mul);
 export const and = binary(Op.I32And);
 export const or = binary(Op.I32Or);
+export const xor = binary(Op.I32Xor);
 export const shiftLeft = binary(Op.I32Shl);
 export const shiftRight = binary(Op.I32ShrU);
 export const equal = binary(Op.I32Eq);

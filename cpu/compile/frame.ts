@@ -79,6 +79,8 @@ export const enum Type {
   EnterFlat = 5,
   /** () -> number. */
   Nullary = 6,
+  /** (host offset, value, words). */
+  FillWords = 7,
 }
 
 export const TYPES: readonly Signature[] = [
@@ -89,6 +91,7 @@ export const TYPES: readonly Signature[] = [
   { parameters: 2, results: 2 },
   { parameters: 6, results: 1 },
   { parameters: 0, results: 1 },
+  { parameters: 3, results: 0 },
 ];
 
 /**
@@ -110,7 +113,8 @@ export const enum Callee {
   Parity = 10,
   Less = 11,
   Adjust = 12,
-  Handler = 13,
+  FillWords = 13,
+  Handler = 14,
 }
 
 /** The type of each function, by its number. */
@@ -122,6 +126,7 @@ export const TYPE_OF_CALLEE: readonly Type[] = [
   Type.EnterFlat,
   Type.Nullary,
   ...new Array<Type>(Callee.Adjust + 1 - Callee.Carry).fill(Type.Condition),
+  Type.FillWords,
   Type.Handler,
 ];
 

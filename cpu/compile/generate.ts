@@ -48,6 +48,8 @@ import { Access, Body, type Definition, moduleBytes, Op } from "./wasm";
 
 /** What a region's function returns; else 0: go on at EIP. The site is in the bits above. */
 export const enum Exit {
+  /** The next block might not end before the budget does: it is the interpreter's. */
+  Budget = 1,
   /** The handler at the site has run and left an event. */
   Event = 2,
   /** The instruction at the site, the last of its block, is to be run by its handler. */
@@ -185,7 +187,7 @@ class Generator {
     body.get(Local.Budget);
     body.op(Op.I32GeS);
     body.if();
-    this.leaveAt(block.physical & PAGE_OFFSET, 0);
+    this.leaveAt(block.physical & PAGE_OFFSET, Exit.Budget);
     body.end();
     this.count(Local.Cycles, block.cycles);
     this.count(Local.Instret, block.count);

@@ -25,6 +25,8 @@ const PAGE_OFFSET = 0xfff;
 
 export interface Region {
   /** Runs from the block with that number; the result is an Exit (generate.ts). */
+  /** In the table of regions (dispatch.ts). */
+  readonly number: number;
   readonly run: (block: number) => number;
   readonly blocks: readonly Block[];
   /** By site: the block that an operation is in, and its place there. */
@@ -97,24 +99,28 @@ export function compileRegion(cpu: Cpu, hot: Block): void {
     if (!faulted(cpu)) op.run(cpu, op);
     return r[Word.Event];
   };
-  const imports = { e: { m: cpu.memory, ...cpu.runtime.functions, 0: runHandler } };
+  const imports = { e: { m: cpu.memory, t: cpu.regions.functions, ...cpu.runtime.functions, 0: runHandler } };
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
-  const region: Region = { run: instance.exports[REGION] as (block: number) => number, blocks, siteBlock, siteIndex };
+  const run = instance.exports[REGION] as (block: number) => number;
+  const region: Region = { number: cpu.regions.number(), run, blocks, siteBlock, siteIndex };
+  cpu.regions.add(region);
   for (const [index, block] of blocks.entries()) {
     block.region = region;
     block.entry = index;
     block.regions.push(region);
+    cpu.regions.enter(block, region);
   }
 }
 
 /** Forgets all regions that a block is in; their other blocks must become hot again. */
-export function forgetRegions(block: Block): void {
-  for (const region of block.regions) {
+export function forgetRegions(cpu: Cpu, block: Block): void {
+  for (const region of [...block.regions]) {
+    cpu.regions.forget(region);
     for (const other of region.blocks) {
+      other.regions = other.regions.filter((its) => its !== region);
       if (other.region !== region) continue;
       other.region = null;
       other.heat = 0;
     }
   }
-  block.regions = [];
 }

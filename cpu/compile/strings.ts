@@ -1,6 +1,6 @@
 /**
  * Compiled REP MOVS and REP STOS: where all of it lies within one page at each end and ends before the budget does, it is one
- * instruction of the host; else the handler does it, page by page. The same as exec/string.ts.
+ * instruction of the host, or one loop; else the handler does it, page by page. The same as exec/string.ts.
  * May import control.ts (types), emitter.ts, frame.ts, wasm.ts, operation.ts, registers.ts.
  * Source: Intel SDM volume 2, MOVS, STOS and REP.
  */
@@ -9,12 +9,11 @@ import type { Operation } from "../operation";
 import { Flag, Register } from "../registers";
 import type { Ways } from "./control";
 import type { Emitter } from "./emitter";
-import { Local } from "./frame";
+import { Callee, Local } from "./frame";
 import { Op } from "./wasm";
 
 const { EAX, ECX, ESI, EDI } = { EAX: Register.EAX, ECX: Register.ECX, ESI: Register.ESI, EDI: Register.EDI };
 const PAGE = 4096;
-const EVERY_BYTE = 0x01010101;
 
 /** Emits the whole of a repeated string instruction. */
 export type EmitRepeated = (e: Emitter, op: Operation, ways: Ways) => void;
@@ -112,26 +111,22 @@ function movs(shift: number): EmitRepeated {
   };
 }
 
-function stos(shift: number): EmitRepeated {
+function stos(shift: 0 | 2): EmitRepeated {
   return (e, op, ways) => {
     measure(e, shift);
     withinPage(e, EDI);
-    if (shift !== 0) {
-      // All bytes of the value must be the same.
-      e.register(EAX);
-      e.with(Op.I32And, 0xff);
-      e.with(Op.I32Mul, EVERY_BYTE);
-      e.register(EAX);
-      e.op(Op.I32Ne);
-      slowIf(e);
-    }
     e.register(EDI);
     e.checkWrite(1, Local.Host2);
     checkBudget(e, op);
     e.get(Local.Host2);
     e.register(EAX);
-    e.get(Local.T);
-    e.body.fillMemory();
+    if (shift === 0) {
+      e.get(Local.T);
+      e.body.fillMemory();
+    } else {
+      e.register(ECX);
+      e.body.call(Callee.FillWords);
+    }
     advance(e, EDI);
     finish(e, ways);
   };

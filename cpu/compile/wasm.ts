@@ -3,7 +3,7 @@
  * i386. May import nothing.
  *
  * Invariants: a label is the depth at which its block was opened, so that a branch names it from any depth; locals of a
- * function are its parameters, then the int32 locals, then the int64 ones.
+ * function are its parameters, then the int32 locals, then the int64 ones, then the vectors.
  * Source: WebAssembly Core Specification 2.0, chapter 5 (binary format).
  */
 
@@ -68,6 +68,9 @@ export const enum Access {
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
+const V128 = 0x7b;
+const SIMD = 0xfd;
+const FUNCREF = 0x70;
 
 /** A growing array of bytes with the format's numbers. */
 class Bytes {
@@ -120,10 +123,11 @@ export class Body {
   private readonly code = new Bytes();
   private depth = 0;
 
-  /** `i32` and `i64` locals follow the parameters. */
+  /** `i32`, `i64` and `v128` locals follow the parameters. */
   constructor(
     private readonly i32: number,
     private readonly i64: number,
+    private readonly v128 = 0,
   ) {}
 
   op(opcode: Op): void {
@@ -165,6 +169,12 @@ export class Body {
     this.code.byte(0x10);
     this.code.unsigned(index);
   }
+  /** Takes the arguments, then an index into the table. */
+  callIndirect(type: number): void {
+    this.code.byte(0x11);
+    this.code.unsigned(type);
+    this.code.byte(0);
+  }
   /** float64 to int32, towards zero, clamped. */
   truncate(): void {
     this.code.bytes([0xfc, 2]);
@@ -177,6 +187,28 @@ export class Body {
   /** Takes destination, value and bytes. */
   fillMemory(): void {
     this.code.bytes([0xfc, 11, 0]);
+  }
+
+  /** Takes an int32 and leaves a vector of four of it. */
+  splat(): void {
+    this.code.bytes([SIMD, 0x11]);
+  }
+  /** Takes an address; leaves the vector that is there plus `offset`. */
+  loadVector(offset: number): void {
+    this.code.bytes([SIMD, 0x00, 0]);
+    this.code.unsigned(offset);
+  }
+  orVectors(): void {
+    this.code.bytes([SIMD, 0x50]);
+  }
+  /** Takes a vector and leaves 1 where any of its bits is set, else 0. */
+  anyTrue(): void {
+    this.code.bytes([SIMD, 0x53]);
+  }
+  /** Takes an address and a vector, which goes there plus `offset`. */
+  storeVector(offset: number): void {
+    this.code.bytes([SIMD, 0x0b, 0]);
+    this.code.unsigned(offset);
   }
 
   /** Opens a block whose label stands at its end. */
@@ -233,11 +265,13 @@ export class Body {
   /** The finished body with its declaration of locals. */
   finish(): Uint8Array {
     const all = new Bytes();
-    all.unsigned(2);
+    all.unsigned(3);
     all.unsigned(this.i32);
     all.byte(I32);
     all.unsigned(this.i64);
     all.byte(I64);
+    all.unsigned(this.v128);
+    all.byte(V128);
     all.bytes(this.code.take());
     all.byte(0x0b);
     return all.take();
@@ -270,8 +304,8 @@ function list<T>(items: readonly T[], write: (to: Bytes, item: T) => void): Byte
 }
 
 /**
- * A module that imports the memory "e.m" and functions "e.0", "e.1", … with the given types, and exports the functions it
- * defines under their numbers. Functions are numbered imports first.
+ * A module that imports the memory "e.m", the table of functions "e.t", and functions "e.0", "e.1", … with the given types, and
+ * exports the functions it defines under their numbers. Functions are numbered imports first.
  */
 export function moduleBytes(
   types: readonly Signature[],
@@ -290,10 +324,13 @@ export function moduleBytes(
   section(out, 1, typeSection);
 
   const importSection = new Bytes();
-  importSection.unsigned(imports.length + 1);
+  importSection.unsigned(imports.length + 2);
   importSection.name("e");
   importSection.name("m");
   importSection.bytes([2, 0, 0]);
+  importSection.name("e");
+  importSection.name("t");
+  importSection.bytes([1, FUNCREF, 0, 0]);
   for (const [index, type] of imports.entries()) {
     importSection.name("e");
     importSection.name(String(index));

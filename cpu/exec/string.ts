@@ -5,7 +5,7 @@
  * A step is one repetition: it does everything, index registers included, or faults and changes nothing. Under REP each step
  * counts as an instruction and charges its own cycles, and between steps all that holds between instructions holds:
  * deadlines, budgets, interrupts, traps and a lost translation of the running page end the operation with EIP on it again.
- * Runs of MOVS, STOS, CMPS and SCAS within pages that the host TLB knows are done in bulk; that changes nothing but the time
+ * Runs of MOVS, STOS, CMPS and SCAS within pages are done in bulk; that changes nothing but the time
  * they take. A comparison under REP sets the flags when it ends: at a stop or a fault between, they are what they were before
  * the instruction, as the manual has it for faults, and as the host's processor does it for traps too.
  * Source: Intel SDM volume 2, under each mnemonic and REP.
@@ -13,6 +13,7 @@
 import type { Cpu } from "../cpu";
 import { setResume, watchPort } from "../debug";
 import { zero } from "../eflags";
+import { faulted } from "../faults";
 import { Prefix, Segment } from "../instruction";
 import { put8, put16, put32, readAt, writeAt } from "../memory";
 import type { Handler, Operation } from "../operation";
@@ -210,7 +211,7 @@ function repeat(cpu: Cpu, op: Operation, size: number, step: Step, bulk: Bulk | 
       time[Time.Instret] += many;
       time[Time.Cycles] += many * op.repetition;
     } else {
-      if (!step(cpu, op, size)) {
+      if (faulted(cpu) || !step(cpu, op, size)) {
         if (compares) restoreFlags(r, lazy, lazyA, lazyB, lazyResult);
         return;
       }
@@ -238,9 +239,9 @@ function repeat(cpu: Cpu, op: Operation, size: number, step: Step, bulk: Bulk | 
  * many: a comparison none that could be the last.
  */
 interface Bulk {
-  /** Which operands it has: DS:ESI, or ES:EDI alone; and whether it writes the latter. */
+  /** Which operands it has: DS:ESI, or ES:EDI alone; and 1 where it writes the latter. */
   readonly hasSource: boolean;
-  readonly writes: boolean;
+  readonly writes: 0 | 1;
   run(cpu: Cpu, op: Operation, from: number, to: number, size: number, count: number): number;
 }
 
@@ -249,20 +250,32 @@ function room(cpu: Cpu, linear: number, bit: number): number {
   return (cpu.hostTlb[linear >>> 12] & bit) !== 0 ? PAGE - (linear & OFFSET) : 0;
 }
 
+/** The same for what the next step accesses first: a page that misses is looked up now, as the step would, and may fault. */
+function roomForFirst(cpu: Cpu, linear: number, size: number, bit: number, write: 0 | 1): number {
+  const known = room(cpu, linear, bit);
+  if (known > 0 || bit === 0 || (linear & OFFSET) > PAGE - size) return known;
+  return (cpu.runtime.touch(linear, write) & bit) !== 0 ? PAGE - (linear & OFFSET) : 0;
+}
+
 function hostOffset(cpu: Cpu, linear: number): number {
   return (cpu.hostTlb[linear >>> 12] & HostTlb.Frame) | (linear & OFFSET);
 }
 
 /**
  * Does as many steps as stay within the pages of source and destination, the deadline and the budget, and returns their
- * number; 0 when it must be done step by step. Only flat, upward, and where both pages are hits, so that no step could have
- * missed or faulted.
+ * number; 0 when it must be done step by step, or has faulted. Only flat and upward, and only where both pages are hits then, so
+ * that no step could have missed or faulted.
  */
 function bulkSteps(cpu: Cpu, op: Operation, size: number, bulk: Bulk): number {
   const { r, time } = cpu;
   if (op.checked !== 0 || (r[Word.Eflags] & Flag.DF) !== 0 || (r[Word.Attention] & Attention.Trap) !== 0) return 0;
-  let bytes = room(cpu, r[EDI], bulk.writes ? r[Word.WriteBit] : r[Word.ReadBit]);
-  if (bulk.hasSource) bytes = Math.min(bytes, room(cpu, r[ESI], r[Word.ReadBit]));
+  const bit = bulk.writes !== 0 ? r[Word.WriteBit] : r[Word.ReadBit];
+  let bytes: number;
+  if (!bulk.hasSource) bytes = roomForFirst(cpu, r[EDI], size, bit, bulk.writes);
+  else {
+    bytes = roomForFirst(cpu, r[ESI], size, r[Word.ReadBit], 0);
+    if (bytes > 0) bytes = Math.min(bytes, room(cpu, r[EDI], bit));
+  }
   const most = Math.min(
     Math.floor(bytes / size),
     countOf(cpu, op),
@@ -278,7 +291,7 @@ function bulkSteps(cpu: Cpu, op: Operation, size: number, bulk: Bulk): number {
 
 const COPY: Bulk = {
   hasSource: true,
-  writes: true,
+  writes: 1,
   run(cpu, _op, from, to, size, count) {
     // Upward into its own tail, a copy repeats what it has written: go no further than the gap at a time.
     const steps = to > from ? Math.min(count, Math.floor((to - from) / size)) : count;
@@ -289,12 +302,12 @@ const COPY: Bulk = {
 
 const FILL: Bulk = {
   hasSource: false,
-  writes: true,
+  writes: 1,
   run(cpu, _op, _from, to, size, count) {
     const value = cpu.r[EAX];
     if (size === 1) cpu.bytes.fill(value, to, to + count);
-    else if (size === 4 && (to & 3) === 0) cpu.words.fill(value, to >> 2, (to >> 2) + count);
-    else for (let i = 0; i < count; i++) store(cpu, to + i * size, size, value);
+    else if (size === 4) cpu.runtime.fillWords(to, value, count);
+    else for (let i = 0; i < count; i++) put16(cpu, to + i * size, value);
     return count;
   },
 };
@@ -311,7 +324,7 @@ function alike(cpu: Cpu, from: number, to: number, size: number, count: number):
 
 const COMPARE: Bulk = {
   hasSource: true,
-  writes: false,
+  writes: 0,
   run(cpu, op, from, to, size, count) {
     let steps = 0;
     if (goesOnWhileZero(op)) steps = alike(cpu, from, to, size, count);
@@ -336,7 +349,7 @@ function elementsBefore(cpu: Cpu, at: number, size: number, count: number, value
 
 const SCAN: Bulk = {
   hasSource: false,
-  writes: false,
+  writes: 0,
   run(cpu, op, _from, to, size, count) {
     const value = accumulator(cpu, size);
     let steps = 0;

@@ -3,25 +3,15 @@
  * the guest does. May import Node and the worker's types.
  */
 import { Worker } from "node:worker_threads";
-import type { ModelName, Screen, StopReason, TlbGeometry } from "../../cpu/index";
+import type { Screen, StopReason } from "../../cpu/index";
 import type { RegionCount } from "../lab/regions";
+import type { Recipe } from "../replay/recipe";
 
 /** Instructions shown, unasked, when the kernel panics. */
 export const PANIC_TRACE = 40;
 
 /** What a worker needs to run one machine. All of it is copied to the worker. */
-export interface SessionSpec {
-  memoryMB: number;
-  /** A multiboot-1 ELF32, or a ROM image that is started instead. */
-  kernel: Uint8Array;
-  rom?: boolean;
-  /** Its name, for messages. */
-  kernelName: string;
-  commandLine: string;
-  /** Multiboot modules: the initrd. The trace names the code of programs in those that are ustar archives. */
-  modules: Uint8Array[];
-  /** The IDE disk: a file that has been checked, or one in memory that is a swap area; absent: none. */
-  disk?: { path: string; readOnly: boolean } | { swapMB: number };
+export interface SessionSpec extends Recipe {
   /** Instructions after which the run ends with reason "budget". */
   maxInstructions: number;
   /** Where console input comes from. `none`: time jumps while the guest sleeps. `terminal`: bytes are given at once. */
@@ -30,10 +20,6 @@ export interface SessionSpec {
   screen?: { keys: Uint8Array };
   /** How many instructions to show of the end of the run, and whether of any run or only of one that went wrong. */
   trace: { count: number; when: "always" | "panic" };
-  /** Geometry of the charged TLB; the standard one by default. */
-  tlb?: TlbGeometry;
-  /** The CPU model; the machine's default by default. */
-  cpu?: ModelName;
   /** Every how many returns to user mode to audit the guest's memory; 0 or absent for never. Wants a kernel of ours. */
   auditEvery?: number;
   /** File to write the machine's state to at the end. */

@@ -1,6 +1,6 @@
 /**
  * The thread that holds a machine: runs it in slices, between which it takes input and reports progress. May import cpu/,
- * kernel/abi, tools/audit, tools/disk, tools/image/layout, tools/lab, tools/trace and Node; what most runs do without, only when a
+ * kernel/abi, tools/audit, tools/disk, tools/image/layout, tools/lab, tools/replay, tools/trace and Node; what most runs do without, only when a
  * run wants it, so that the others start without it.
  *
  * Invariants: the guest sees input only between two slices, stamped by the machine, so that a run can be repeated; input
@@ -13,7 +13,7 @@ import {
   type BufferDisk,
   type DiskBackend,
   EventKind,
-  Machine,
+  type Machine,
   MachineError,
   NOMINAL_HZ,
   type Screen,
@@ -22,6 +22,7 @@ import { Mark } from "../../kernel/abi/marks";
 import type { AuditWatch } from "../audit/watch";
 import type { FileDisk } from "../disk/filedisk";
 import { type RegionCount, Regions } from "../lab/regions";
+import { bootRecipe, openDisk } from "../replay/recipe";
 import type { FromWorker, SessionEnd, SessionSpec, ToWorker } from "./session";
 
 /** Instructions between two looks at the mailbox: some 20 ms of host time. */
@@ -99,38 +100,6 @@ function exitCodeOf(waitStatus: number): number {
   return signal === 0 ? waitStatus >>> 8 : 128 + signal;
 }
 
-/** The spec's disk, opened. The file was there a moment ago: what goes wrong now is told in Node's words. */
-async function openDisk({ disk }: SessionSpec): Promise<FileDisk | BufferDisk | undefined> {
-  if (disk === undefined) return undefined;
-  if ("swapMB" in disk) return (await import("../disk/swaparea")).swapDisk(disk.swapMB);
-  const { FileDisk } = await import("../disk/filedisk");
-  try {
-    return new FileDisk(disk.path, disk.readOnly);
-  } catch (error) {
-    throw new MachineError((error as Error).message);
-  }
-}
-
-/** A machine as the spec says, at its first instruction. */
-function boot(spec: SessionSpec, disk: DiskBackend | undefined, onSerial: (bytes: Uint8Array) => void): Machine {
-  const { memoryMB, tlb, cpu } = spec;
-  const machine = new Machine({
-    memoryMB,
-    onSerial,
-    ...(disk ? { disk } : {}),
-    ...(tlb ? { tlb } : {}),
-    ...(cpu ? { cpu } : {}),
-  });
-  try {
-    if (spec.rom) machine.loadRom(spec.kernel);
-    else machine.loadMultiboot(spec.kernel, { commandLine: spec.commandLine, modules: spec.modules });
-  } catch (error) {
-    if (error instanceof MachineError) throw new MachineError(`${spec.kernelName}: ${error.message}`);
-    throw error;
-  }
-  return machine;
-}
-
 /** The watch that audits the machine as the spec says; undefined when it does not. Throws MachineError for a kernel not ours. */
 async function auditWatch({ kernel, auditEvery }: SessionSpec, machine: Machine): Promise<AuditWatch | undefined> {
   if (!auditEvery) return undefined;
@@ -164,7 +133,7 @@ async function replayEnd(
 ): Promise<string[]> {
   const { LastInstructions } = await import("../trace/last");
   const { programsOf, symbolsByProgram } = await import("../trace/programs");
-  const machine = boot(spec, disk, () => {});
+  const machine = bootRecipe(spec, disk, () => {});
   for (const { bytes, atInstret, device } of inputLog) machine.input(bytes, { atInstret, device });
   // It follows from the start which process runs, and records only the end.
   const resolver = spec.rom ? () => undefined : symbolsByProgram(spec.kernel, programsOf(spec.modules));
@@ -193,7 +162,7 @@ class Run {
     private readonly spec: SessionSpec,
     private readonly disk: FileDisk | BufferDisk | undefined,
   ) {
-    this.machine = boot(spec, disk, (bytes) => {
+    this.machine = bootRecipe(spec, disk, (bytes) => {
       this.serial.push(...bytes);
       if (Date.now() - this.flushedAt >= FLUSH_MS) this.flushSerial();
     });
