@@ -55,6 +55,14 @@ function edge(random: Random): number {
   return random.oneIn(3) ? random.next() : random.pick(EDGES);
 }
 
+/** Values of registers that an instruction turns at: shifts by CL by nothing, quotients that do not fit by one. */
+function specialRegisters(mnemonic: string, code: readonly number[]): (register: number) => number[] | undefined {
+  if (/^(shl|shr|sar)$/.test(mnemonic)) return (register) => (register === 1 ? [0, 32, 1, 31] : undefined);
+  // With the divisor in a register.
+  if (mnemonic !== "idiv" || code[code.length - 1] < 0xc0) return () => undefined;
+  return (register) => (register === 4 ? undefined : register === 0 ? [0x80000000, 0x80000000, 1] : [-1]);
+}
+
 /** The pieces' code; `starts` are their addresses, at which a run goes on that a fault has ended. */
 function program(random: Random): { code: number[]; starts: number[] } {
   const code: number[] = [];
@@ -65,29 +73,22 @@ function program(random: Random): { code: number[]; starts: number[] } {
     const piece = straightPiece(row, random);
     if (piece === null) continue;
     starts.push(CODE + code.length);
-    // Quotients that do not fit by one.
-    const edges = /^i?div$/.test(row.mnemonic) && random.oneIn(2) ? [0x80000000, -1, 0, 1] : null;
+    const special = specialRegisters(row.mnemonic, piece.code);
     for (let register = 0; register < 8; register++) {
-      if (
-        edges !== null &&
-        register !== 4 &&
-        !(row.operands[0].startsWith("E") && piece.registers.has(register) && register > 2)
-      ) {
-        code.push(...word([0xb8 + register], random.pick(edges)));
-        continue;
-      }
       const other = register === 4 ? STACK + 0x800 : random.oneIn(2) ? random.pick(few) : edge(random);
-      code.push(...word([0xb8 + register], piece.registers.get(register) ?? other));
+      const chosen = piece.registers.get(register) ?? other;
+      code.push(...word([0xb8 + register], random.oneIn(2) ? chosen : random.pick(special(register) ?? [chosen])));
     }
     // The flags before: those of CMP, ADD, SBB, OR of two registers, or SAHF, which are not lazy; or of the piece before.
     const before = random.pick([0x39, 0x01, 0x19, 0x09]);
     if (random.oneIn(2)) code.push(before, 0xc0 | (random.below(4) << 3) | random.below(4));
     if (random.oneIn(4)) code.push(0x9e);
     code.push(...piece.code, ...random.pick(BETWEEN));
+    // What follows is reached with the flags of either.
+    if (random.oneIn(4)) code.push(0x70 + random.below(16), 1, 0x40);
     for (let notes = random.below(4); notes > 0; notes--) {
       code.push(...word([0x0f, 0x90 + random.below(16), 0x05], NOTES + random.below(NOTES_BYTES)));
     }
-    if (random.oneIn(4)) code.push(0x70 + random.below(16), 1, 0x40);
     // ADC of memory and an immediate: CF alone, and a new known result.
     if (random.oneIn(4)) code.push(...word([0x83, 0x15], NOTES + 4 * random.below(NOTES_BYTES / 4)), 0);
     // All registers: ESP by MOV, the others by PUSHAD. All flags: PUSHFD.

@@ -52,7 +52,7 @@ const VECTOR = 0x80;
 const END = 0x81;
 const INSTRUCTIONS = 60;
 const CR0_AM = 0x40000;
-const [NT, RF, VM, AC, TF, IF] = [0x4000, 0x10000, 0x20000, 0x40000, 0x100, 0x200];
+const [NT, RF, VM, AC, ID, TF, IF] = [0x4000, 0x10000, 0x20000, 0x40000, 0x200000, 0x100, 0x200];
 const SELECTORS = [
   0,
   3,
@@ -95,7 +95,8 @@ function writeTables(rig: Rig, random: Random, odd: boolean): void {
     rig.descriptor(selector, base, mostly(60, 0xfffff, [0xffffe, 0xff]), mostly(20, usual, others));
   }
   rig.descriptor(TSS_SELECTOR, TSS, 0x67, 0x0089);
-  if (odd && random.oneIn(4)) rig.descriptor(0, 0, 0xfffff, 0xc093);
+  // The null descriptor counts for nothing, whatever it says.
+  rig.descriptor(0, 0, 0xfffff, 0xc093);
   rig.descriptor(FREE_SELECTOR, 0x1000, 0xfffff, 0xc0f3);
   rig.descriptor(0x38, 0, 0xfffff, 0xc0f2);
   rig.descriptor(0x40, 0, 0xfffff, 0xc0f7);
@@ -108,7 +109,7 @@ function writeTables(rig: Rig, random: Random, odd: boolean): void {
     ODD_PAGE + 0x1008,
   ];
   rig.word(TSS + 4, mostly(6, KERNEL_STACK, stack));
-  rig.word(TSS + 8, mostly(10, DATA0, SELECTORS));
+  rig.word(TSS + 8, mostly(10, DATA0, [DATA0 | 3, DATA0 | 3, ...SELECTORS]));
   for (let vector = 0; vector < 256; vector++) rig.gate(vector, HANDLER + vector, CODE0, 0xee);
   const type = mostly(6, 0xee, [0xef, 0xef, 0x8e, 0x8f, 0xe6, 0xe7, 0xe5, 0x6e, 0xec, 0xe2]);
   rig.gate(VECTOR, CODE + 0x1000, mostly(10, CODE0, [CODE0 | 3, ...SELECTORS]), type);
@@ -133,7 +134,7 @@ function frameLines(random: Random): Line[] {
   };
   if (random.oneIn(8)) put(4, random.pick(SELECTORS));
   if (random.oneIn(8)) put(16, random.pick(SELECTORS));
-  if (random.oneIn(4)) put(8, 2 | random.pick([NT, RF, VM, AC, TF, IF, 0x3000, 0xcd5, -1, NT | IF]));
+  if (random.oneIn(4)) put(8, 2 | random.pick([NT, RF, VM, AC, TF, IF, 0x3000, 0xcd5, -1, NT | IF, ID, ID | IF]));
   if (random.oneIn(16)) put(12, random.pick([0, 2, USER_STACK + 4]));
   return lines;
 }
@@ -194,7 +195,7 @@ function prepare(rig: Rig, random: Random): void {
     ["and", EAX, ~1],
     ["mov", creg(0), EAX],
   ];
-  const odd = random.oneIn(24) ? watch : !paged && random.oneIn(12) ? real : [];
+  const odd = random.oneIn(24) ? watch : !paged && random.oneIn(5) ? real : [];
   rig.code(
     CODE,
     ["inc", EAX],
