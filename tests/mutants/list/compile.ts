@@ -85,18 +85,6 @@ export const COMPILER_MUTANTS: readonly CompilerMutant[] = [
     edits: [["bit(local(Of.Pte), Pte.Dirty, Entry.Dirty)", "Entry.Dirty"]],
     test: "walk",
   },
-  {
-    fault: "code frames writable",
-    file: "walk.ts",
-    edits: [["and(shiftRight(local(Of.Pte), 6), isZero(isCode))", "shiftRight(local(Of.Pte), 6)"]],
-    test: "walk",
-  },
-  {
-    fault: "clean pages writable in the host TLB",
-    file: "walk.ts",
-    edits: [["and(shiftRight(local(Of.Pte), 6), isZero(isCode))", "isZero(isCode)"]],
-    test: "walk",
-  },
   { fault: "half the walk charged", file: "walk.ts", edits: [["2 * plan.walkRead", "plan.walkRead"]], test: "walk" },
   {
     fault: "slot not listed as occupied",
@@ -251,17 +239,6 @@ export const COMPILER_MUTANTS: readonly CompilerMutant[] = [
     fault: "shift keeps AF",
     file: "arithmetic.ts",
     edits: [["~(Flag.CF | Flag.OF | Flag.AF)", "~(Flag.CF | Flag.OF)"]],
-    test: "emitters",
-  },
-  {
-    fault: "mul overflow by sign",
-    file: "arithmetic.ts",
-    edits: [
-      [
-        "    e.op(extend);\n    e.get(Local.Wide);\n    e.op(Op.I64Ne);",
-        "    e.op(Op.I64ExtendI32S);\n    e.get(Local.Wide);\n    e.op(Op.I64Ne);",
-      ],
-    ],
     test: "emitters",
   },
   {
