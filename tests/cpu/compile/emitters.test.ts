@@ -118,16 +118,16 @@ function run(rig: Rig, seed: number): string {
   cpu.codeChanged(CODE, 0x4000);
   cpu.instret = 0;
   cpu.cycles = 0;
+  cpu.r[Word.Attention] &= ~Attention.Halted;
   cpu.eip = CODE;
   const end = CODE + code.length;
   const stops: string[] = [];
   for (;;) {
-    const exit = cpu.run(cpu.instret + 5000);
+    const exit = cpu.run(cpu.instret + 2000);
     stops.push(visible(rig, exit));
-    if (exit !== RunExit.Halted) break;
-    // The frame says where, behind an error code if there is one. A fault goes on at the next piece.
+    // A repetition that does not end is left where it is. A frame says where a fault was, behind an error code if there is one.
     const [top, below] = [rig.word(cpu.register(4)), rig.word(cpu.register(4) + 4)];
-    const fault = top >= CODE && top <= end ? top : below;
+    const fault = exit !== RunExit.Halted ? cpu.eip : top >= CODE && top <= end ? top : below;
     const next = starts.find((start) => start > fault);
     if (next === undefined) break;
     rig.ring(ring);
