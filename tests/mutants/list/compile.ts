@@ -312,4 +312,10 @@ export const COMPILER_MUTANTS: readonly CompilerMutant[] = [
     ],
     test: "emitters",
   },
+  {
+    fault: "sar overflow",
+    file: "arithmetic.ts",
+    edits: [['kind === "sar" ? null : overflow', "overflow"]],
+    test: "emitters",
+  },
 ];
