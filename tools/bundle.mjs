@@ -15,7 +15,12 @@ const SOURCE_FOLDERS = ["cpu", "tools", "kernel/abi"];
  * Entry points of dist/: the library, the worker that holds a machine, and the command line, which is made last and so vouches
  * for the others. Each is bundled by itself: every file more that a start has to load costs it a millisecond or two.
  */
-const ENTRIES = { index: "cpu/index.ts", worker: "tools/cli/worker.ts", cli: "tools/cli/main.ts" };
+const ENTRIES = {
+  index: "cpu/index.ts",
+  worker: "tools/cli/worker.ts",
+  labworker: "tools/lab/worker.ts",
+  cli: "tools/cli/main.ts",
+};
 /** How long parts of former bundles stay, in milliseconds: a process that still runs may come to need one. */
 const KEEP_PARTS = 24 * 3600 * 1000;
 

@@ -127,22 +127,25 @@ function read(experiment: Experiment, seen: Observer, values: Values): Outcome {
   }
 }
 
-/** Runs a point. What the guest does wrong is a result; nothing is thrown for it. */
-export function runPoint(experiment: Experiment, { values, mode, costs }: Point, images: Images): PointResult {
-  const setup = setupOf(experiment, values, mode);
+/** Runs a point, in the machine that its experiment says unless told. What the guest does wrong is a result; nothing is thrown for it. */
+export function runPoint(
+  experiment: Experiment,
+  { values, mode, costs }: Point,
+  images: Images,
+  setup = setupOf(experiment, values, mode),
+): PointResult {
+  let machine: Machine | undefined;
+  let outcome: Outcome;
   try {
-    const { machine, seen } = machineOf(setup, costs, images);
+    const made = machineOf(setup, costs, images);
+    machine = made.machine;
     const stop = machine.run({ maxInstructions: setup.budget });
-    const reason = failure(stop, seen, machine.instret);
-    const outcome: Outcome = reason === undefined ? read(experiment, seen, values) : { status: "failed", reason };
-    return { ...outcome, instructions: machine.instret, cycles: machine.cycles };
+    const reason = failure(stop, made.seen, machine.instret);
+    outcome = reason === undefined ? read(experiment, made.seen, values) : { status: "failed", reason };
   } catch (error) {
     if (!(error instanceof MachineError || error instanceof RangeError)) throw error;
-    return {
-      status: "failed",
-      reason: `no machine of ${setup.memoryMB} MB: ${error.message}`,
-      instructions: 0,
-      cycles: 0,
-    };
+    outcome = { status: "failed", reason: `no machine of ${setup.memoryMB} MB: ${error.message}` };
   }
+  const { instret: instructions = 0, cycles = 0 } = machine ?? {};
+  return { ...outcome, instructions, cycles };
 }
