@@ -10,7 +10,9 @@ import { auditCommand } from "./commands/audit";
 import { bootCommand } from "./commands/boot";
 import { buildCommand } from "./commands/build";
 import { demoCommand } from "./commands/demo";
+import { profileCommand } from "./commands/profile";
 import { runCommand, traceCommand } from "./commands/run";
+import { showCommand } from "./commands/show";
 import { testCommand } from "./commands/test";
 import { CliError, ExitCode } from "./exitcodes";
 import { fileReason } from "./input";
@@ -25,6 +27,8 @@ function program(): Command {
     .addCommand(runCommand())
     .addCommand(testCommand())
     .addCommand(traceCommand())
+    .addCommand(showCommand())
+    .addCommand(profileCommand())
     .addCommand(auditCommand())
     .addCommand(demoCommand())
     .addCommand(buildCommand());
