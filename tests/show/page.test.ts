@@ -86,7 +86,10 @@ test("a shared table is one box with an edge from each sharer; choosing it, by m
     assert.match(details, /pid 2 forkdemo, its pde has W = 0/);
     assert.match(details, /pid 4 forkdemo, its pde has W = 0/);
     assert.match(details, /It maps 1,024 frames/);
-    await page.locator("#graph .process").first().focus();
+    await page.focus("#next");
+    for (let i = 0; i < 3 && (await page.evaluate("document.activeElement.dataset.id")) === undefined; i++) {
+      await page.keyboard.press("Tab");
+    }
     const ring = await page.evaluate("getComputedStyle(document.activeElement.querySelector('rect')).strokeWidth");
     assert.is(ring, "3px", "the focus can be seen");
     await page.keyboard.press("Enter");

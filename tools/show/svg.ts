@@ -22,7 +22,7 @@ const MOST_USERS = 5;
 
 /** Colours: `u0` to `u5` by users; the strokes of edges are the borders of the boxes. */
 export const GRAPH_STYLE = `
-.tine { color-scheme: light dark; --ink: #1c2330; --faint: #5d6b80; --ground: #ffffff;
+.tine { color-scheme: light dark; --ink: #1c2330; --faint: #4f5c70; --ground: #ffffff;
   --f0: #eef1f5; --s0: #8391a5; --f1: #dcebf9; --s1: #4a86c0; --f2: #fde8c4; --s2: #c77f0e; --f3: #fbd0b0; --s3: #cf5a12;
   --f4: #f6b5a5; --s4: #bf3a1c; --f5: #e79aa6; --s5: #97203c; }
 @media (prefers-color-scheme: dark) { .tine { --ink: #e8edf4; --faint: #9aa8bb; --ground: #12161d;
