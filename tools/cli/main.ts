@@ -14,6 +14,7 @@ import { profileCommand } from "./commands/profile";
 import { runCommand, traceCommand } from "./commands/run";
 import { showCommand } from "./commands/show";
 import { testCommand } from "./commands/test";
+import { whyCommand } from "./commands/why";
 import { CliError, ExitCode } from "./exitcodes";
 import { fileReason } from "./input";
 import { dropThread, offerThread, SessionError } from "./session";
@@ -28,6 +29,7 @@ function program(): Command {
     .addCommand(testCommand())
     .addCommand(traceCommand())
     .addCommand(showCommand())
+    .addCommand(whyCommand())
     .addCommand(profileCommand())
     .addCommand(auditCommand())
     .addCommand(demoCommand())

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import pc from "picocolors";
 import { LayoutError } from "../audit/model";
 import type { Recipe } from "../replay/recipe";
-import { correspondingMoment, type Found, findMoment } from "../show/find";
+import { correspondingMoment, type Found, findMoment, type NotFound } from "../show/find";
 import { parseTarget, TARGET_NAMES, type Target } from "../show/moments";
 import { SnapshotError } from "../show/snapshot";
 import { treeOf } from "../show/tree";
@@ -33,20 +33,23 @@ export function targetOf(text: string): Target {
   return target;
 }
 
+/** The error for a run without the moment. */
+export function notFound(at: string, { stop, instret, counted: count }: NotFound): CliError {
+  const had = count > 0 ? `, ${counted(count, "time")} only` : "";
+  const code = stop.reason === "budget" ? ExitCode.Budget : ExitCode.Usage;
+  return new CliError(
+    `--at ${at}: the run ended (${stop.reason}) after ${instret} instructions without it${had}`,
+    code,
+  );
+}
+
 /** Runs to the moment of --at. Throws CliError where the run has none. */
 async function atMoment(recipe: Recipe, { at, budget }: ShowOptions): Promise<Found> {
-  const target = targetOf(at);
   const machine = await programMachine(recipe, await serialToStderr());
   try {
-    const found = findMoment(machine, await programLayout(recipe), target, budget);
+    const found = findMoment(machine, await programLayout(recipe), targetOf(at), budget);
     if ("snapshot" in found) return found;
-    const { stop, instret, counted: count } = found;
-    const had = count > 0 ? `, ${counted(count, "time")} only` : "";
-    const code = stop.reason === "budget" ? ExitCode.Budget : ExitCode.Usage;
-    throw new CliError(
-      `--at ${at}: the run ended (${stop.reason}) after ${instret} instructions without it${had}`,
-      code,
-    );
+    throw notFound(at, found);
   } catch (error) {
     if (error instanceof SnapshotError || error instanceof LayoutError)
       throw new CliError(`--at ${at}: ${error.message}`);

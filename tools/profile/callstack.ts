@@ -56,6 +56,7 @@ export class CallStacks {
   private pid = -1;
   /** What a child of fork begins with, by its pid. */
   private readonly heirs = new Map<number, Thread>();
+  private readonly unlisten: () => void;
 
   /** Listens to the machine from now on; step() is to be called before each instruction. */
   constructor(
@@ -64,7 +65,12 @@ export class CallStacks {
     private readonly kernel: KernelView | undefined,
   ) {
     this.thread = this.newThread();
-    machine.onEvent((event) => this.hear(event));
+    this.unlisten = machine.onEvent((event) => this.hear(event));
+  }
+
+  /** Ends listening. */
+  stop(): void {
+    this.unlisten();
   }
 
   /** The frames of what runs now, outermost first. */
@@ -77,9 +83,10 @@ export class CallStacks {
     return this.thread.frames.at(-1)?.node ?? this.thread.root;
   }
 
-  /** Forgets what runs; for a machine that has been moved. */
+  /** Forgets what runs: for a machine that has been moved. Its stacks are known again from the next entry into the kernel on. */
   reset(): void {
     this.threads.clear();
+    this.heirs.clear();
     this.region = -1;
     this.code = undefined;
     this.trapped = false;
@@ -91,7 +98,11 @@ export class CallStacks {
     const { r } = this.machine.cpu;
     const esp = r[Register.ESP] >>> 0;
     const inKernel = r[Word.Cpl] !== USER_RING;
-    if (inKernel && esp >>> STACK_SHIFT !== this.region) this.switchTo(esp >>> STACK_SHIFT);
+    const region = esp >>> STACK_SHIFT;
+    if (inKernel && region !== this.region) {
+      if (this.region < 0) this.adopt(region);
+      else this.switchTo(region);
+    }
     const { thread } = this;
     const image = inKernel ? this.images.kernel : thread.image;
     const code = image.at(r[Word.Eip] >>> 0);
@@ -167,6 +178,12 @@ export class CallStacks {
     return trap < 0 ? [] : frames.slice(0, trap);
   }
 
+  /** The first stack of the kernel's that is seen belongs to what has run so far. */
+  private adopt(region: number): void {
+    this.region = region;
+    this.threads.set(region, this.thread);
+  }
+
   private switchTo(region: number): void {
     if (this.thread.isDead) this.threads.delete(this.region);
     const known = this.threads.get(region);
@@ -181,7 +198,9 @@ export class CallStacks {
   private newThread(): Thread {
     const heir = this.heirs.get(this.pid);
     this.heirs.delete(this.pid);
-    return heir ?? { root: this.rootOf("kernel"), frames: [], image: this.images.kernel, isDead: false };
+    const name = this.kernel?.currentName() ?? "";
+    const image = name === "" ? this.images.kernel : this.images.program(name);
+    return heir ?? { root: this.rootOf("kernel"), frames: [], image, isDead: false };
   }
 
   private rootOf(name: string): CallNode {

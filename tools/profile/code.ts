@@ -73,7 +73,37 @@ export class Image {
     return this.symbols?.line(this.linked(eip));
   }
 
-  private linked(eip: number): number {
+  /**
+   * Where an instruction lies in the file of its own function: a line, or, for what was inlined from elsewhere, the lines between
+   * which that was done. undefined where nothing is known.
+   */
+  place(eip: number): { file: string; first: number; last: number } | undefined {
+    const { symbols } = this;
+    const at = this.linked(eip);
+    const found = symbols?.lookup(at);
+    if (symbols === undefined || found === undefined) return undefined;
+    const start = at - found.offset;
+    const file = symbols.line(start)?.file;
+    if (file === undefined) return undefined;
+    const own = (address: number): number | undefined => {
+      const line = symbols.line(address);
+      return line?.file === file ? line.line : undefined;
+    };
+    let before = at;
+    while (before > start && own(before) === undefined) before--;
+    const first = own(before) ?? 0;
+    if (before === at) return { file, first, last: first };
+    let after = at;
+    while (own(after) === undefined && symbols.lookup(after)?.name === found.name) after++;
+    return {
+      file,
+      first,
+      last: Math.max(first, symbols.lookup(after)?.name === found.name ? (own(after) ?? first) : first),
+    };
+  }
+
+  /** Where an instruction of the kernel is linked that runs before paging is on. */
+  linked(eip: number): number {
     return this.name === "kernel" && eip < KERNEL_BASE ? eip + KERNEL_BASE : eip;
   }
 
