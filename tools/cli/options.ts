@@ -73,7 +73,7 @@ export function auditInterval({ audit, auditEvery }: { audit?: boolean; auditEve
 }
 
 /** A file that can be written: made now, so that a wrong name is known before the run. */
-function writableFile(path: string): string {
+export function writableFile(path: string): string {
   try {
     closeSync(openSync(path, "a"));
     return path;

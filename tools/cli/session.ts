@@ -23,6 +23,8 @@ export interface SessionSpec extends Recipe {
   last: { count: number; when: "always" | "panic"; spec?: TraceSpec };
   /** A trace of the whole run. */
   trace?: TraceSpec;
+  /** File to record the run in, and what to note there of how it came about. The disk is a copy in memory then. */
+  record?: { path: string; command: string };
   /** Every how many returns to user mode to audit the guest's memory; 0 or absent for never. Wants a kernel of ours. */
   auditEvery?: number;
   /** File to write the machine's state to at the end. */
@@ -46,6 +48,8 @@ export interface SessionResult {
   last: string[];
   /** How the trace of the run went. */
   trace: TraceEnd | undefined;
+  /** What went wrong with the file of the recording, in Node's code. */
+  recordError: string | undefined;
   /** What an audit found, in lines. */
   audit: string[];
 }

@@ -4,8 +4,15 @@
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { EVENT_NAMES, parseEventSpec } from "../trace/eventspec";
-import { ALL_LETTERS, CATEGORIES, EVENT_LETTERS, type TraceFilter, type Watch } from "../trace/filter";
-import { FIELDS, type Field } from "../trace/format";
+import {
+  ALL_LETTERS,
+  CATEGORIES,
+  EVENT_LETTERS,
+  FIELDS,
+  type Field,
+  type TraceFilter,
+  type Watch,
+} from "../trace/filter";
 import type { TraceSpec } from "../trace/session";
 import { CliError } from "./exitcodes";
 import { wholeNumber } from "./options";

@@ -22,7 +22,8 @@ import { Mark } from "../../kernel/abi/marks";
 import type { AuditWatch } from "../audit/watch";
 import type { FileDisk } from "../disk/filedisk";
 import { type RegionCount, Regions } from "../lab/regions";
-import { bootRecipe, openDisk } from "../replay/recipe";
+import { bootRecipe, copyOfDisk, openDisk } from "../replay/recipe";
+import type { RecordingWriter } from "../replay/recording";
 import type { TraceSession } from "../trace/session";
 import type { FromWorker, SessionEnd, SessionSpec, ToWorker } from "./session";
 
@@ -153,6 +154,20 @@ async function startTrace(spec: SessionSpec, machine: Machine): Promise<TraceSes
   }
 }
 
+/** The recording that the spec asks for, with the machine's first moment in it. The disk is one in memory. */
+async function startRecording(
+  spec: SessionSpec,
+  machine: Machine,
+  disk: FileDisk | BufferDisk | undefined,
+): Promise<RecordingWriter | undefined> {
+  if (spec.record === undefined) return undefined;
+  const { RecordingWriter } = await import("../replay/recording");
+  const inMemory = disk !== undefined && "contents" in disk ? disk : undefined;
+  const recorder = new RecordingWriter(spec.record.path, spec, inMemory, spec.record.command);
+  recorder.checkpoint(machine);
+  return recorder;
+}
+
 /** instret at which the first guest assert failed, or undefined. */
 async function watchAsserts({ kernel }: SessionSpec, machine: Machine): Promise<() => number | undefined> {
   const { kernelLayout } = await import("../image/layout");
@@ -181,6 +196,7 @@ class Run {
   private shown: Screen | undefined;
   private watch: AuditWatch | undefined;
   private tracing: TraceSession | undefined;
+  private recorder: RecordingWriter | undefined;
 
   constructor(
     private readonly spec: SessionSpec,
@@ -206,12 +222,15 @@ class Run {
   async run(): Promise<void> {
     const { spec, machine } = this;
     this.watch = await auditWatch(spec, machine);
+    this.recorder = await startRecording(spec, machine, this.disk);
     this.tracing = await startTrace(spec, machine);
     const always = spec.last.when === "always";
     const assertFailedAt = always ? await watchAsserts(spec, machine) : () => undefined;
     const end = await this.slices();
     this.flush();
     const trace = this.tracing?.end();
+    this.recorder?.end(machine, end.reason);
+    const recordError = this.recorder?.error?.code;
     const { instret, cycles, inputLog } = machine;
     const { programStatus, panickedAt, regionCounts: regions } = this;
     const wrong = panickedAt !== undefined || end.reason === "tripleFault";
@@ -222,7 +241,10 @@ class Run {
     const panicked = panickedAt !== undefined;
     const audit = this.watch?.report() ?? [];
     await save(spec, machine);
-    post({ kind: "end", result: { end, instret, cycles, programStatus, panicked, regions, last, trace, audit } });
+    post({
+      kind: "end",
+      result: { end, instret, cycles, programStatus, panicked, regions, last, trace, recordError, audit },
+    });
   }
 
   /** The disk with the contents that the run found on it. */
@@ -234,15 +256,19 @@ class Run {
     for (;;) {
       this.readMail();
       if (this.stopped) return { reason: "stopped" };
-      const { tracing, machine } = this;
-      const until = Math.min(this.spec.maxInstructions, tracing?.nextBoundary() ?? Number.POSITIVE_INFINITY);
+      const { tracing, recorder, machine } = this;
+      const boundaries = [tracing?.nextBoundary(), recorder?.nextCheckpoint].map(
+        (at) => at ?? Number.POSITIVE_INFINITY,
+      );
+      const until = Math.min(this.spec.maxInstructions, ...boundaries);
       const slice = Math.min(tracing === undefined ? SLICE : TRACED_SLICE, until - machine.instret);
       const stop = machine.run({ maxInstructions: slice, stopWhenIdle: true });
       tracing?.atBoundary();
+      if (recorder !== undefined && machine.instret >= recorder.nextCheckpoint) recorder.checkpoint(machine);
       this.flush();
       post({ kind: "progress", instret: this.machine.instret });
       if (this.watch?.found) return { reason: "audit" };
-      if (tracing?.isDone) return { reason: "traced" };
+      if (tracing?.isDone && recorder === undefined) return { reason: "traced" };
       // Asleep for good: no timer runs, and no input will ever come.
       if (stop.reason === "idle" && this.spec.input === "none" && stop.wakeCycles === Number.POSITIVE_INFINITY) {
         return { reason: "halt" };
@@ -304,7 +330,7 @@ class Run {
 const first = await mailbox.wait(Infinity);
 if (first?.kind === "start") {
   try {
-    await new Run(first.spec, await openDisk(first.spec)).run();
+    await new Run(first.spec, await (first.spec.record ? copyOfDisk(first.spec) : openDisk(first.spec))).run();
   } catch (error) {
     if (!(error instanceof MachineError)) throw error;
     post({ kind: "error", message: error.message });

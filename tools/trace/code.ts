@@ -13,6 +13,7 @@ import { ROWS, RowFlag } from "../../cpu/isa";
 import { Cr0, Word } from "../../cpu/registers";
 import { Entry } from "../../cpu/tlb";
 import { type Access, accessesOf } from "./accesses";
+import { hex, hex2 } from "./hex";
 import type { CodeNames } from "./programs";
 
 export type Syntax = "intel" | "att";
@@ -54,11 +55,6 @@ const WHY_NOT: Readonly<Record<number, string>> = {
   [DecodeResult.Invalid]: "(no instruction)",
   [DecodeResult.TooLong]: "(longer than 15 bytes)",
 };
-
-export function hex(value: number, digits = 0): string {
-  const text = (value >>> 0).toString(16);
-  return text.length < digits ? "00000000".slice(0, digits - text.length) + text : text;
-}
 
 /** `name+0x10` for an address; undefined where nothing is known. */
 export function nameOf(names: CodeNames | undefined, address: number): string | undefined {
@@ -174,7 +170,7 @@ export class CodeCache {
 
   private whyUndefined(result: DecodeResult, eip: number, available: number): string {
     if (result === DecodeResult.Invalid) {
-      const bytes = Array.from(this.scratch.subarray(0, Math.min(available, 8)), (byte) => hex(byte, 2));
+      const bytes = Array.from(this.scratch.subarray(0, Math.min(available, 8)), (byte) => hex2(byte));
       return `no instruction of this CPU begins with ${bytes.join(" ")}`;
     }
     if (result !== DecodeResult.Ok) return "the instruction could not be read";

@@ -1,8 +1,25 @@
 /**
- * What a trace shows: categories by letters, as System/161 has them, and the rest of what a user may ask for. Plain data, fit for structured
+ * What a trace shows: fields of a line, categories by letters, as System/161 has them, and the rest of what a user may ask for. Plain data, fit for structured
  * cloning. May import eventtypes.
  */
 import type { TraceEventKind } from "./eventtypes";
+
+/** Fields of a line, in their order. */
+export const FIELDS = [
+  "instret",
+  "ring",
+  "pid",
+  "address",
+  "symbol",
+  "source",
+  "bytes",
+  "code",
+  "registers",
+  "flags",
+  "memory",
+  "tlb",
+] as const;
+export type Field = (typeof FIELDS)[number];
 
 /** A category: its letter, what it shows in words, and its events. */
 export interface Category {

@@ -7,27 +7,12 @@
  * stays the same of an instruction is put together once.
  */
 import { AccessKind } from "./accesses";
-import { type Code, hex, type Syntax } from "./code";
+import type { Code, Syntax } from "./code";
 import type { TraceEvent } from "./eventtypes";
+import { FIELDS, type Field } from "./filter";
+import { hex, hex2, hex4, hex8 } from "./hex";
 import { CR3, EFLAGS, ESP, REGISTERS, type Step } from "./step";
 import { statusText } from "./strace";
-
-/** Fields of a line, in their order. */
-export const FIELDS = [
-  "instret",
-  "ring",
-  "pid",
-  "address",
-  "symbol",
-  "source",
-  "bytes",
-  "code",
-  "registers",
-  "flags",
-  "memory",
-  "tlb",
-] as const;
-export type Field = (typeof FIELDS)[number];
 
 /** Widths of the columns that are the same each time. */
 const WIDTHS = { address: 13, symbol: 28, source: 24, bytes: 20, code: 32 };
@@ -123,10 +108,10 @@ export class TextFormat {
   private columnsOf(code: Code, cs: number): Columns {
     const { has } = this;
     const parts: [boolean, string, number][] = [
-      [has.address, `${hex(cs, 4)}:${hex(code.eip, 8)}`, WIDTHS.address],
+      [has.address, `${hex4(cs)}:${hex8(code.eip)}`, WIDTHS.address],
       [has.symbol, code.symbol, WIDTHS.symbol],
       [has.source, code.source, WIDTHS.source],
-      [has.bytes, Array.from(code.bytes, (byte) => hex(byte, 2)).join(" "), WIDTHS.bytes],
+      [has.bytes, Array.from(code.bytes, (byte) => hex2(byte)).join(" "), WIDTHS.bytes],
       [has.code, code[this.options.syntax], WIDTHS.code],
     ];
     const padded = parts
@@ -168,8 +153,8 @@ export class TextFormat {
             ? `=${hex(step.old[i])}`
             : ` ${hex(step.old[i])}>${hex(step.now[i])}`;
       const tlb = this.has.tlb ? (step.hit[i] !== 0 ? " tlb=hit" : " tlb=miss") : "";
-      const to = physical < 0 ? "-" : hex(physical, 8);
-      text += `${i === 0 ? "" : " "}[${hex(step.linear[i], 8)}->${to}${value}${tlb}]`;
+      const to = physical < 0 ? "-" : hex8(physical);
+      text += `${i === 0 ? "" : " "}[${hex8(step.linear[i])}->${to}${value}${tlb}]`;
     }
     return text;
   }
@@ -230,18 +215,18 @@ function pageFaultWords(code: number): string {
 export function eventText(event: TraceEvent, where = ""): string {
   switch (event.kind) {
     case "pageFault":
-      return `!PF 0x${hex(event.address, 8)} ${pageFaultWords(event.errorCode)}`;
+      return `!PF 0x${hex8(event.address)} ${pageFaultWords(event.errorCode)}`;
     case "pageFaultEnd": {
       const frame = event.frame < 0 ? "" : `, frame ${frameText(event.frame)}`;
       const took = event.instret - event.faultInstret;
-      return `!PF 0x${hex(event.address, 8)} done: ${event.outcome.join(", ")}${frame}, ${took} instructions`;
+      return `!PF 0x${hex8(event.address)} done: ${event.outcome.join(", ")}${frame}, ${took} instructions`;
     }
     case "cr3":
-      return `!CR3 ${hex(event.value, 8)}`;
+      return `!CR3 ${hex8(event.value)}`;
     case "tlbFlush":
       return event.global ? "!TLB flush, global entries too" : "!TLB flush";
     case "invlpg":
-      return `!TLB invlpg ${hex(event.address, 8)}`;
+      return `!TLB invlpg ${hex8(event.address)}`;
     case "irq":
       return event.line < 0 ? `!IRQ vector 0x${hex(event.vector)}` : `!IRQ ${event.line}${LINES[event.line] ?? ""}`;
     case "exception": {
@@ -269,13 +254,13 @@ export function eventText(event: TraceEvent, where = ""): string {
     case "release":
       return `!RELEASE table ${frameText(event.table)} slot ${event.slot} ${usersText(event.before, event.after)}`;
     case "copyOnWrite": {
-      const page = event.page < 0 ? `slot ${event.slot}` : `page ${hex(event.page, 8)}`;
+      const page = event.page < 0 ? `slot ${event.slot}` : `page ${hex8(event.page)}`;
       return `!COW ${page} frame ${frameText(event.from)}>${frameText(event.to)}`;
     }
     case "swapOut":
       return `!SWAP out frame ${frameText(event.frame)}${event.swapSlot < 0 ? "" : ` slot ${event.swapSlot}`}`;
     case "swapIn":
-      return `!SWAP in frame ${frameText(event.frame)}${event.page < 0 ? "" : ` page ${hex(event.page, 8)}`}`;
+      return `!SWAP in frame ${frameText(event.frame)}${event.page < 0 ? "" : ` page ${hex8(event.page)}`}`;
     case "panic":
       return "!PANIC";
     case "regionBegin":
@@ -295,8 +280,8 @@ export function eventText(event: TraceEvent, where = ""): string {
       return `!FRAME free ${frameText(event.frame)}${frames} ${event.use}${where === "" ? "" : ` by ${where}`}`;
     }
     case "watch": {
-      const at = event.physical < 0 ? "" : `->${hex(event.physical, 8)}`;
-      return `!WATCH ${hex(event.address, 8)}${at} ${hex(event.old)}>${hex(event.now)}${where === "" ? "" : ` by ${where}`}`;
+      const at = event.physical < 0 ? "" : `->${hex8(event.physical)}`;
+      return `!WATCH ${hex8(event.address)}${at} ${hex(event.old)}>${hex(event.now)}${where === "" ? "" : ` by ${where}`}`;
     }
   }
 }

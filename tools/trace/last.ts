@@ -3,8 +3,7 @@
  * and traced only near its end, so that the first run costs nothing. May import the rest of tools/trace, cpu.
  */
 import type { Machine } from "../../cpu/index";
-import { EVENT_LETTERS, KERNEL, NO_FILTER, USER } from "./filter";
-import { FIELDS } from "./format";
+import { EVENT_LETTERS, FIELDS, KERNEL, NO_FILTER, USER } from "./filter";
 import { TextSink, type TraceSpec } from "./session";
 import { Tracer } from "./tracer";
 

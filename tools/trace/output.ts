@@ -10,7 +10,8 @@ const PIECE = 1 << 20;
 const RETRY_MS = 2;
 
 export class Output {
-  private text = "";
+  private pieces: string[] = [];
+  private length = 0;
   private isOpen = true;
   /** What went wrong; undefined while all is well. */
   error: NodeJS.ErrnoException | undefined;
@@ -27,8 +28,9 @@ export class Output {
   }
 
   write(text: string): void {
-    this.text += text;
-    if (this.text.length >= PIECE) this.flush();
+    this.pieces.push(text);
+    this.length += text.length;
+    if (this.length >= PIECE) this.flush();
   }
 
   /** Adds bytes, behind all text before them. */
@@ -38,9 +40,10 @@ export class Output {
   }
 
   flush(): void {
-    if (this.text === "") return;
-    const bytes = Buffer.from(this.text, "utf8");
-    this.text = "";
+    if (this.length === 0) return;
+    const bytes = Buffer.from(this.pieces.join(""), "utf8");
+    this.pieces = [];
+    this.length = 0;
     this.put(bytes);
   }
 

@@ -4,8 +4,8 @@
 import type { Machine } from "../../cpu/index";
 import type { Syntax } from "./code";
 import type { TraceEvent } from "./eventtypes";
-import type { TraceFilter } from "./filter";
-import { FIELDS, type Field, TextFormat } from "./format";
+import { FIELDS, type Field, type TraceFilter } from "./filter";
+import { TextFormat } from "./format";
 import { Output } from "./output";
 import type { Step } from "./step";
 import { Tracer, type TraceSink } from "./tracer";

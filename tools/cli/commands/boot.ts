@@ -126,6 +126,6 @@ export function bootCommand(): Command {
       const { code, line } = outcome(result);
       if (line) process.stderr.write(`tine: ${line}\n`);
       process.exitCode = code;
-      finishTrace(result, options.output);
+      finishTrace(result.trace, result.end.reason === "stopped", options.output);
     });
 }

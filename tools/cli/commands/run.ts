@@ -39,8 +39,8 @@ export function quoted(argument: string): string {
   return /[\s]/.test(argument) || argument === "" ? `"${argument}"` : argument;
 }
 
-/** What is shown of the run: its end, and a trace. */
-export type Shown = Pick<SessionSpec, "last" | "trace">;
+/** What is kept of the run: its end, a trace, a recording. */
+export type Shown = Pick<SessionSpec, "last" | "trace" | "record">;
 
 /** Boots, runs the program with this process's stdin as its console, and returns how it ended. */
 export async function runProgram(

@@ -2,10 +2,10 @@
  * `tine trace PROGRAM [ARGS]`: as `tine run`, and shows what happens, instruction by instruction, on stdout or in a file. The guest's own
  * output goes to stderr then; where the trace is in a file, to stdout.
  */
-import { Command } from "commander";
-import { lastOption } from "../options";
+import { Command, Option } from "commander";
+import { lastOption, writableFile } from "../options";
 import { PANIC_TRACE } from "../session";
-import { finishTrace } from "../traceend";
+import { finishRecording, finishTrace } from "../traceend";
 import { type TraceOptions, traceLettersOption, traceSpecOf, withTraceOptions } from "../traceoptions";
 import { finish, type RunOptions, runProgram, withRunOptions } from "./run";
 
@@ -17,7 +17,19 @@ Examples:
   tine trace --func copyPageRange hello.ts              what copyPageRange does, with what it calls
   tine trace --after fork --count 1000000 --output trace.txt hello.ts
   tine trace --watch c0119a40 hello.ts                  who writes this word
-  tine trace --last 50 hello.ts                         the end of the run`;
+  tine trace --last 50 hello.ts                         the end of the run
+  tine trace --record run.tine hello.ts                 records it; then any part of it:
+  tine trace --from 750000 --count 200 run.tine`;
+
+/** Whether a path names a recording. A file that cannot be read is no recording: it is told as a program that cannot be read. */
+async function isRecordedRun(path: string): Promise<boolean> {
+  const { isRecording } = await import("../../replay/recordfile");
+  try {
+    return isRecording(path);
+  } catch {
+    return false;
+  }
+}
 
 /** `tine trace`. */
 export function traceCommand(): Command {
@@ -25,10 +37,19 @@ export function traceCommand(): Command {
     .description("run a guest program and show what happens, instruction by instruction")
     .addOption(traceLettersOption("what to show, by letters (see below); all by default"))
     .addOption(lastOption())
+    .addOption(
+      new Option("--record <file>", "record the run, to be traced later: tine trace FILE; the disk is a copy then")
+        .argParser(writableFile)
+        .conflicts("last"),
+    )
     .addHelpText("after", EXAMPLES)
-    .action(async (path: string, args: string[], options: RunOptions & TraceOptions) => {
+    .action(async (path: string, args: string[], options: RunOptions & TraceOptions & { record?: string }) => {
+      if (await isRecordedRun(path)) {
+        const { traceRecording } = await import("../tracereplay");
+        await traceRecording(path, options);
+        return;
+      }
       const spec = traceSpecOf(options, STDOUT);
-      const output = options.output === undefined ? process.stderr : process.stdout;
       if (options.last !== undefined) {
         const last = { count: options.last, when: "always", spec } as const;
         const result = await runProgram(path, args, options, { last }, process.stderr);
@@ -36,9 +57,19 @@ export function traceCommand(): Command {
         finish(result);
         return;
       }
-      const last = { count: PANIC_TRACE, when: "panic" } as const;
-      const result = await runProgram(path, args, options, { last, trace: spec }, output);
+      // A recording can be traced later: only what is asked for is traced now.
+      const traces = options.record === undefined || options.trace !== undefined;
+      const output = traces && options.output === undefined ? process.stderr : process.stdout;
+      const shown = {
+        last: { count: PANIC_TRACE, when: "panic" } as const,
+        ...(traces ? { trace: spec } : {}),
+        ...(options.record === undefined
+          ? {}
+          : { record: { path: options.record, command: [path, ...args].join(" ") } }),
+      };
+      const result = await runProgram(path, args, options, shown, output);
       finish(result);
-      finishTrace(result, options.output);
+      finishTrace(result.trace, result.end.reason === "stopped", options.output);
+      finishRecording(options.record, result.recordError);
     });
 }
