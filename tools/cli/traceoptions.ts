@@ -15,7 +15,7 @@ import {
 } from "../trace/filter";
 import type { TraceSpec } from "../trace/session";
 import { CliError } from "./exitcodes";
-import { wholeNumber } from "./options";
+import { wholeNumber, writableFile } from "./options";
 
 export interface TraceOptions {
   /** Category letters. */
@@ -35,6 +35,7 @@ export interface TraceOptions {
   watch?: Watch[];
   last?: number;
   output?: string;
+  binary?: string;
 }
 
 const HIGHEST_ADDRESS = 0xffffffff;
@@ -99,13 +100,19 @@ ${Object.entries(EVENT_NAMES)
   .map(([name, { what }]) => `  ${name}${what === undefined ? "" : `:${what.toUpperCase()}`}`)
   .join("\n")}`;
 
-/** Adds the options that choose what is shown; `--trace` itself is the command's own. */
-export function withTraceOptions(command: Command): Command {
-  const instructions = wholeNumber(0, Number.MAX_SAFE_INTEGER, "instructions");
+/** Adds the options that say how lines look and where they go. */
+export function withLineOptions(command: Command): Command {
   return command
     .option("--att", "AT&T's syntax instead of Intel's")
     .addOption(new Option("--fields <names>", `only these fields: ${FIELDS.join(",")}`).argParser(fieldList))
     .addOption(new Option("--without <names>", "all fields but these").argParser(fieldList).conflicts("fields"))
+    .option("--output <file>", "write the trace to a file");
+}
+
+/** Adds the options that choose what is shown; `--trace` itself is the command's own. */
+export function withTraceOptions(command: Command): Command {
+  const instructions = wholeNumber(0, Number.MAX_SAFE_INTEGER, "instructions");
+  return withLineOptions(command)
     .addOption(
       new Option("--pid <N>", "only these processes").argParser(collect(wholeNumber(0, 0xffffff, "a process"))),
     )
@@ -122,12 +129,24 @@ export function withTraceOptions(command: Command): Command {
         collect(watch),
       ),
     )
-    .option("--output <file>", "write the trace to a file")
+    .addOption(
+      new Option("--binary <file>", "write the trace to a file in a few bytes an instruction: tine trace show FILE")
+        .argParser(writableFile)
+        .conflicts(["fields", "without", "att"]),
+    )
     .addHelpText("after", TRACE_HELP);
 }
 
-/** What the options above say. `target` is where the text goes when they name no file. */
-export function traceSpecOf(options: TraceOptions, target: number): TraceSpec {
+/** How lines look, as the options say. */
+export function lineForm({ fields, without, att }: TraceOptions): Pick<TraceSpec, "fields" | "syntax"> {
+  return {
+    fields: fields ?? FIELDS.filter((field) => !without?.includes(field)),
+    syntax: att ? "att" : "intel",
+  };
+}
+
+/** What the options above say. `target` is where the text goes when they name no file; `command` is what is traced, for people. */
+export function traceSpecOf(options: TraceOptions, target: number, command: string): TraceSpec {
   const { from = 0, count = Number.POSITIVE_INFINITY, last, watch: watches } = options;
   if (last !== undefined && (options.from !== undefined || options.count !== undefined)) {
     throw new CliError("--last takes the end of the run: neither --from nor --count goes with it");
@@ -145,8 +164,13 @@ export function traceSpecOf(options: TraceOptions, target: number): TraceSpec {
     ...(options.until === undefined ? {} : { until: options.until }),
     ...(watches ? { watches } : {}),
   };
-  const fields = options.fields ?? FIELDS.filter((field) => !options.without?.includes(field));
-  return { filter, fields, syntax: options.att ? "att" : "intel", output: options.output ?? target };
+  const output = options.output ?? (options.binary === undefined ? target : undefined);
+  return {
+    filter,
+    ...lineForm(options),
+    ...(output === undefined ? {} : { output }),
+    ...(options.binary === undefined ? {} : { binary: { path: options.binary, command } }),
+  };
 }
 
 /** `--trace`, for commands that trace only with it. */

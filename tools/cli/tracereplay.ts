@@ -27,7 +27,7 @@ export function openRecording(path: string): Recording {
 export async function traceRecording(path: string, options: TraceOptions): Promise<void> {
   const recording = openRecording(path);
   const { endsAt } = recording;
-  const wanted = traceSpecOf(options, STDOUT);
+  const wanted = traceSpecOf(options, STDOUT, recording.command);
   const from = options.last === undefined ? wanted.filter.from : Math.max(0, endsAt - options.last);
   if (from > endsAt) throw new CliError(`${path}: the recording ends at instruction ${endsAt}`);
   const filter = { ...wanted.filter, from, to: Math.min(wanted.filter.to, endsAt) };
@@ -47,7 +47,7 @@ export async function traceRecording(path: string, options: TraceOptions): Promi
       if (reason !== "budget") break;
       await setImmediate();
     }
-    finishTrace(session.end(), isInterrupted, options.output);
+    finishTrace(session.end(), isInterrupted, options.output ?? options.binary);
   } catch (error) {
     throw error instanceof TraceError || error instanceof RecordingError ? new CliError(error.message) : error;
   } finally {

@@ -1,6 +1,6 @@
 /**
  * A run in a file, from which any moment of it can be gone to again: what it was made of, the input that it took, and checkpoints. May
- * import cpu, history's and recipe's types, recordfile, Node.
+ * import cpu, recipe, tools/trace/chunks, Node.
  *
  *     const writer = new RecordingWriter(path, recipe, disk, commandLine);
  *     writer.checkpoint(machine);                 // at the beginning, then whenever nextCheckpoint is reached
@@ -19,10 +19,24 @@ import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { STATE_VERSION } from "../../cpu/contract";
 import { COST_VERSION } from "../../cpu/costs";
 import { BufferDisk, type InputRecord, type Machine, type MachineState } from "../../cpu/index";
+import { type Chunk, ChunkFileError, ChunkWriter, type FileFormat, hashOf, readChunks } from "../trace/chunks";
 import { bootRecipe, type Recipe } from "./recipe";
-import { type Chunk, ChunkKind, ChunkWriter, hashOf, RecordingError, readChunks } from "./recordfile";
 
-export { RecordingError } from "./recordfile";
+export { ChunkFileError as RecordingError } from "../trace/chunks";
+
+/** A file of a recorded run. */
+export const RECORDING: FileFormat = { magic: "TINERUN\n", version: 1, name: "a recording of a run", kinds: 5 };
+
+const enum ChunkKind {
+  /** JSON. */
+  Head = 1,
+  /** An image's bytes, deflated. */
+  Image = 2,
+  Checkpoint = 3,
+  Input = 4,
+  /** JSON. */
+  End = 5,
+}
 
 /** Instructions between two checkpoints: some tenths of a second to run. */
 const SPACING = 10_000_000;
@@ -125,7 +139,7 @@ export class RecordingWriter {
       command,
       images: images.map(([role, bytes]) => ({ role, bytes: bytes.length, sha256: hashOf(bytes) })),
     };
-    this.file = new ChunkWriter(path);
+    this.file = new ChunkWriter(path, RECORDING);
     this.file.write(ChunkKind.Head, Buffer.from(JSON.stringify(head)));
     for (const [, bytes] of images) this.file.write(ChunkKind.Image, deflateRawSync(bytes));
   }
@@ -207,17 +221,17 @@ export class Recording {
   }
 
   private constructor(private readonly path: string) {
-    this.chunks = readChunks(path);
+    this.chunks = readChunks(path, RECORDING);
     const [first, ...rest] = this.chunks;
-    if (first?.kind !== ChunkKind.Head) throw new RecordingError(`${path}: truncated: it has no beginning`);
+    if (first?.kind !== ChunkKind.Head) throw new ChunkFileError(`${path}: truncated: it has no beginning`);
     const head = JSON.parse(Buffer.from(first.payload()).toString("utf8")) as Head;
     this.checkVersions(head);
     this.command = head.command;
     const images = rest.filter(({ kind }) => kind === ChunkKind.Image).map(({ payload }) => this.inflate(payload()));
-    if (images.length < head.images.length) throw new RecordingError(`${path}: truncated: an image is missing`);
+    if (images.length < head.images.length) throw new ChunkFileError(`${path}: truncated: an image is missing`);
     for (const [i, { role, sha256 }] of head.images.entries()) {
       if (hashOf(images[i]) !== sha256)
-        throw new RecordingError(`${path}: damaged: its ${role} is not the one that it names`);
+        throw new ChunkFileError(`${path}: damaged: its ${role} is not the one that it names`);
     }
     const of = (wanted: string) => images.filter((_, i) => head.images[i].role === wanted);
     this.recipe = { ...head.recipe, kernel: of("kernel")[0], modules: of("module") };
@@ -238,14 +252,14 @@ export class Recording {
     const wrong = versions.state !== STATE_VERSION ? "machine" : versions.costs !== COST_VERSION ? "cost table" : "";
     if (wrong === "") return;
     const [theirs, ours] = wrong === "machine" ? [versions.state, STATE_VERSION] : [versions.costs, COST_VERSION];
-    throw new RecordingError(`${this.path}: recorded by a ${wrong} of version ${theirs}; this is version ${ours}`);
+    throw new ChunkFileError(`${this.path}: recorded by a ${wrong} of version ${theirs}; this is version ${ours}`);
   }
 
   private inflate(payload: Uint8Array): Uint8Array {
     try {
       return inflateRawSync(payload);
     } catch {
-      throw new RecordingError(`${this.path}: damaged: it cannot be unpacked`);
+      throw new ChunkFileError(`${this.path}: damaged: it cannot be unpacked`);
     }
   }
 
@@ -253,8 +267,8 @@ export class Recording {
     try {
       return deserialize(this.inflate(payload)) as Type;
     } catch (error) {
-      if (error instanceof RecordingError) throw error;
-      throw new RecordingError(`${this.path}: damaged, or written by a newer Node`);
+      if (error instanceof ChunkFileError) throw error;
+      throw new ChunkFileError(`${this.path}: damaged, or written by a newer Node`);
     }
   }
 

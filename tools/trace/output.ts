@@ -22,11 +22,6 @@ export class Output {
     this.descriptor = typeof target === "number" ? target : openSync(target, "w");
   }
 
-  /** Whether nothing more can be written. */
-  get isBroken(): boolean {
-    return this.error !== undefined;
-  }
-
   write(text: string): void {
     this.pieces.push(text);
     this.length += text.length;

@@ -2,17 +2,14 @@
  * A trace as the command line asks for it: plain data, and what it does beside a run. May import the rest of tools/trace, cpu.
  */
 import type { Machine } from "../../cpu/index";
+import { BinarySink } from "./binary";
 import type { Syntax } from "./code";
 import type { TraceEvent } from "./eventtypes";
-import { FIELDS, type Field, type TraceFilter } from "./filter";
+import type { Field, TraceFilter } from "./filter";
 import { TextFormat } from "./format";
 import { Output } from "./output";
 import type { Step } from "./step";
 import { Tracer, type TraceSink } from "./tracer";
-
-/** Where a trace's text goes when no file is named. */
-export const STDOUT = 1;
-export const STDERR = 2;
 
 /** What to trace, and how to show it. Fit for structured cloning. */
 export interface TraceSpec {
@@ -20,8 +17,10 @@ export interface TraceSpec {
   /** Fields of a line. */
   fields: readonly Field[];
   syntax: Syntax;
-  /** File for the text, or a descriptor. */
-  output: string | number;
+  /** File for the text, or a descriptor; absent: no text. */
+  output?: string | number;
+  /** File for the binary form, and what to note there of what was traced. */
+  binary?: { path: string; command: string };
 }
 
 /** Why a trace has ended, for whoever asked for it. */
@@ -58,13 +57,24 @@ export class TextSink implements TraceSink {
   }
 }
 
-/** What a line shows that all of a trace is kept of. */
-export const ALL_FIELDS: readonly Field[] = FIELDS;
+/** Gives the same to several. */
+class Sinks implements TraceSink {
+  constructor(private readonly sinks: readonly TraceSink[]) {}
+
+  step(step: Step): void {
+    for (const sink of this.sinks) sink.step(step);
+  }
+
+  event(event: TraceEvent, where: string): void {
+    for (const sink of this.sinks) sink.event(event, where);
+  }
+}
 
 /** A trace that goes on beside a run. */
 export class TraceSession {
   private readonly tracer: Tracer;
-  private readonly output: Output;
+  private readonly output: Output | undefined;
+  private readonly binary: BinarySink | undefined;
   private endedAt: number | undefined;
 
   /** Throws TraceError, or Node's error for a file that cannot be written. */
@@ -73,18 +83,35 @@ export class TraceSession {
     { kernel, modules }: { kernel: Uint8Array; modules: readonly Uint8Array[] },
     spec: TraceSpec,
   ) {
-    this.output = new Output(spec.output);
-    const sink = new TextSink(spec, (line) => {
-      this.output.write(line);
-      if (this.output.isBroken) this.stop();
-    });
-    const memory = spec.fields.includes("memory");
-    this.tracer = new Tracer(machine, { kernel, modules, filter: spec.filter, sink, memory });
+    const { filter } = spec;
+    const sinks: TraceSink[] = [];
+    if (spec.output !== undefined) {
+      const output = new Output(spec.output);
+      this.output = output;
+      sinks.push(new TextSink(spec, (line) => this.write(output, line)));
+    }
+    if (spec.binary !== undefined) {
+      const { path, command } = spec.binary;
+      this.binary = new BinarySink(path, { command, where: eventsNeedPlace(filter) });
+      sinks.push(this.binary);
+    }
+    const memory = this.binary !== undefined || spec.fields.includes("memory");
+    const sink = sinks.length === 1 ? sinks[0] : new Sinks(sinks);
+    this.tracer = new Tracer(machine, { kernel, modules, filter, sink, memory });
+  }
+
+  private write(output: Output, line: string): void {
+    output.write(line);
+    if (output.error !== undefined) this.stop();
   }
 
   private stop(): void {
     this.endedAt ??= this.machine.instret;
     this.tracer.end();
+  }
+
+  private get error(): NodeJS.ErrnoException | undefined {
+    return this.output?.error ?? this.binary?.error;
   }
 
   /** Up to which instret the machine may run before atBoundary() must be called. */
@@ -95,8 +122,8 @@ export class TraceSession {
   /** To be called between two runs of the machine. */
   atBoundary(): void {
     this.tracer.atBoundary();
-    this.output.flush();
-    if (this.output.isBroken) this.stop();
+    this.output?.flush();
+    if (this.error !== undefined) this.stop();
   }
 
   /** Nothing more will be shown. */
@@ -107,9 +134,10 @@ export class TraceSession {
   /** Ends it, and says how it went. */
   end(): TraceEnd {
     this.stop();
-    this.output.close();
-    const { error } = this.output;
-    const end = { lines: this.tracer.count, instret: this.endedAt ?? this.machine.instret };
-    return error === undefined ? end : { ...end, error: error.code ?? error.message };
+    this.output?.close();
+    const instret = this.endedAt ?? this.machine.instret;
+    this.binary?.close(instret);
+    const end = { lines: this.tracer.count, instret };
+    return this.error === undefined ? end : { ...end, error: this.error.code ?? this.error.message };
   }
 }

@@ -59,7 +59,7 @@ const STDERR = 2;
 
 /** The trace that the options ask for, if they do. Throws CliError for options of a trace without `--trace`. */
 function bootTrace(options: BootOptions): Pick<SessionSpec, "trace"> {
-  if (options.trace !== undefined) return { trace: traceSpecOf(options, STDERR) };
+  if (options.trace !== undefined) return { trace: traceSpecOf(options, STDERR, "boot") };
   const names = [
     "att",
     "fields",
@@ -73,7 +73,7 @@ function bootTrace(options: BootOptions): Pick<SessionSpec, "trace"> {
     "after",
     "until",
   ] as const;
-  const more = [...names, "marked", "watch", "output"] as const;
+  const more = [...names, "marked", "watch", "output", "binary"] as const;
   const given = more.find((name) => options[name] !== undefined);
   if (given !== undefined) throw new CliError(`--${given} says how to trace: it wants --trace beside it`);
   return {};
@@ -126,6 +126,6 @@ export function bootCommand(): Command {
       const { code, line } = outcome(result);
       if (line) process.stderr.write(`tine: ${line}\n`);
       process.exitCode = code;
-      finishTrace(result.trace, result.end.reason === "stopped", options.output);
+      finishTrace(result.trace, result.end.reason === "stopped", options.output ?? options.binary);
     });
 }

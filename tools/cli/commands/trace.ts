@@ -3,10 +3,11 @@
  * output goes to stderr then; where the trace is in a file, to stdout.
  */
 import { Command, Option } from "commander";
+import type { DiffBy } from "../../trace/diff";
 import { lastOption, writableFile } from "../options";
 import { PANIC_TRACE } from "../session";
 import { finishRecording, finishTrace } from "../traceend";
-import { type TraceOptions, traceLettersOption, traceSpecOf, withTraceOptions } from "../traceoptions";
+import { type TraceOptions, traceLettersOption, traceSpecOf, withLineOptions, withTraceOptions } from "../traceoptions";
 import { finish, type RunOptions, runProgram, withRunOptions } from "./run";
 
 const STDOUT = 1;
@@ -23,12 +24,41 @@ Examples:
 
 /** Whether a path names a recording. A file that cannot be read is no recording: it is told as a program that cannot be read. */
 async function isRecordedRun(path: string): Promise<boolean> {
-  const { isRecording } = await import("../../replay/recordfile");
+  const { isFileOf } = await import("../../trace/chunks");
+  const { RECORDING } = await import("../../replay/recording");
   try {
-    return isRecording(path);
+    return isFileOf(RECORDING, path);
   } catch {
     return false;
   }
+}
+
+/** `tine trace show`. */
+function showCommand(): Command {
+  return withLineOptions(new Command("show"))
+    .description("print a binary trace as text")
+    .argument("<file>", "what --binary wrote")
+    .action(async (path: string, options: TraceOptions) => {
+      const { showTrace } = await import("../tracefiles");
+      await showTrace(path, options);
+    });
+}
+
+/** `tine trace diff`. */
+function diffCommand(): Command {
+  return new Command("diff")
+    .description("find where two runs part: binary traces or recordings (exit code 1 if they do)")
+    .argument("<one>", "what --binary or --record wrote")
+    .argument("<two>", "another")
+    .addOption(
+      new Option("--by <what>", "compare instructions with all that they do, or only the way through the source")
+        .choices(["instruction", "line", "function"])
+        .default("instruction"),
+    )
+    .action(async (one: string, two: string, { by }: { by: DiffBy }) => {
+      const { diffTraces } = await import("../tracefiles");
+      diffTraces(one, two, by);
+    });
 }
 
 /** `tine trace`. */
@@ -43,13 +73,15 @@ export function traceCommand(): Command {
         .conflicts("last"),
     )
     .addHelpText("after", EXAMPLES)
+    .addCommand(showCommand())
+    .addCommand(diffCommand())
     .action(async (path: string, args: string[], options: RunOptions & TraceOptions & { record?: string }) => {
       if (await isRecordedRun(path)) {
         const { traceRecording } = await import("../tracereplay");
         await traceRecording(path, options);
         return;
       }
-      const spec = traceSpecOf(options, STDOUT);
+      const spec = traceSpecOf(options, STDOUT, [path, ...args].join(" "));
       if (options.last !== undefined) {
         const last = { count: options.last, when: "always", spec } as const;
         const result = await runProgram(path, args, options, { last }, process.stderr);
@@ -58,8 +90,9 @@ export function traceCommand(): Command {
         return;
       }
       // A recording can be traced later: only what is asked for is traced now.
-      const traces = options.record === undefined || options.trace !== undefined;
-      const output = traces && options.output === undefined ? process.stderr : process.stdout;
+      const traces = options.record === undefined || options.trace !== undefined || options.binary !== undefined;
+      const output =
+        traces && options.output === undefined && options.binary === undefined ? process.stderr : process.stdout;
       const shown = {
         last: { count: PANIC_TRACE, when: "panic" } as const,
         ...(traces ? { trace: spec } : {}),
@@ -69,7 +102,7 @@ export function traceCommand(): Command {
       };
       const result = await runProgram(path, args, options, shown, output);
       finish(result);
-      finishTrace(result.trace, result.end.reason === "stopped", options.output);
+      finishTrace(result.trace, result.end.reason === "stopped", options.output ?? options.binary);
       finishRecording(options.record, result.recordError);
     });
 }

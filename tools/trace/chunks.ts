@@ -1,54 +1,50 @@
 /**
- * The file of a recording: chunks, each with a checksum of its own, so that a file is readable up to where it was cut. May import Node,
- * tools/audit/crc32, tools/trace/output.
+ * Files of chunks, each with a checksum of its own, so that a file is readable up to where it was cut: recordings of runs and binary
+ * traces. May import Node, tools/audit/crc32, output.
  *
- *     "TINERUN\n"  u32 version  |  chunks: u32 kind  f64 instret  u32 bytes of the payload  u32 CRC-32 of the payload  payload
+ *     magic  u32 version  |  chunks: u32 kind  f64 instret  u32 bytes of the payload  u32 CRC-32 of the payload  payload
  */
 import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "../audit/crc32";
 import { Output } from "../trace/output";
 
-const MAGIC = Buffer.from("TINERUN\n");
-/** Raised with every change of what stands in a file. */
-const FILE_VERSION = 1;
-const HEADER = MAGIC.length + 4;
-const CHUNK_HEADER = 20;
-
-export const enum ChunkKind {
-  /** JSON. */
-  Head = 1,
-  /** An image's bytes, deflated. */
-  Image = 2,
-  Checkpoint = 3,
-  Input = 4,
-  /** JSON. */
-  End = 5,
+/** What a kind of file begins with, what it is called, and its version: raised with every change of what stands in one. */
+export interface FileFormat {
+  /** Eight bytes. */
+  magic: string;
+  version: number;
+  /** "a recording of a run". */
+  name: string;
+  /** Kinds of chunks are 1 to this. */
+  kinds: number;
 }
 
+const MAGIC_BYTES = 8;
+const HEADER = MAGIC_BYTES + 4;
+const CHUNK_HEADER = 20;
+
 export interface Chunk {
-  kind: ChunkKind;
-  /** The moment that a checkpoint is of. */
+  kind: number;
+  /** The moment that it begins at, where it has one. */
   instret: number;
-  /** Its contents, read now. Throws RecordingError when the checksum is wrong. */
+  /** Its contents, read now. Throws ChunkFileError when the checksum is wrong. */
   payload(): Uint8Array;
 }
 
-/** The file is not a recording that can be read; one line. */
-export class RecordingError extends Error {}
+/** The file is not one that can be read; one line. */
+export class ChunkFileError extends Error {}
 
 /** SHA-256 in hexadecimal. */
 export function hashOf(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** Whether a file begins as a recording does. Throws Node's error for one that cannot be read. */
-export function isRecording(path: string): boolean {
+/** Whether a file begins as one of a format does. Throws Node's error for one that cannot be read. */
+export function isFileOf({ magic }: FileFormat, path: string): boolean {
   const file = openSync(path, "r");
   try {
-    if (!fstatSync(file).isFile()) return false;
-    const start = Buffer.alloc(MAGIC.length);
-    return readSync(file, start, 0, start.length, 0) === start.length && start.equals(MAGIC);
+    return fstatSync(file).isFile() && readAt(file, 0, MAGIC_BYTES).toString("latin1") === magic;
   } finally {
     closeSync(file);
   }
@@ -58,11 +54,12 @@ export class ChunkWriter {
   private readonly output: Output;
   private chunks = 0;
 
-  constructor(path: string) {
+  /** Throws Node's error for a file that cannot be written. */
+  constructor(path: string, { magic, version }: FileFormat) {
     this.output = new Output(path);
     const header = Buffer.alloc(HEADER);
-    MAGIC.copy(header);
-    header.writeUInt32LE(FILE_VERSION, MAGIC.length);
+    header.write(magic, "latin1");
+    header.writeUInt32LE(version, MAGIC_BYTES);
     this.output.writeBytes(header);
   }
 
@@ -71,7 +68,7 @@ export class ChunkWriter {
   }
 
   /** Adds a chunk; returns its number. */
-  write(kind: ChunkKind, payload: Uint8Array, instret = 0): number {
+  write(kind: number, payload: Uint8Array, instret = 0): number {
     const header = Buffer.alloc(CHUNK_HEADER);
     header.writeUInt32LE(kind, 0);
     header.writeDoubleLE(instret, 4);
@@ -94,19 +91,20 @@ function readAt(file: number, at: number, bytes: number): Buffer {
 }
 
 /**
- * The chunks of a file, up to where it ends or is cut; what is in them is read when it is asked for. Throws RecordingError for one that is
- * no recording or of another version; Node's error for one that cannot be read.
+ * The chunks of a file, up to where it ends or is cut; what is in them is read when it is asked for. Throws ChunkFileError for one that is
+ * of another format or version; Node's error for one that cannot be read.
  */
-export function readChunks(path: string): Chunk[] {
+export function readChunks(path: string, format: FileFormat): Chunk[] {
   const file = openSync(path, "r");
   try {
     const { size } = fstatSync(file);
     const header = readAt(file, 0, HEADER);
-    if (!header.subarray(0, MAGIC.length).equals(MAGIC)) throw new RecordingError(`${path}: not a recording of a run`);
-    if (header.length < HEADER) throw new RecordingError(`${path}: truncated`);
-    const version = header.readUInt32LE(MAGIC.length);
-    if (version !== FILE_VERSION) {
-      throw new RecordingError(`${path}: a recording of version ${version}; this is version ${FILE_VERSION}`);
+    if (header.toString("latin1", 0, MAGIC_BYTES) !== format.magic)
+      throw new ChunkFileError(`${path}: not ${format.name}`);
+    if (header.length < HEADER) throw new ChunkFileError(`${path}: truncated`);
+    const version = header.readUInt32LE(MAGIC_BYTES);
+    if (version !== format.version) {
+      throw new ChunkFileError(`${path}: ${format.name} of version ${version}; this is version ${format.version}`);
     }
     const chunks: Chunk[] = [];
     for (let at = HEADER; at + CHUNK_HEADER <= size; ) {
@@ -115,8 +113,8 @@ export function readChunks(path: string): Chunk[] {
       const length = chunk.readUInt32LE(12);
       const start = at + CHUNK_HEADER;
       const index = chunks.length;
-      if (kind < ChunkKind.Head || kind > ChunkKind.End) {
-        throw new RecordingError(`${path}: damaged: chunk ${index} is of no kind that there is`);
+      if (kind < 1 || kind > format.kinds) {
+        throw new ChunkFileError(`${path}: damaged: chunk ${index} is of no kind that there is`);
       }
       if (start + length > size) break;
       const sum = chunk.readUInt32LE(16);
@@ -135,7 +133,7 @@ function readPayload(path: string, at: number, length: number, sum: number, inde
   try {
     const payload = readAt(file, at, length);
     if (payload.length === length && crc32(payload) === sum) return payload;
-    throw new RecordingError(`${path}: damaged: the checksum of chunk ${index} is wrong`);
+    throw new ChunkFileError(`${path}: damaged: the checksum of chunk ${index} is wrong`);
   } finally {
     closeSync(file);
   }
