@@ -316,7 +316,7 @@ export class Events {
         this.emit({ kind: "irq", ...this.atTrap(event, trap.ring, eip), vector, line });
       }
     } else if (this.wanted.has("exception")) {
-      this.emit({ kind: "exception", ...this.atTrap(event, trap.ring, eip), vector, errorCode });
+      this.emit({ kind: "exception", ...this.atTrap(event, trap.ring, eip), vector, errorCode, why: "" });
     }
     this.enter(trap);
   }

@@ -96,6 +96,8 @@ export interface ExceptionEvent extends EventBase {
   vector: number;
   /** -1 for none. */
   errorCode: number;
+  /** Of an invalid opcode, what is wrong with it, where the instruction has been seen; else "". */
+  why: string;
 }
 
 export interface SyscallEvent extends EventBase {
@@ -202,10 +204,15 @@ export interface PanicEvent extends EventBase {
 }
 
 /** Region of a measurement, as the guest names it. */
-export interface RegionEvent extends EventBase {
-  kind: "regionBegin" | "regionEnd";
+interface RegionEvent extends EventBase {
   id: number;
   tag: number;
+}
+export interface RegionBeginEvent extends RegionEvent {
+  kind: "regionBegin";
+}
+export interface RegionEndEvent extends RegionEvent {
+  kind: "regionEnd";
 }
 
 /** The guest speaks to whoever traces it: kernel/abi/marks.ts, TraceControl. */
@@ -228,10 +235,20 @@ export interface FrameEvent extends EventBase {
   frame: number;
   /** log2 of the number of frames. */
   order: number;
-  /** What for, by the kernel's name; "" for a free. */
+  /** What for, by the kernel's name. */
   use: string;
   /** Return address of the call. */
   caller: number;
+}
+
+/** A word that is watched has been written: only from whoever sees every instruction. */
+export interface WatchEvent extends EventBase {
+  kind: "watch";
+  /** As it is watched: linear, or physical. */
+  address: number;
+  physical: number;
+  old: number;
+  now: number;
 }
 
 export type TraceEvent =
@@ -255,14 +272,16 @@ export type TraceEvent =
   | SwapOutEvent
   | SwapInEvent
   | PanicEvent
-  | RegionEvent
+  | RegionBeginEvent
+  | RegionEndEvent
   | TraceMarkEvent
   | EndEvent
-  | FrameEvent;
+  | FrameEvent
+  | WatchEvent;
 
 export type TraceEventKind = TraceEvent["kind"];
 
-/** All kinds that events.ts makes. */
+/** All kinds that events.ts makes; the others come from whoever sees every instruction. */
 export const EVENT_KINDS = [
   "pageFault",
   "pageFaultEnd",

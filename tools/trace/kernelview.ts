@@ -88,6 +88,12 @@ export class KernelView {
     return page !== 0 && this.word(page + 4 * this.model.fields.Page.object) !== 0;
   }
 
+  /** The kind of a frame; 0 before the kernel has set up its memory. */
+  kindOf(frame: number): number {
+    const page = this.page(frame);
+    return page === 0 ? 0 : this.word(page) & this.model.constants.kindMask;
+  }
+
   /** The kernel's name for a kind of frames. */
   kindName(kind: number): string {
     return this.model.kindNames[kind] ?? String(kind);
