@@ -130,12 +130,11 @@ for (const planted of PLANTED) {
     assert.match(doubt?.text ?? "no doubt", planted.doubt, text);
     const { chain, afterwards } = doubt.write ?? { chain: [], afterwards: [] };
     const line = plantedLine(planted);
-    const places = [chain[0], ...afterwards].filter((place) => place !== undefined);
+    const places = [chain[0], ...afterwards.slice(0, 12)].filter((place) => place !== undefined);
     assert.ok(
       places.some((place) => leadsTo(place, planted.file, line)),
       `${planted.file}:${line} is not in\n${text}`,
     );
-    console.log(text);
   });
 }
 

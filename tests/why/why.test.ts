@@ -4,8 +4,8 @@ import * as assert from "uvu/assert";
 import { modelOf } from "../../tools/audit/model";
 import { History } from "../../tools/replay/history";
 import { findMoment } from "../../tools/show/find";
-import { parseTarget } from "../../tools/show/moments";
 import type { Snapshot } from "../../tools/show/snapshot";
+import { parseTarget } from "../../tools/show/target";
 import { programsOf } from "../../tools/trace/programs";
 import { type Explanation, explainFrame } from "../../tools/why/explain";
 import { explanationLines } from "../../tools/why/text";
@@ -22,9 +22,7 @@ const { kindNames } = modelOf(layout);
 function at(moment: string): { history: History; snapshot: Snapshot } {
   const { machine } = machineFor(built, { commandLine: "quiet fork=share -- /bin/forkdemo 4", memoryMB: 16 });
   const history = new History(machine, { spacing: 200_000 });
-  const target = parseTarget(moment);
-  if (target === undefined) throw new Error(moment);
-  const found = findMoment(machine, layout, target, 1e8);
+  const found = findMoment(machine, layout, parseTarget(moment), 1e8);
   if (!("snapshot" in found)) throw new Error(`no ${moment}`);
   return { history, snapshot: found.snapshot };
 }
@@ -38,7 +36,7 @@ function linesOf(explanation: Explanation): string[] {
 }
 
 test("a shared table: who uses it, since which fork, and every change of users and of its entries, by line", () => {
-  const { history, snapshot } = at("fork:2");
+  const { history, snapshot } = at("fork#2");
   const { instret, registers } = history.machine;
   const table = snapshot.tables.find(({ slot }) => slot === DATA_SLOT);
   const explanation = explain(history, table?.frame ?? -1);
@@ -76,7 +74,7 @@ test("a shared table: who uses it, since which fork, and every change of users a
 });
 
 test("a table that is free at the end: who left it, when and by which line; the instruction before it, the entry was there", () => {
-  const shared = at("fork:2");
+  const shared = at("fork#2");
   const frame = shared.snapshot.tables.find(({ slot }) => slot === DATA_SLOT)?.frame ?? -1;
   const { history } = at("end");
   const explanation = explain(history, frame);

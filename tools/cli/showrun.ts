@@ -4,10 +4,10 @@ import pc from "picocolors";
 import { LayoutError } from "../audit/model";
 import type { Recipe } from "../replay/recipe";
 import { correspondingMoment, type Found, findMoment, type NotFound } from "../show/find";
-import { parseTarget, TARGET_NAMES, type Target } from "../show/moments";
 import { SnapshotError } from "../show/snapshot";
+import { parseTarget, type Target } from "../show/target";
 import { treeOf } from "../show/tree";
-import { counted, grouped, totalsOf, totalsText } from "../show/words";
+import { grouped, totalsOf, totalsText } from "../show/words";
 import { CliError, ExitCode } from "./exitcodes";
 import {
   type ProgramOptions,
@@ -28,19 +28,17 @@ export interface ShowOptions extends ProgramOptions {
 
 /** The moment that a user named. Throws CliError. */
 export function targetOf(text: string): Target {
-  const target = parseTarget(text);
-  if (target === undefined) throw new CliError(`--at ${text}: it wants one of ${TARGET_NAMES}`);
-  return target;
+  try {
+    return parseTarget(text);
+  } catch (error) {
+    throw new CliError(`--at ${text}: ${(error as Error).message}`);
+  }
 }
 
 /** The error for a run without the moment. */
-export function notFound(at: string, { stop, instret, counted: count }: NotFound): CliError {
-  const had = count > 0 ? `, ${counted(count, "time")} only` : "";
+export function notFound(at: string, { stop, instret }: NotFound): CliError {
   const code = stop.reason === "budget" ? ExitCode.Budget : ExitCode.Usage;
-  return new CliError(
-    `--at ${at}: the run ended (${stop.reason}) after ${instret} instructions without it${had}`,
-    code,
-  );
+  return new CliError(`--at ${at}: the run ended (${stop.reason}) after ${instret} instructions without it`, code);
 }
 
 /** Runs to the moment of --at. Throws CliError where the run has none. */

@@ -160,6 +160,8 @@ export class CallStacks {
         this.heirs.set(argument, { ...thread, frames: this.userFrames().map((frame) => ({ ...frame })) });
         break;
       case Mark.Exec:
+        // The first program is loaded while the kernel boots, on another stack than its own.
+        if (!thread.frames.some(({ isTrap }) => isTrap)) break;
         thread.image = this.images.program(this.kernel?.currentName() ?? "?");
         thread.root = this.rootOf(thread.image.name);
         thread.frames.splice(0, this.userFrames().length);
@@ -200,7 +202,7 @@ export class CallStacks {
     this.heirs.delete(this.pid);
     const name = this.kernel?.currentName() ?? "";
     const image = name === "" ? this.images.kernel : this.images.program(name);
-    return heir ?? { root: this.rootOf("kernel"), frames: [], image, isDead: false };
+    return heir ?? { root: this.rootOf(image.name), frames: [], image, isDead: false };
   }
 
   private rootOf(name: string): CallNode {

@@ -89,13 +89,13 @@ function sorted<Row extends Cost>(rows: Row[], unit: Unit): Row[] {
   return rows.sort((one, two) => two[unit] - one[unit]);
 }
 
-/** `forkdemo;main;fork;sysFork 1234`: a line for each path that cost something by itself. */
+/** `forkdemo;main;trapEntry;sysFork 1234`: a line for each path of names that cost something by itself. */
 export function foldedStacks({ roots }: Profile, unit: Unit): string[] {
-  const lines: string[] = [];
+  const sums = new Map<string, number>();
   const visit = (node: CallNode, path: string): void => {
-    if (node[unit] > 0) lines.push(`${path} ${node[unit]}`);
+    if (node[unit] > 0) sums.set(path, (sums.get(path) ?? 0) + node[unit]);
     for (const child of node.children.values()) visit(child, `${path};${child.name}`);
   };
   for (const root of roots) visit(root, root.name);
-  return lines;
+  return [...sums].map(([path, sum]) => `${path} ${sum}`);
 }

@@ -7,55 +7,34 @@
  */
 import { EventKind, type Machine } from "../../cpu/index";
 import type { KernelLayout } from "../image/layout";
-import { Events, type TraceEvent } from "../trace/events";
+import { Events, type TraceEvent, type TraceEventKind } from "../trace/events";
 import { hex } from "./words";
 
-/** Kinds of events that make a moment, and how --at names them. */
-const NAMES = {
-  fork: "fork",
-  exec: "exec",
-  exit: "exit",
-  share: "share",
-  unshare: "unshare",
-  release: "release",
-  copyOnWrite: "cow",
-  swapOut: "swapout",
-  swapIn: "swapin",
-  panic: "panic",
-  end: "end",
-} as const;
-type MomentKind = keyof typeof NAMES;
-const KINDS = Object.keys(NAMES) as MomentKind[];
+/** Kinds of events that make a moment, in the order in which they are told. */
+const KINDS = [
+  "fork",
+  "exec",
+  "exit",
+  "share",
+  "unshare",
+  "release",
+  "copyOnWrite",
+  "swapOut",
+  "swapIn",
+  "panic",
+  "end",
+] as const satisfies readonly TraceEventKind[];
+type MomentKind = (typeof KINDS)[number];
 
 export type MomentEvent = Extract<TraceEvent, { kind: MomentKind }>;
 
 const USER_RING = 3;
-const INIT_PID = 1;
 
 export interface Moment {
   instret: number;
   cycles: number;
   /** What happened since the last moment, in order. */
   events: MomentEvent[];
-}
-
-/** A moment that a user has named. */
-export type Target = { instret: number } | { kind: MomentKind; nth: number };
-
-/** What can be named, for help and messages. */
-export const TARGET_NAMES = `${Object.values(NAMES).join(", ")}, or instret:N; fork:2 is the second fork`;
-
-/** Reads `fork`, `fork:2`, `instret:1000000`, `end`; undefined for anything else. */
-export function parseTarget(text: string): Target | undefined {
-  const match = /^([a-z]+)(?::(\d+))?$/.exec(text);
-  if (match === null) return undefined;
-  const number = match[2] === undefined ? undefined : Number(match[2]);
-  if (number !== undefined && !Number.isSafeInteger(number)) return undefined;
-  if (match[1] === "instret") return number === undefined ? undefined : { instret: number };
-  const kind = KINDS.find((one) => NAMES[one] === match[1]);
-  if (kind === undefined || number === 0) return undefined;
-  if ((kind === "end" || kind === "panic") && number !== undefined) return undefined;
-  return { kind, nth: number ?? 1 };
 }
 
 /** How far a run has come, whatever its fork strategy: births, ends and new programs, and copies of pages since the last of these. */
@@ -69,11 +48,8 @@ export interface Position {
  * (Cpu.requestStop).
  */
 export class MomentWatch {
-  /** Events since the program was executed, by kind. */
-  readonly counts = new Map<MomentKind, number>();
   readonly position: Position = { lives: 0, copies: 0 };
   private waiting: MomentEvent[] = [];
-  private programRuns = false;
   private readonly unlisten: (() => void)[];
 
   constructor(
@@ -95,10 +71,6 @@ export class MomentWatch {
 
   private hear(event: MomentEvent): void {
     const { kind } = event;
-    if (kind === "exec" && event.pid > INIT_PID) this.programRuns = true;
-    if (this.programRuns || kind === "panic" || kind === "end") {
-      this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
-    }
     if (kind === "fork" || kind === "exec" || kind === "exit") {
       this.position.lives++;
       this.position.copies = 0;

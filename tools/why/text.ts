@@ -9,7 +9,7 @@ const WRITE = 2;
 const SLOT_BYTES = 0x400000;
 /** Callers that are named for a write. */
 const MOST_CALLERS = 4;
-const MOST_AFTERWARDS = 8;
+const MOST_AFTERWARDS = 12;
 
 function linesText({ first, last }: Place): string {
   return first === last ? String(first) : `${first}-${last}`;
@@ -59,6 +59,17 @@ function happened(events: readonly TraceEvent[]): string[] {
   return [...new Set(notable.map(eventText))];
 }
 
+/** `copyPageRange kernel/mm/memory.ts:58,68,69, mmDup kernel/mm/vma.ts:72`. */
+function linesRun(places: readonly Place[]): string {
+  const texts: string[] = [];
+  for (const [index, place] of places.entries()) {
+    const before = places[index - 1];
+    if (before?.name === place.name && before.file === place.file) texts[texts.length - 1] += `,${place.first}`;
+    else texts.push(placeText(place));
+  }
+  return texts.join("; ");
+}
+
 /** The pid that a stay is told of. */
 function pidOf({ writes, events }: ExplainedStay): number {
   return writes[0]?.pid ?? events[0]?.pid ?? -1;
@@ -72,8 +83,8 @@ function stayLines(stay: ExplainedStay, kinds: readonly string[]): string[] {
     ...happened(events).map((text) => `  ${text}`),
     ...writes.map((write) => `  ${writeText(write, kinds, pidOf(stay))}`),
     ...doubts.flatMap(({ text, write }) => {
-      const then = write?.afterwards.slice(0, MOST_AFTERWARDS).map(placeText) ?? [];
-      return [`  ! ${text}`, ...(then.length === 0 ? [] : [`    after that write ran: ${then.join(", ")}`])];
+      const then = linesRun(write?.afterwards.slice(0, MOST_AFTERWARDS) ?? []);
+      return [`  ! ${text}`, ...(then === "" ? [] : [`    after that write ran: ${then}`])];
     }),
   ];
 }

@@ -9,7 +9,7 @@ import type { ShowOptions } from "../showrun";
 export function showCommand(): Command {
   return programCommand("show")
     .description("draw a program's memory at a moment: processes, directories, shared page tables, frames")
-    .option("--at <event>", "the moment: fork, fork:2, unshare, cow, exec, exit, panic, instret:N, end, ...", "end")
+    .option("--at <event>", "the moment: fork, fork#2, unshare, cow, exec, exit, panic, instret:N, end, ...", "end")
     .option("--json", "print the snapshot as JSON")
     .option("--svg <file>", "write a picture, with the same moment under fork=copy beside it")
     .option("--html <file>", "write a page with every moment of the run: sharing, timelines, a map of all frames")
