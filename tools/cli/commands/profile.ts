@@ -3,7 +3,7 @@
  */
 import { type Command, Option } from "commander";
 import { programCommand } from "../guestprogram";
-import { wholeNumber } from "../options";
+import { wholeNumber, writableFile } from "../options";
 import type { ProfileOptions } from "../profilerun";
 
 const MOST_ROWS = 100_000;
@@ -21,7 +21,7 @@ export function profileCommand(): Command {
         .default(20),
     )
     .option("--folded", "print folded stacks instead, for flame graph tools")
-    .option("--svg <file>", "write a flame graph")
+    .addOption(new Option("--svg <file>", "write a flame graph").argParser(writableFile))
     .option("--json", "print all rows as JSON")
     .addHelpText(
       "after",

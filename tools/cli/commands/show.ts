@@ -1,8 +1,9 @@
 /**
  * `tine show PROGRAM [ARGS]`: memory at a moment of a run, as text, JSON or SVG; the whole run as a page or for Perfetto.
  */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { programCommand } from "../guestprogram";
+import { writableFile } from "../options";
 import type { ShowOptions } from "../showrun";
 
 /** `tine show`. */
@@ -11,9 +12,22 @@ export function showCommand(): Command {
     .description("draw a program's memory at a moment: processes, directories, shared page tables, frames")
     .option("--at <event>", "the moment: fork, fork#2, unshare, cow, exec, exit, panic, instret:N, end, ...", "end")
     .option("--json", "print the snapshot as JSON")
-    .option("--svg <file>", "write a picture, with the same moment under fork=copy beside it")
-    .option("--html <file>", "write a page with every moment of the run: sharing, timelines, a map of all frames")
-    .option("--perfetto <file>", "write the run as a trace for ui.perfetto.dev and chrome://tracing")
+    .addOption(
+      new Option("--svg <file>", "write a picture, with the same moment under fork=copy beside it").argParser(
+        writableFile,
+      ),
+    )
+    .addOption(
+      new Option(
+        "--html <file>",
+        "write a page with every moment of the run: sharing, timelines, a map of all frames",
+      ).argParser(writableFile),
+    )
+    .addOption(
+      new Option("--perfetto <file>", "write the run as a trace for ui.perfetto.dev and chrome://tracing").argParser(
+        writableFile,
+      ),
+    )
     .addHelpText(
       "after",
       `

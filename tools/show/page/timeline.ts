@@ -74,19 +74,21 @@ export class Timeline {
     const width = LEFT + RIGHT + this.step * Math.max(1, steps.length - 1);
     this.height = TOP + CHART + 14 + lanes.length * LANE + 4;
     const parts = [this.chart(), `<line id="now" y1="0" y2="${this.height}" x1="0" x2="0"/>`];
-    for (const [index, lane] of lanes.entries()) {
+    const heights = new Map<number, number>();
+    for (const [index, { pid, name, first, last }] of lanes.entries()) {
       const y = TOP + CHART + 14 + index * LANE + LANE / 2;
+      heights.set(pid, y);
       parts.push(
-        `<text x="0" y="${y + 4}">${escaped(`pid ${lane.pid} ${lane.name}`.slice(0, 19))}</text>`,
-        `<line class="life" x1="${this.x(lane.first)}" x2="${this.x(lane.last)}" y1="${y}" y2="${y}"/>`,
-        ...steps.map(({ happenings }, step) =>
-          this.glyph(
-            happenings.filter(({ pid }) => pid === lane.pid),
-            step,
-            y,
-          ),
-        ),
+        `<text x="0" y="${y + 4}">${escaped(`pid ${pid} ${name}`.slice(0, 19))}</text>`,
+        `<line class="life" x1="${this.x(first)}" x2="${this.x(last)}" y1="${y}" y2="${y}"/>`,
       );
+    }
+    for (const [step, { happenings }] of steps.entries()) {
+      for (const pid of new Set(happenings.map((one) => one.pid))) {
+        const own = happenings.filter((one) => one.pid === pid);
+        const y = heights.get(pid);
+        if (y !== undefined) parts.push(this.glyph(own, step, y));
+      }
     }
     this.svg.setAttribute("viewBox", `0 0 ${width} ${this.height}`);
     this.svg.setAttribute("width", String(width));
