@@ -91,6 +91,22 @@ test("a child of fork goes on in its parent's functions", () => {
   assert.equal([...roots].sort(), ["forkdemo", "init", "kernel"]);
 });
 
+test("of two programs of one name the one counts that runs", () => {
+  const other = built.initrd;
+  const twice = [...programsOf([other])];
+  const forkdemo = twice.find(({ path }) => path === "/bin/forkdemo");
+  const init = twice.find(({ path }) => path === "/bin/init");
+  if (forkdemo === undefined || init === undefined) throw new Error("the initrd has forkdemo and init");
+  const { machine: again } = machineFor(built, options);
+  const profiler = new Profiler(again, built.kernel, [{ path: "/tests/forkdemo", elf: init.elf }, ...twice]);
+  profiler.run({ maxInstructions: 1e6 });
+  const names = functionRows(profiler.profile, "cycles").filter(({ image }) => image === "forkdemo");
+  assert.ok(names.some(({ name }) => name === "demonstrate" || name === "main"), JSON.stringify(names));
+  const lines = lineRows(profiler.profile, "cycles").filter(({ image }) => image === "forkdemo");
+  assert.ok(lines.some(({ place }) => place.startsWith("userland/bin/forkdemo.ts:")), "its own lines");
+  assert.not(lines.some(({ place }) => place.startsWith("userland/bin/init.ts:")), "none of the other's");
+});
+
 test("the flame graph is as wide as the whole, at the bottom, and its boxes lie within those below", () => {
   const svg = flameSvg("forkdemo", profile, "cycles");
   const boxes = [...svg.matchAll(/<rect class="\w+" x="([\d.]+)" y="(\d+)" width="([\d.]+)"/g)].map((match) => ({

@@ -8,7 +8,7 @@ import type { Machine } from "../../cpu/index";
 import { Instruction } from "../../cpu/instruction";
 import { ROWS } from "../../cpu/isa";
 import { Symbols } from "../image/symbols";
-import type { ProgramFile } from "../trace/programs";
+import { Program, type ProgramFile } from "../trace/programs";
 
 /** What an instruction does to the stack of calls. */
 export const enum Flow {
@@ -19,6 +19,9 @@ export const enum Flow {
 
 const KERNEL_BASE = 0xc0000000;
 const CODE_BYTES = 15;
+const PAGE_BYTES = 4096;
+/** Bytes of a task's name, without its end: kernel/task/task.ts. */
+const NAME_BYTES = 15;
 
 /** A function of an image. */
 export interface FunctionName {
@@ -32,13 +35,21 @@ export interface FunctionName {
 export interface Code {
   readonly eip: number;
   readonly image: Image;
-  readonly owner: FunctionName;
-  readonly flow: Flow;
+  owner: FunctionName;
+  flow: Flow;
+  /** Its bytes have been in memory. */
+  isKnown: boolean;
   instructions: number;
   cycles: number;
 }
 
 const insn = new Instruction();
+const HERE = `${process.cwd()}/`;
+
+/** A user's own source by its path from where the user is; ours are relative already. */
+function fromHere(file: string): string {
+  return file.startsWith(HERE) ? file.slice(HERE.length) : file;
+}
 
 function flowOf(bytes: Uint8Array): Flow {
   if (decode(bytes, 0, bytes.length, 4, insn) !== DecodeResult.Ok) return Flow.Plain;
@@ -51,26 +62,46 @@ export class Image {
   readonly code = new Map<number, Code>();
   private readonly functions = new Map<number, FunctionName>();
 
+  private symbols: Symbols | undefined;
+
+  /** Of several files the one counts that holds the code which is executed. Throws Error for one that is no ELF32. */
   constructor(
     readonly name: string,
-    private readonly symbols: Symbols | undefined,
+    private files: readonly ProgramFile[],
     private readonly machine: Machine,
-  ) {}
+  ) {
+    if (files.length === 1) this.settle(files[0]);
+  }
 
-  /** The instruction at an address, which is about to be executed. */
+  private settle(file: ProgramFile | undefined): void {
+    this.files = [];
+    if (file !== undefined) this.symbols = new Symbols(file.elf);
+  }
+
+  /** The instruction at an address, which is about to be executed. Of one that is not in memory yet more is known when it comes again. */
   at(eip: number): Code {
-    let code = this.code.get(eip);
-    if (code === undefined) {
-      const flow = flowOf(this.machine.readVirtual(eip, CODE_BYTES));
-      code = { eip, image: this, owner: this.owner(eip), flow, instructions: 0, cycles: 0 };
-      this.code.set(eip, code);
-    }
+    const known = this.code.get(eip);
+    if (known?.isKnown) return known;
+    const bytes = this.machine.readVirtual(eip, CODE_BYTES);
+    if (this.files.length > 0 && bytes.length > 0) this.settle(this.fileWith(eip));
+    const found = { owner: this.owner(eip), flow: flowOf(bytes), isKnown: bytes.length > 0 };
+    if (known !== undefined) return Object.assign(known, found);
+    const code = { eip, image: this, ...found, instructions: 0, cycles: 0 };
+    this.code.set(eip, code);
     return code;
+  }
+
+  /** The file that has the bytes of the page of an address. Programs begin with the same code: a page tells them apart. */
+  private fileWith(eip: number): ProgramFile | undefined {
+    const page = eip - (eip % PAGE_BYTES);
+    const bytes = this.machine.readVirtual(page, PAGE_BYTES);
+    return this.files.find(({ path, elf }) => new Program(path, elf).holds(page, bytes));
   }
 
   /** The source line of an address; before paging is on the kernel runs 3 GB lower than it is linked. */
   line(eip: number): { file: string; line: number } | undefined {
-    return this.symbols?.line(this.linked(eip));
+    const found = this.symbols?.line(this.linked(eip));
+    return found && { file: fromHere(found.file), line: found.line };
   }
 
   /**
@@ -92,11 +123,11 @@ export class Image {
     let before = at;
     while (before > start && own(before) === undefined) before--;
     const first = own(before) ?? 0;
-    if (before === at) return { file, first, last: first };
+    if (before === at) return { file: fromHere(file), first, last: first };
     let after = at;
     while (own(after) === undefined && symbols.lookup(after)?.name === found.name) after++;
     return {
-      file,
+      file: fromHere(file),
       first,
       last: Math.max(first, symbols.lookup(after)?.name === found.name ? (own(after) ?? first) : first),
     };
@@ -130,15 +161,17 @@ export class Images {
     kernel: Uint8Array,
     private readonly files: readonly ProgramFile[],
   ) {
-    this.kernel = new Image("kernel", new Symbols(kernel), machine);
+    this.kernel = new Image("kernel", [{ path: "kernel", elf: kernel }], machine);
   }
 
   /** The image of a program by its process's name. */
   program(name: string): Image {
     let image = this.programs.get(name);
     if (image === undefined) {
-      const file = this.files.find(({ path }) => path.slice(path.lastIndexOf("/") + 1).slice(0, 15) === name);
-      image = new Image(name, file === undefined ? undefined : new Symbols(file.elf), this.machine);
+      const files = this.files.filter(
+        ({ path }) => path.slice(path.lastIndexOf("/") + 1).slice(0, NAME_BYTES) === name,
+      );
+      image = new Image(name, files, this.machine);
       this.programs.set(name, image);
     }
     return image;

@@ -58,7 +58,7 @@ interface Segment {
 }
 
 /** A program's loaded bytes, and its symbols once somebody asks. */
-class Program {
+export class Program {
   private symbols: Symbols | undefined;
   private readonly segments: readonly Segment[];
   readonly name: string;
