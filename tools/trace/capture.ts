@@ -17,6 +17,7 @@ import { CR3, EFLAGS, MOST_ACCESSES, Step } from "./step";
 
 const CS = 1;
 const PAGE = 4096;
+const INVALID_OPCODE = 6;
 
 export interface CaptureListener {
   /** Before each instruction: whether it is to be told. */
@@ -80,8 +81,10 @@ export class Capture {
 
   /** An event of the machine: it is told now, or behind the step that is under way. */
   event(event: TraceEvent): void {
-    if (this.isPending) this.waiting.push(event);
-    else this.listener.event(event);
+    if (!this.isPending) this.listener.event(event);
+    else if (event.kind === "exception" && event.vector === INVALID_OPCODE) {
+      this.waiting.push({ ...event, why: this.step.code.whyUndefined });
+    } else this.waiting.push(event);
   }
 
   /** Tells the step under way, complete with the registers as they are, and the events that belong to it. */
@@ -123,12 +126,12 @@ export class Capture {
     for (let i = 0; i < EFLAGS; i++) step.before[i] = r[i];
     step.before[EFLAGS] = readEflags(r);
     step.before[CR3] = r[Word.Cr3];
-    if (this.options.memory) this.readOld();
+    if (this.options.memory) this.readOld(linear);
     this.isPending = true;
   }
 
   /** Where the operands in memory are, and what they hold. */
-  private readOld(): void {
+  private readOld(fetched: number): void {
     const { step, translator } = this;
     const { r } = this.machine.cpu;
     const { accesses } = step.code;
@@ -138,10 +141,17 @@ export class Capture {
       step.linear[i] = linear;
       step.physical[i] = physical;
       step.hit[i] = translator.hit ? 1 : 0;
-      // An operand before it has filled the TLB.
-      for (let j = 0; j < i; j++) if ((step.linear[j] ^ linear) >>> 12 === 0) step.hit[i] = 1;
+      if (!translator.hit) this.lookBefore(i, fetched);
       step.old[i] = this.value(linear, physical, accesses[i].size);
     }
+  }
+
+  /** The fetch of the instruction, or an operand before this one, has filled the TLB with the page that it needs. */
+  private lookBefore(access: number, fetched: number): void {
+    const { step, translator } = this;
+    const page = step.linear[access] >>> translator.shift;
+    if (fetched >>> translator.shift === page) step.hit[access] = 1;
+    for (let j = 0; j < access; j++) if (step.linear[j] >>> translator.shift === page) step.hit[access] = 1;
   }
 
   private readNow(): void {

@@ -10,7 +10,7 @@ import { DecodeResult, decode } from "../../cpu/decoder";
 import { disassemble } from "../../cpu/disassembler";
 import { Instruction, Prefix } from "../../cpu/instruction";
 import { ROWS, RowFlag } from "../../cpu/isa";
-import { Cr0, Word } from "../../cpu/registers";
+import { Cr0, Cr4, Word } from "../../cpu/registers";
 import { Entry } from "../../cpu/tlb";
 import { type Access, accessesOf } from "./accesses";
 import { hex, hex2 } from "./hex";
@@ -47,6 +47,11 @@ interface Cached extends Code {
 }
 
 const PAGE = 4096;
+const SMALL_SHIFT = 12;
+const LARGE_SHIFT = 22;
+/** Bits of a pde (Intel SDM volume 3, 4.3). */
+const PRESENT = 1;
+const LARGE = 0x80;
 const MOST_BYTES = 15;
 const JUMPS = /^(j|call|ret|loop|int|iret)/;
 
@@ -68,6 +73,8 @@ export function nameOf(names: CodeNames | undefined, address: number): string | 
  */
 export class Translator {
   hit = false;
+  /** log2 of the bytes of the page that it was found in. */
+  shift = SMALL_SHIFT;
 
   constructor(private readonly cpu: Cpu) {}
 
@@ -76,6 +83,7 @@ export class Translator {
     const { tlb } = cpu;
     let address = -1;
     this.hit = true;
+    this.shift = SMALL_SHIFT;
     if ((cpu.r[Word.Cr0] & Cr0.PG) === 0) address = cpu.translate(linear);
     else {
       const small = tlb.findSmall(linear);
@@ -87,9 +95,19 @@ export class Translator {
           this.hit = false;
           address = cpu.translate(linear);
         }
+        if (large >= 0 || this.isInLargePage(linear)) this.shift = LARGE_SHIFT;
       }
     }
     return address < cpu.memoryBytes ? address : -1;
+  }
+
+  /** Whether the tables have a page of 4 MB for an address. */
+  private isInLargePage(linear: number): boolean {
+    const { r, ram, view, memoryBytes } = this.cpu;
+    const at = ((r[Word.Cr3] & ~0xfff) + ((linear >>> 22) << 2)) >>> 0;
+    const large = PRESENT | LARGE;
+    if ((r[Word.Cr4] & Cr4.PSE) === 0 || at >= memoryBytes) return false;
+    return (view.getUint32(ram.byteOffset + at, true) & large) === large;
   }
 }
 

@@ -114,6 +114,8 @@ export class Events {
   private unlisten: (() => void) | undefined;
   private readonly processes = new Map<number, Process>();
   private running: Process = newProcess(-1);
+  /** Whom the last switch led to. */
+  private lastPid = -1;
   /** Frame of the table that a directory (its frame << 10 | slot) shares, as share events have told. */
   private readonly sharedTables = new Map<number, number>();
   /** Slots and tables that the fork under way has shared: they are the child's too. */
@@ -140,9 +142,17 @@ export class Events {
     };
   }
 
-  /** The process that runs: 0 the kernel's own task, -1 not known. Follows the run only while somebody listens. */
+  /** The process that runs: 0 the kernel's own task, -1 not known. */
   get pid(): number {
-    return this.running.pid;
+    return this.current().pid;
+  }
+
+  /** The process that runs, as the kernel's memory says; of a kernel that is not ours, as its last switch said. */
+  private current(): Process {
+    if (this.kernel === undefined) return this.running;
+    const pid = this.kernel.currentPid();
+    if (pid !== this.running.pid) this.running = this.processOf(pid);
+    return this.running;
   }
 
   /** To be called when the machine has been taken to another moment: what was remembered is read anew from its memory. */
@@ -151,6 +161,7 @@ export class Events {
     this.sharedTables.clear();
     this.givenToChild.clear();
     const { kernel } = this;
+    this.lastPid = kernel?.currentPid() ?? -1;
     if (kernel === undefined) {
       this.running = newProcess(-1);
       return;
@@ -160,9 +171,9 @@ export class Events {
       if (directory >= 0) this.noteTables(kernel, directory);
     }
     this.running = this.processOf(kernel.currentPid());
-    // What interrupted it has been left when it is in user mode.
     const inUserMode = this.machine.cpu.cpl === 3;
-    this.running.isStale = !inUserMode;
+    this.running.isStale = false;
+    if (!inUserMode) this.recover();
   }
 
   /** Notes the tables of a directory that others use too. */
@@ -249,16 +260,16 @@ export class Events {
   private at(event: Readonly<MachineEvent>): EventBase {
     const { r } = this.machine.cpu;
     const eip = (r[Word.Eip] - 1) >>> 0;
-    return { instret: event.instret, cycles: event.cycles, pid: this.running.pid, ring: r[Word.Cpl], eip };
+    return { instret: event.instret, cycles: event.cycles, pid: this.current().pid, ring: r[Word.Cpl], eip };
   }
 
   private atTrap(event: Readonly<MachineEvent>, ring: number, eip: number): EventBase {
-    return { instret: event.instret, cycles: event.cycles, pid: this.running.pid, ring, eip };
+    return { instret: event.instret, cycles: event.cycles, pid: this.current().pid, ring, eip };
   }
 
   private enter(trap: Trap): void {
     if (!this.needsTraps) return;
-    const { traps } = this.running;
+    const { traps } = this.current();
     if (traps.length >= MOST_TRAPS) traps.shift();
     traps.push(trap);
   }
@@ -341,8 +352,17 @@ export class Events {
 
   /** IRET: the innermost trap that came from this ring is over. */
   private returned(event: Readonly<MachineEvent>, eip: number, ring: number): void {
-    const { traps } = this.running;
-    if (ring === 3 && traps.length === 0 && this.running.isStale) this.recover();
+    const { traps } = this.current();
+    const { running } = this;
+    // A fault's address is gone by now: of those that slept only calls are told.
+    if (
+      ring === 3 &&
+      traps.length === 0 &&
+      running.isStale &&
+      this.kernel?.userFrameWord("vector") === SYSCALL_VECTOR
+    ) {
+      this.recover();
+    }
     while (traps.length > 0) {
       const trap = traps.pop() as Trap;
       if (trap.ring !== ring) continue;
@@ -350,18 +370,27 @@ export class Events {
       else if (trap.vector === SYSCALL_VECTOR) this.syscallOver(event, trap, eip, ring);
       break;
     }
-    if (ring === 3) this.running.isStale = false;
+    if (ring === 3) running.isStale = false;
   }
 
-  /** A process comes back from a system call of which we have not seen the beginning: the kernel's frame tells which. */
+  /** The running process is in a trap of which we have not seen the beginning: the kernel's frame tells of it. */
   private recover(): void {
     const { kernel, machine } = this;
-    if (kernel === undefined || kernel.userFrameWord("vector") !== SYSCALL_VECTOR) return;
-    const trap = newTrap(SYSCALL_VECTOR, kernel.userFrameWord("eip"), 3, -1);
-    trap.number = kernel.userFrameWord("error");
-    trap.args = ["ebx", "ecx", "edx", "esi", "edi", "ebp"].map((name) => kernel.userFrameWord(name));
-    trap.texts = argumentTexts(machine, trap.number, trap.args);
-    this.running.traps.push(trap);
+    if (kernel === undefined || (kernel.userFrameWord("cs") & 3) !== 3) return;
+    const vector = kernel.userFrameWord("vector");
+    const trap = newTrap(vector, kernel.userFrameWord("eip"), 3, -1);
+    if (vector === SYSCALL_VECTOR) {
+      // The handler's result takes EAX's place; the number is kept beside it once there is one.
+      trap.number = kernel.userFrameWord("error") || kernel.userFrameWord("eax");
+      trap.args = ["ebx", "ecx", "edx", "esi", "edi", "ebp"].map((name) => kernel.userFrameWord(name));
+      trap.texts = argumentTexts(machine, trap.number, trap.args);
+    } else if (vector === PAGE_FAULT) {
+      trap.address = machine.cpu.r[Word.Cr2] >>> 0;
+      trap.errorCode = kernel.userFrameWord("error");
+      trap.pde = this.pdeOf(trap.address);
+      trap.pte = this.pteOf(trap.pde, trap.address);
+    }
+    this.current().traps.push(trap);
   }
 
   private faultOver(event: Readonly<MachineEvent>, trap: Trap, eip: number, ring: number): void {
@@ -425,7 +454,7 @@ export class Events {
 
   /** What of the running process's own code led into the kernel. */
   private origin(): Origin | undefined {
-    const trap = this.running.traps[0];
+    const trap = this.current().traps[0];
     if (trap === undefined || trap.ring !== 3) return undefined;
     if (trap.vector !== SYSCALL_VECTOR) return { eip: trap.eip, syscall: undefined };
     return { eip: trap.eip - INT_BYTES, syscall: syscallName(trap.number) };
@@ -433,7 +462,7 @@ export class Events {
 
   /** The page fault that the running process is in, if the innermost thing that it is in is one. */
   private innermostFault(): Trap | undefined {
-    const { traps } = this.running;
+    const { traps } = this.current();
     const trap = traps[traps.length - 1];
     return trap?.vector === PAGE_FAULT ? trap : undefined;
   }
@@ -492,7 +521,8 @@ export class Events {
   }
 
   private switched(event: Readonly<MachineEvent>, pid: number): void {
-    const from = this.running.pid;
+    const from = this.lastPid;
+    this.lastPid = pid;
     this.running = this.processOf(pid);
     this.running.directory = this.machine.cpu.r[Word.Cr3] >>> 12;
     if (!this.wanted.has("switch")) return;
@@ -577,7 +607,7 @@ export class Events {
   /** At exit and exec the directory that gives up its tables is not the one in CR3 any more. */
   private released(event: Readonly<MachineEvent>, slot: number): void {
     if (!this.needsSharing) return;
-    const table = this.takeShared(this.running.directory, slot);
+    const table = this.takeShared(this.current().directory, slot);
     if (!this.wanted.has("release")) return;
     const after = this.usersOf(table);
     const before = after < 0 ? -1 : after + 1;

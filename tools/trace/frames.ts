@@ -20,16 +20,23 @@ interface Call {
   kind: number;
 }
 
+/** Functions that only call the allocator for others: of these the caller is told. */
+const WRAPPERS = ["allocZeroedFrame", "allocTable"];
+
 export class FrameCalls {
   private readonly allocPages: number;
   private readonly freePages: number;
+  /** Wrappers by their address, and who has called each last. */
+  private readonly wrappers: ReadonlyMap<number, string>;
+  private readonly callers = new Map<string, number>();
   private readonly calls: Call[] = [];
 
   constructor(
     private readonly machine: Machine,
     private readonly kernel: KernelView,
-    names: CodeNames,
+    private readonly names: CodeNames,
   ) {
+    this.wrappers = new Map(WRAPPERS.map((name) => [names.address(name) ?? -1, name]));
     this.allocPages = names.address("allocPages") ?? -1;
     this.freePages = names.address("freePages") ?? -1;
   }
@@ -43,6 +50,8 @@ export class FrameCalls {
       this.calls.push({ pid, caller, esp, order, kind: r[Register.EDX] });
       return undefined;
     }
+    const wrapper = this.wrappers.get(eip);
+    if (wrapper !== undefined) this.callers.set(wrapper, this.frame().caller);
     if (eip === this.freePages) {
       const frame = r[Register.EAX];
       const kind = this.kernel.kindOf(frame);
@@ -62,7 +71,21 @@ export class FrameCalls {
     if (index < 0) return undefined;
     const [{ order, kind, caller }] = this.calls.splice(index, 1);
     const use = this.kernel.kindName(kind);
-    return { kind: "frameAlloc", ...this.base(pid, eip), frame: r[Register.EAX], order, use, caller };
+    return {
+      kind: "frameAlloc",
+      ...this.base(pid, eip),
+      frame: r[Register.EAX],
+      order,
+      use,
+      caller: this.callerOf(caller),
+    };
+  }
+
+  /** Who asked for the frame, where it was for others that the allocator was called. Nothing else runs between the calls. */
+  private callerOf(caller: number): number {
+    const name = this.names.lookup(caller)?.name;
+    const outer = name === undefined ? undefined : this.callers.get(name);
+    return outer === undefined ? caller : this.callerOf(outer);
   }
 
   private base(pid: number, eip: number): Omit<FrameEvent, "kind" | "frame" | "order" | "use" | "caller"> {

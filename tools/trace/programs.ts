@@ -127,6 +127,8 @@ function symbolsOf(elf: Uint8Array): Symbols | undefined {
 export class Programs {
   readonly kernel: CodeNames | undefined;
   private readonly beforePaging: CodeNames | undefined;
+  /** The kernel is not linked above 3 GB: it is not ours. */
+  private readonly isLow: boolean;
   private readonly candidates: readonly Program[];
   /** By pid; null: nothing is known of it. */
   private readonly ofProcess = new Map<number, Program | null>();
@@ -138,6 +140,7 @@ export class Programs {
   ) {
     this.kernel = symbolsOf(kernel);
     this.beforePaging = this.kernel && moved(this.kernel, KERNEL_BASE);
+    this.isLow = this.kernel !== undefined && loadedSegments(kernel).some(({ start }) => start < KERNEL_BASE);
     this.candidates = programs.map(({ path, elf }) => new Program(path, elf));
     events.on(
       (event) => {
@@ -167,7 +170,7 @@ export class Programs {
 
   /** Names for the code at an address in the process that runs now. */
   namesAt(address: number): CodeNames | undefined {
-    if (address >= KERNEL_BASE) return this.kernel;
+    if (address >= KERNEL_BASE || (this.isLow && this.kernel?.lookup(address) !== undefined)) return this.kernel;
     if (address < USER_BASE) return this.beforePaging;
     const { pid } = this.events;
     let program = this.ofProcess.get(pid);

@@ -225,8 +225,9 @@ export class Tracer {
     if (!this.isWantedPid(event.pid)) return;
     if (this.functions !== undefined && !this.functions.holds(event.pid)) return;
     this.lines++;
+    // A return address may belong to the next line already.
     const isFrame = event.kind === "frameAlloc" || event.kind === "frameFree";
-    this.sink.event(event, this.where(isFrame ? event.caller : event.eip));
+    this.sink.event(event, this.where(isFrame ? event.caller - 1 : event.eip));
   }
 
   private where(address: number): string {
@@ -238,6 +239,8 @@ export class Tracer {
   private begins(eip: number): boolean {
     const { filter, frames, functions } = this;
     const { pid } = this.events;
+    // The kernel's memory names the next process a little before its switch is told.
+    if (!this.isWantedPid(pid)) return false;
     const isIn = functions === undefined || functions.isIn(eip, pid, this.namesAt);
     if (frames !== undefined) {
       const event = frames.at(eip, pid);
