@@ -28,7 +28,7 @@ function kept({ processes, tables, frames, mapped, instret }: Snapshot) {
   };
 }
 
-for (const program of ["/bin/forkdemo 4", "/tests/fork"]) {
+for (const program of ["/bin/forkdemo 4", "/bin/forkfamily 5 1"]) {
   test(`${program}: every moment can be read back, in any order`, () => {
     const seen: ReturnType<typeof kept>[] = [];
     watchSnapshots(fresh("share", program), layout, BUDGET, (_, snapshot) => seen.push(kept(snapshot)));
@@ -58,11 +58,25 @@ test("recording changes nothing, and is small", () => {
   );
 });
 
-test("with too many moments the rest is left out, and that is said; what happened is kept", () => {
-  const { recording } = record(fresh(), layout, { budget: BUDGET, title: "", fork: "share", mostSteps: 6 });
-  assert.is(recording.steps.length, 6);
-  assert.ok(recording.leftOut > 0);
-  assert.ok(recording.steps[5].happenings.filter(({ kind }) => kind === "exit").length >= 2);
+test("with too many moments a step stands for several: none is lost, and memory is right after each", () => {
+  const seen: ReturnType<typeof kept>[] = [];
+  watchSnapshots(fresh(), layout, BUDGET, (_, snapshot) => seen.push(kept(snapshot)));
+  const all = record(fresh(), layout, { budget: BUDGET, title: "", fork: "share" }).recording;
+  for (const mostSteps of [3, 4, 7]) {
+    const { recording } = record(fresh(), layout, { budget: BUDGET, title: "", fork: "share", mostSteps });
+    const { steps, kinds } = recording;
+    assert.ok(steps.length <= mostSteps && steps.length > mostSteps / 2 - 1, `${steps.length} steps`);
+    const texts = (of: typeof recording): string[] =>
+      of.steps.flatMap(({ happenings }) => happenings.map((one) => one.text));
+    assert.equal(texts(recording), texts(all));
+    const reader = new DeltaReader(steps, kinds);
+    let moments = 0;
+    for (const [index, step] of steps.entries()) {
+      moments += step.moments;
+      assert.equal(kept(reader.at(index)), seen[moments - 1], `step ${index} of ${steps.length}`);
+    }
+    assert.is(moments, seen.length);
+  }
 });
 
 const trace = perfettoTrace(fresh(), layout, BUDGET).events;

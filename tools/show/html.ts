@@ -59,9 +59,10 @@ function embedded(value: unknown): string {
 
 /** The whole page; `script` is page/page.ts, bundled. */
 export function pageHtml(recording: Recording, script: string): string {
-  const { title, fork, leftOut } = recording;
+  const { title, fork, steps } = recording;
   const heading = escaped(`${title}, fork=${fork}`);
-  const missing = leftOut === 0 ? "" : `<p class="faint">${leftOut} later moments are left out.</p>`;
+  const most = Math.max(1, ...steps.map(({ moments }) => moments));
+  const missing = most === 1 ? "" : `<p class="faint">There are many: each stands for up to ${most}.</p>`;
   const letters = LETTERS.map(
     ([letter, colour, name]) => `<li><span class="letter" style="background: ${colour}">${letter}</span>${name}</li>`,
   ).join("");

@@ -21,6 +21,8 @@ export interface Happening {
 export interface Step extends Delta {
   text: string;
   happenings: Happening[];
+  /** Moments that it stands for; memory is as after the last of them. */
+  moments: number;
   /** Frames that are page tables; those of them with several users. */
   tableCount: number;
   sharedCount: number;
@@ -34,12 +36,47 @@ export interface Recording {
   /** Names of kinds of frames, by index. */
   kinds: string[];
   steps: Step[];
-  /** Moments that were left out because there were too many. */
-  leftOut: number;
 }
 
-/** Moments of a page. More would make it slow, and nobody looks at them all. */
+/** Steps of a page. More would make it slow: where a run has more moments, a step stands for several. */
 export const MOST_STEPS = 2000;
+
+/** Two steps as one: a difference after another is a difference. */
+function joined(one: Step, two: Step): Step {
+  return {
+    ...two,
+    moments: one.moments + two.moments,
+    happenings: [...one.happenings, ...two.happenings],
+    processes: [...one.processes, ...two.processes],
+    tables: [...one.tables, ...two.tables],
+    frames: [...one.frames, ...two.frames],
+  };
+}
+
+/** Steps in the order of the run, at most so many: whenever they are full, each two become one. */
+class Steps {
+  all: Step[] = [];
+  private spacing = 1;
+
+  constructor(private readonly most: number) {}
+
+  add(step: Step): void {
+    const last = this.all.at(-1);
+    if (last !== undefined && last.moments < this.spacing) {
+      this.all[this.all.length - 1] = joined(last, step);
+      return;
+    }
+    this.all.push(step);
+    if (this.all.length <= this.most) return;
+    this.spacing *= 2;
+    const pairs: Step[] = [];
+    for (let i = 0; i < this.all.length; i += 2) {
+      const second = this.all[i + 1];
+      pairs.push(second === undefined ? this.all[i] : joined(this.all[i], second));
+    }
+    this.all = pairs;
+  }
+}
 
 /** Runs a machine and tells of each moment with memory then. Throws LayoutError for a kernel that is not ours. */
 export function watchSnapshots(
@@ -71,27 +108,17 @@ export function record(
   { budget, title, fork, mostSteps = MOST_STEPS }: { budget: number; title: string; fork: string; mostSteps?: number },
 ): { recording: Recording; stop: StopReason } {
   const writer = new DeltaWriter();
-  const steps: Step[] = [];
-  let waiting: Happening[] = [];
-  let leftOut = 0;
+  const steps = new Steps(mostSteps);
   const stop = watchSnapshots(machine, layout, budget, (moment, snapshot) => {
-    const happenings = moment.events.map((event) => ({ kind: event.kind, pid: event.pid, text: eventText(event) }));
-    const ends = moment.events.some(({ kind }) => kind === "end" || kind === "panic");
-    if (steps.length >= mostSteps - 1 && !ends) {
-      // What happened is still told, at the next moment that is kept.
-      if (waiting.length < MOST_STEPS) waiting.push(...happenings);
-      leftOut++;
-      return;
-    }
     const { tables, shared } = totalsOf(snapshot);
-    steps.push({
+    steps.add({
       ...writer.add(snapshot),
       text: momentText(moment),
-      happenings: [...waiting, ...happenings],
+      happenings: moment.events.map((event) => ({ kind: event.kind, pid: event.pid, text: eventText(event) })),
+      moments: 1,
       tableCount: tables,
       sharedCount: shared,
     });
-    waiting = [];
   });
-  return { recording: { version: RECORDING_VERSION, title, fork, kinds: writer.kinds, steps, leftOut }, stop };
+  return { recording: { version: RECORDING_VERSION, title, fork, kinds: writer.kinds, steps: steps.all }, stop };
 }
