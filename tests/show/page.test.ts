@@ -30,7 +30,7 @@ function picture(page: Page): Promise<{ number: string; graph: string; frames: s
     number: document.getElementById("moment-number").textContent,
     graph: document.getElementById("graph").innerHTML,
     frames: document.getElementById("frames").toDataURL(),
-    now: document.getElementById("now").getAttribute("x1"),
+    now: document.getElementById("now").style.transform,
   })`);
 }
 

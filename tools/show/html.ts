@@ -25,7 +25,7 @@ button:disabled { opacity: .45; cursor: default; }
 #moment-text { font-weight: 600; margin: 6px 0 0; min-height: 1.45em; } #moment-when { margin: 0; color: var(--faint); }
 main { display: grid; grid-template-columns: minmax(0, 1fr) minmax(240px, 320px); gap: 16px; padding: 16px 20px; }
 section, aside { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px; min-width: 0; }
-section.wide { grid-column: 1 / -1; } .scroll { overflow: auto; } #graph-scroll { max-height: 560px; min-height: 220px; } #timeline-scroll { max-height: 440px; }
+section.wide { grid-column: 1 / -1; } .scroll { overflow: auto; } #graph-scroll { max-height: 560px; min-height: 220px; } #timeline-scroll { max-height: 440px; contain: content; }
 @media (max-width: 860px) { main { grid-template-columns: minmax(0, 1fr); padding: 12px; } header { padding: 10px 12px; } }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; border-radius: 4px; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--ink); } svg { display: block; } svg .small { font-size: 11px; fill: var(--faint); }

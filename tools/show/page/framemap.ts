@@ -35,6 +35,9 @@ export class FrameMap {
   private cell = LEAST_CELL;
   private columns = COLUMNS;
   private rows: Row[] = [];
+  /** The columns that the rows are for. */
+  private laidOut = 0;
+  private width: number;
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
@@ -43,6 +46,7 @@ export class FrameMap {
     private readonly recording: Recording,
     private readonly choose: (frame: number) => void,
   ) {
+    this.width = canvas.parentElement?.clientWidth ?? COLUMNS * LEAST_CELL;
     const frameAt = ({ offsetX, offsetY }: MouseEvent): number => {
       const column = Math.min(this.columns - 1, Math.max(0, Math.floor(offsetX / this.cell)));
       const row = Math.min(this.rows.length - 1, Math.max(0, Math.floor(offsetY / this.cell)));
@@ -73,7 +77,8 @@ export class FrameMap {
 
   /** Shows memory at another moment. */
   show({ frames, tables, mapped }: Snapshot): void {
-    this.kinds = frames.flatMap(({ count, kind }) => new Array<string>(count).fill(kind));
+    this.kinds = [];
+    for (const { count, kind } of frames) for (let i = 0; i < count; i++) this.kinds.push(kind);
     this.counts = new Array<number>(this.kinds.length).fill(0);
     for (const { frame, users } of tables) this.counts[frame] = users;
     for (const { frame, ptes } of mapped) this.counts[frame] = ptes.length;
@@ -99,9 +104,11 @@ export class FrameMap {
     return this.rows.find(({ first, rows }) => frame >= first && frame < first + rows * this.columns);
   }
 
-  /** Folds the rows whose frames are of one kind and never change. */
+  /** Folds the rows whose frames are of one kind and never change; the same at every moment. */
   private layOut(): void {
     const { columns, recording } = this;
+    if (this.laidOut === columns) return;
+    this.laidOut = columns;
     const changed = new Set<number>();
     for (const { frames } of recording.steps.slice(1)) {
       for (const [first, count] of frames)
@@ -109,7 +116,7 @@ export class FrameMap {
     }
     const sameKind = (first: number): boolean =>
       this.kinds.slice(first, first + columns).every((kind, _, all) => kind === all[0] && kind !== "data");
-    this.rows = [];
+    this.rows.length = 0;
     let last: Row | undefined;
     for (let first = 0; first < this.kinds.length; first += columns) {
       const folds = !changed.has(first / columns) && sameKind(first);
@@ -150,10 +157,14 @@ export class FrameMap {
     this.words.textContent = `frame ${hex(frame)}: ${kind}${more}${fold}`;
   }
 
-  /** Draws all cells; to be called when the page's width changes. */
-  draw(): void {
-    const { canvas, kinds, counts } = this;
-    const width = canvas.parentElement?.clientWidth ?? 800;
+  /** Measures the page and draws; to be called when its width changes. Measuring makes the browser lay the whole page out. */
+  measure(): void {
+    this.width = this.canvas.parentElement?.clientWidth ?? this.width;
+    this.draw();
+  }
+
+  private draw(): void {
+    const { canvas, kinds, counts, width } = this;
     this.columns = width < COLUMNS * LEAST_CELL ? COLUMNS / 2 : COLUMNS;
     this.cell = Math.max(LEAST_CELL, Math.min(MOST_CELL, Math.floor(width / this.columns)));
     this.layOut();
@@ -198,12 +209,9 @@ export class FrameMap {
     const seen = new Map<string, { text: string; frames: number }>();
     for (const [frame, kind] of this.kinds.entries()) {
       const count = Math.min(this.counts[frame], MOST_COUNT);
-      const more = count === MOST_COUNT ? " or more" : "";
-      const unit = kind === "table" ? counted(count, "user") : counted(count, "pte");
-      const text = kind === "table" || kind === "data" ? `${kind}, ${unit}${more}` : kind;
       const name = colourName(kind, count);
       const entry = seen.get(name);
-      if (entry === undefined) seen.set(name, { text, frames: 1 });
+      if (entry === undefined) seen.set(name, { text: legendText(kind, count), frames: 1 });
       else entry.frames++;
     }
     this.legend.innerHTML = [...seen]
@@ -214,4 +222,9 @@ export class FrameMap {
       )
       .join("");
   }
+}
+
+function legendText(kind: string, count: number): string {
+  if (kind !== "table" && kind !== "data") return kind;
+  return `${kind}, ${counted(count, kind === "table" ? "user" : "pte")}${count === MOST_COUNT ? " or more" : ""}`;
 }

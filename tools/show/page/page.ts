@@ -134,6 +134,6 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => show
 addEventListener("resize", () => {
   timeline.draw();
   timeline.show(current);
-  frameMap.draw();
+  frameMap.measure();
 });
 show(0);
