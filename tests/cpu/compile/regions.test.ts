@@ -3,7 +3,8 @@
  * device, through each mapping of its frame, and frames that are given up and used again.
  */
 import { suite } from "uvu";
-import { AL, at, CL, CODE0, EAX, EBP, EBX, ECX, EDI, EDX, ESI, type Line, type Rig, rep } from "../rig";
+import * as assert from "uvu/assert";
+import { AL, at, CL, CODE0, EAX, EBP, EBX, ECX, EDI, EDX, ESI, type Line, Rig, rep } from "../rig";
 import {
   alike,
   CHOOSE,
@@ -298,6 +299,31 @@ alike(test, "an interrupt waits for STI in a loop over two pages, and comes behi
     rig.cpu.bus.write = (port) => rig.cpu.setInterruptLine(port === LOWER_THE_LINE ? 0 : 1);
     return ONE + LIFT;
   },
+});
+
+test("a region's module imports no table: the table would keep it, and the memory of its code, for ever", () => {
+  const { Module } = WebAssembly;
+  const regions: WebAssembly.Module[] = [];
+  const rig = new Rig({ compileAfter: 0 });
+  const host = WebAssembly as { Module: typeof Module };
+  host.Module = class extends Module {
+    constructor(bytes: Uint8Array) {
+      super(bytes);
+      regions.push(this);
+    }
+  };
+  try {
+    rig.code(ONE, ["inc", EBX], ["int", END]);
+    rig.ring(0);
+    rig.run(ONE, 10_000);
+  } finally {
+    host.Module = Module;
+  }
+  assert.ok(regions.length > 0, "something is compiled");
+  for (const region of regions) {
+    const kinds = Module.imports(region).map(({ kind }) => kind);
+    assert.not(kinds.includes("table"), `a region imports ${[...new Set(kinds)].join(", ")}`);
+  }
 });
 
 test.run();
