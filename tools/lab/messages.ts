@@ -1,6 +1,5 @@
 /** What passes between the laboratory's main thread and those that hold machines. Types only. */
 import type { Images, Point, PointResult, Setup } from "./point";
-import type { References } from "./results";
 
 /** One run of one point. */
 export interface Task {
@@ -14,4 +13,4 @@ export interface Task {
 }
 
 /** What comes back: seconds are the host's. `fault` is an error of ours, or of the declaration's functions. */
-export type Answer = { result: PointResult; references?: References; seconds: number } | { fault: string };
+export type Answer = { result: PointResult; seconds: number } | { fault: string };

@@ -13,14 +13,11 @@ import type { Costs } from "./costs";
 import { LabError } from "./errors";
 import type { Mode, Values } from "./experiment";
 import type { Shard } from "./grid";
-import type { Outcome } from "./point";
+import type { Outcome, References } from "./point";
 
 /** Raised when the meaning of a line changes. */
 export const RESULT_VERSION = 1;
 const ENDING = ".jsonl";
-
-/** Counts of the run under `--references`, by the experiment's name of a region: sums over all regions of that name. */
-export type References = Record<string, Record<string, number>>;
 
 /** What the figures of a point are a function of. */
 export interface Identity {

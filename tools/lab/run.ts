@@ -102,13 +102,11 @@ function lineOf({ identity, repeat }: LabTask, answer: Answer): ResultLine {
   };
   const result = "fault" in answer ? failed : answer.result;
   const seconds = "fault" in answer ? 0 : Number(answer.seconds.toFixed(3));
-  const references = "fault" in answer || answer.references === undefined ? {} : { references: answer.references };
   return {
     tineLab: RESULT_VERSION,
     ...identity,
     repeat,
     ...result,
-    ...references,
     versions,
     host: { seconds, processor },
   };

@@ -13,11 +13,17 @@ export function parseSize(text: string): number {
   return size;
 }
 
-/** 4096 -> "4 MB", 400 -> "400 KB". */
+/** 4096 -> "4 MB", 1536 -> "1.5 MB", 400 -> "400 KB". */
 export function sizeText(kilobytes: number): string {
-  return kilobytes % 1024 === 0 || kilobytes > 64 * 1024
-    ? `${Number((kilobytes / 1024).toFixed(2))} MB`
-    : `${kilobytes} KB`;
+  const megabytes = Number((kilobytes / 1024).toFixed(3));
+  return kilobytes >= 1024 && megabytes * 1024 === kilobytes ? `${megabytes} MB` : `${kilobytes} KB`;
+}
+
+/** A value between those of a parameter, for people: to three digits. */
+export function aboutText({ unit }: Parameter, value: number): string {
+  const digits = (number: number) => Number(number.toPrecision(3)).toLocaleString("en-US");
+  if (unit !== "KB") return digits(value);
+  return value >= 1024 ? `${digits(value / 1024)} MB` : `${digits(value)} KB`;
 }
 
 /** A parameter's value, for people. */

@@ -6,11 +6,11 @@ import { findExperiment } from "./registry";
 
 const port = parentPort as MessagePort;
 
-async function answer({ point, source, images, setup }: Task): Promise<Answer> {
+async function answer({ point, source, images, setup, references }: Task): Promise<Answer> {
   try {
     const experiment = await findExperiment(source);
     const began = performance.now();
-    const result = runPoint(experiment, point, images, setup);
+    const result = runPoint(experiment, point, images, setup, references);
     return { result, seconds: (performance.now() - began) / 1000 };
   } catch (error) {
     return { fault: (error as Error).message };

@@ -31,7 +31,7 @@ export interface LineChart {
 const WIDTH = 400;
 const HEIGHT = 290;
 const LEFT = 62;
-const RIGHT = 14;
+const RIGHT = 24;
 const TOP = 12;
 const BOTTOM = 48;
 const RADIUS = 3.5;

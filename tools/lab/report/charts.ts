@@ -2,7 +2,7 @@
 import type { Chart, Distribution, Parameter, Values } from "../experiment";
 import { sizeText } from "../sizes";
 import { type ChartAxis, type LineChart, lineChart } from "./chart";
-import { crossingsOf, curvesOf, placeText } from "./conclusions";
+import { crossingsOf, crossingText, curvesOf, placeText } from "./conclusions";
 import type { ExperimentResults } from "./merge";
 
 export interface ChartPicture {
@@ -40,7 +40,7 @@ function panelChart(results: ExperimentResults, chart: Chart, rest: Values, plac
   const text = parameterText(parameter);
   const { x = "log", y = "log" } = chart.scale ?? {};
   const crossings = crossingsOf(curves);
-  const said = crossings.map((each) => `${each.a} and ${each.b} cross at ${text(Number(each.x.toPrecision(3)))}`);
+  const said = crossings.map((crossing) => crossingText(crossing, parameter));
   const where = placeText(rest);
   const title = where === "" ? chart.title : `${chart.title}: ${where}`;
   const svg = lineChart({

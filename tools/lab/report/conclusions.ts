@@ -1,9 +1,10 @@
 /**
  * What the figures of an experiment come to: who wins where, where curves cross, and whether either changes when a constant of the cost table is halved or
- * doubled. May import ../costs, ../experiment, ./merge.
+ * doubled. May import ../costs, ../experiment, ../sizes, ./merge.
  */
 import { type Costs, costsText, normalCosts, variants } from "../costs";
-import type { Chart, Experiment, Figure, Mode, Values } from "../experiment";
+import type { Chart, Experiment, Figure, Mode, Parameter, Values } from "../experiment";
+import { aboutText } from "../sizes";
 import type { ExperimentResults } from "./merge";
 
 /** Figures closer than this share of the larger count as even. */
@@ -145,23 +146,27 @@ export function placeText(values: Values): string {
     .join(" ");
 }
 
-function crossingText({ a, b, x }: Crossing): string {
-  return `${a} and ${b} cross at ${Number(x.toPrecision(3)).toLocaleString("en-US")}`;
+/** "copy and share cross at 21.1 MB". */
+export function crossingText({ a, b, x }: Crossing, parameter: Parameter): string {
+  return `${a} and ${b} cross at ${aboutText(parameter, x)}`;
 }
 
 function whereTheyCross(results: ExperimentResults, chart: Chart): Conclusion[] {
+  const parameter = results.experiment.parameters.find(({ name }) => name === chart.x);
+  if (parameter === undefined) return [];
+  const said = (crossing: Crossing): string => crossingText(crossing, parameter);
   return results.panels(chart.x).flatMap(({ rest, places }) => {
     const found = crossingsOf(curvesOf(results, chart, places));
     const measured = others(results).map((costs) => ({ costs, curves: curvesOf(results, chart, places, costs) }));
     return found.map((crossing) => {
       const where = placeText(rest);
-      const text = `${chart.title}${where === "" ? "" : ` (${where})`}: ${crossingText(crossing)} (${chart.x})`;
+      const text = `${chart.title}${where === "" ? "" : ` (${where})`}: ${said(crossing)} (${chart.x})`;
       const under = measured
         .filter(({ curves }) => curves.length > 1)
         .map(({ costs, curves }) => {
           const pair = crossingsOf(curves).filter(({ a, b }) => a === crossing.a && b === crossing.b);
           const same = pair.some(({ x }) => Math.max(x / crossing.x, crossing.x / x) <= SAME_PLACE);
-          const instead = pair.length === 0 ? "they do not cross" : pair.map(crossingText).join(", ");
+          const instead = pair.length === 0 ? "they do not cross" : pair.map(said).join(", ");
           return { costs, holds: same, instead: same ? "" : instead };
         });
       return { text, under };

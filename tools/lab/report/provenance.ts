@@ -1,5 +1,6 @@
-/** What a report's figures are of: images, costs, versions, and the commands that give them again. May import ./merge. */
+/** What a report's figures are of: images, costs, versions, and the commands that give them again. May import ../costs, ../sizes, ./merge. */
 import { costsText } from "../costs";
+import { sizeText } from "../sizes";
 import type { ExperimentResults, MergedResults } from "./merge";
 
 /** Distinct values, most frequent first, in words. */
@@ -25,7 +26,9 @@ export function provenance({ experiments }: MergedResults): { what: string; valu
 export function commandOf({ experiment, modes, places, costs }: ExperimentResults): string {
   const values = experiment.parameters.map(({ name, unit }) => {
     const all = [...new Set(places.map((place) => place[name]))];
-    const texts = all.map((value) => (unit === "KB" ? `${value}K` : String(value))).join(",");
+    const texts = all
+      .map((value) => (unit === "KB" ? sizeText(value as number).replace(" ", "") : String(value)))
+      .join(",");
     return name === "size" ? `--sizes ${texts}` : `--set ${name}=${texts}`;
   });
   const sensitivity = costs.some((each) => costsText(each) !== "standard") ? ["--sensitivity"] : [];

@@ -128,7 +128,7 @@ export function referencesTable(results: ExperimentResults): ReportTable | undef
       ...placeCells(results, line.values),
       word(line.mode),
       word(region),
-      ...names.map((name) => number(figureText(counts[name]))),
+      ...names.map((name) => number(figureText(counts[name as keyof typeof counts]))),
     ]),
     note: "Operands of instructions; what the processor reads and writes by itself (descriptors, tables, frames of traps) is not among them.",
   };
