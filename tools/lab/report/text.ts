@@ -44,7 +44,12 @@ function experimentText(results: ExperimentResults, brief: boolean): string {
   const { name, title } = results.experiment;
   const conclusions = conclusionsOf(results).map((each) => `- ${each.text}\n  ${underText(each)}\n`);
   const tables = tablesOf(results, brief).map(tableText);
-  return [`${name}: ${title}\n\n`, ...tables.map((text) => `${text}\n`), ...(brief ? [] : conclusions)].join("");
+  const parts = [
+    `${name}: ${title}\n`,
+    ...tables,
+    ...(brief || conclusions.length === 0 ? [] : [conclusions.join("")]),
+  ];
+  return parts.join("\n");
 }
 
 /** All of it: what was left out is not told here. */
