@@ -107,4 +107,14 @@ export const enum Region {
   Touch = 5,
   /** forkread: all the reading; tag 0. */
   Read = 6,
+  /** Those of the laboratory's programs, userland/lab, which say what each holds. */
+  ForkExit = 7,
+  ForkExecExit = 8,
+  Save = 9,
+  ForkServer = 10,
+  Family = 11,
+  Requests = 12,
+  SwapOut = 13,
+  SwapIn = 14,
+  Pressure = 15,
 }

@@ -1,5 +1,23 @@
 /** All experiments, in the order in which they are listed and reported. May import the experiments. */
 import type { Experiment } from "../experiment";
 import { demo } from "./demo";
+import { forkserver } from "./forkserver";
+import { forktime } from "./forktime";
+import { prefork } from "./prefork";
+import { pressure } from "./pressure";
+import { rmapcost } from "./rmapcost";
+import { snapshot } from "./snapshot";
+import { storm } from "./storm";
+import { touch } from "./touch";
 
-export const EXPERIMENTS: readonly Experiment[] = [demo];
+export const EXPERIMENTS: readonly Experiment[] = [
+  demo,
+  forktime,
+  touch,
+  storm,
+  snapshot,
+  forkserver,
+  prefork,
+  rmapcost,
+  pressure,
+];
