@@ -1,13 +1,13 @@
 /**
  * The figures of fork strategies that the project stands for: what is run for each, how it reads as a table, and the bounds that must
  * hold. The benchmark runs them in full (bench/fork.ts); the tests hold the cheap ones to the same bounds with `quick`
- * (tests/system/forkfigures). May import forkrun, forkloop, tools/lab, kernel/abi.
+ * (tests/system/forkfigures). May import forkrun, tools/lab, kernel/abi.
  */
 import { Region } from "../../kernel/abi/marks";
 import type { BuiltAll } from "../../tools/image/build";
 import { type DemoRow, joinDemo } from "../../tools/lab/forkdemo";
+import { gccPerPte, ourPerPte } from "../../tools/lab/loop";
 import { MODES } from "../guest/guest";
-import { gccPerPte, ourPerPte } from "./forkloop";
 import type { ForkResult, ForkRun } from "./forkrun";
 
 /** Something that must hold: `value` is at most `most`, at least `least`. */
@@ -106,7 +106,7 @@ const loop: Figure = {
   title: "the loop that copies a table, rmap entries included: instructions a pte",
   runs: () => ({}),
   async report(_results, built) {
-    const [gcc, ours] = [gccPerPte(), ourPerPte(built)];
+    const [gcc, ours] = [gccPerPte(process.cwd()), ourPerPte(built)];
     if (gcc === undefined)
       return { head: ["kernel", "gcc -O2", "ratio"], rows: [[ours.toFixed(1), "no gcc", ""]], bounds: [] };
     const bounds = [{ what: "ours to gcc -O2's", value: ours / gcc, most: 1.3 }];

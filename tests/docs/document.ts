@@ -39,6 +39,11 @@ const COVERED: Record<string, string> = {
   "npm run conform:qemu -- --cases 40000 --seed 1": "tests/cpu/ring0",
   "npm run fuzz:cpu -- --instructions 10000000 --seed 1": "tests/cpu/fuzz/fuzz",
   "npx tine boot": "tests/cli/terminal",
+  "npx tine lab list": "tests/lab/run",
+  "npx tine lab run forktime --sizes 400K,4M": "tests/lab/run, with an experiment of its own",
+  "npx tine lab run all --out results": "by hand: it takes minutes",
+  "npx tine lab report results --html report.html": "tests/lab/report",
+  "npx tine lab loop": "tests/system/baseline",
   'qemu-system-i386 -m 512 -kernel dist/kernel.elf -initrd dist/initrd.tar -append "fork=share init=/bin/forkdemo" -device isa-debug-exit,iobase=0xf4,iosize=4 -serial stdio -display none':
     "tests/system/qemu",
 };

@@ -1,7 +1,7 @@
 /** The baseline is honest: fork=copy's inner loop, as our compiler makes it, against gcc -O2's of the same loop in C. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { gccPerPte, ourPerPte } from "../bench/forkloop";
+import { gccPerPte, ourPerPte } from "../../tools/lab/loop";
 import { builtImages } from "../guest/guest";
 import { needCommand } from "../skip";
 
@@ -13,7 +13,7 @@ const MOST = 1.3;
 
 test(`fork=copy's inner loop is at most ${MOST} times gcc -O2's`, () => {
   needCommand("gcc");
-  const gcc = gccPerPte() ?? 0;
+  const gcc = gccPerPte(process.cwd()) ?? 0;
   const ours = ourPerPte(built);
   console.log(
     `instructions a pte: ours ${ours.toFixed(1)}, gcc -O2 ${gcc.toFixed(1)}, ratio ${(ours / gcc).toFixed(2)}`,

@@ -6,12 +6,18 @@ import type { Worker } from "node:worker_threads";
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json";
 import { CompileError } from "../compiler/errors";
+import { LabError } from "../lab/errors";
 import { auditCommand } from "./commands/audit";
 import { bootCommand } from "./commands/boot";
 import { buildCommand } from "./commands/build";
 import { demoCommand } from "./commands/demo";
-import { runCommand, traceCommand } from "./commands/run";
+import { labCommand } from "./commands/lab";
+import { profileCommand } from "./commands/profile";
+import { runCommand } from "./commands/run";
+import { showCommand } from "./commands/show";
 import { testCommand } from "./commands/test";
+import { traceCommand } from "./commands/trace";
+import { whyCommand } from "./commands/why";
 import { CliError, ExitCode } from "./exitcodes";
 import { fileReason } from "./input";
 import { dropThread, offerThread, SessionError } from "./session";
@@ -25,8 +31,12 @@ function program(): Command {
     .addCommand(runCommand())
     .addCommand(testCommand())
     .addCommand(traceCommand())
+    .addCommand(showCommand())
+    .addCommand(whyCommand())
+    .addCommand(profileCommand())
     .addCommand(auditCommand())
     .addCommand(demoCommand())
+    .addCommand(labCommand())
     .addCommand(buildCommand());
 }
 
@@ -49,7 +59,7 @@ function inOurForm(command: Command): Command {
 /** The one line for an error that the user can mend; undefined for a bug of ours. */
 function explain(error: unknown): { code: ExitCode; line: string } | undefined {
   if (error instanceof CliError) return { code: error.code, line: error.message };
-  if (error instanceof CompileError || error instanceof SessionError)
+  if (error instanceof CompileError || error instanceof SessionError || error instanceof LabError)
     return { code: ExitCode.Usage, line: error.message };
   if ((error as NodeJS.ErrnoException).syscall !== undefined) {
     const { path } = error as NodeJS.ErrnoException;

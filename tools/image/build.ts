@@ -4,11 +4,11 @@
  * is written. May import tools/compiler, cache, stamp, ustar; compiler and cache only where they are needed,
  * since the one is large and the other loads Node's cryptography.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { findRoot } from "../compiler/root";
 import type { ImageCache } from "./cache";
-import { COMPILER_FILES, COMPILER_FOLDERS, isMissing, writeWhole } from "./files";
+import { COMPILER_FILES, COMPILER_FOLDERS, isMissing, makeFolder, writeWhole } from "./files";
 import { kernelLayout } from "./layout";
 import { type Sources, Stamp } from "./stamp";
 import { buildInitrd, type TarFile } from "./ustar";
@@ -93,13 +93,6 @@ function writeChanged(file: string, contents: Uint8Array): void {
     if (!isMissing(error)) throw error;
   }
   writeWhole(file, contents);
-}
-
-/** Makes a folder and its parents. One by one: Node's recursive mkdir never returns below a folder such as /proc. */
-function makeFolder(folder: string): void {
-  if (existsSync(folder)) return;
-  makeFolder(path.dirname(path.resolve(folder)));
-  mkdirSync(folder);
 }
 
 /** The programs of the tree: source relative to the root, and name in the initrd; sorted by name. */

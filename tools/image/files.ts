@@ -1,5 +1,5 @@
 /** Files of the tree and of dist/, for cache, stamp and build. May import Node only. */
-import { readdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 /** Where cache and stamps are, relative to the root. */
@@ -48,4 +48,11 @@ export function writeWhole(file: string, contents: Uint8Array | string): void {
   const draft = `${file}.${process.pid}`;
   writeFileSync(draft, contents);
   renameSync(draft, file);
+}
+
+/** Makes a folder and its parents. One by one: Node's recursive mkdir never returns below a folder such as /proc. */
+export function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(path.dirname(path.resolve(folder)));
+  mkdirSync(folder);
 }

@@ -5,6 +5,7 @@
  * A **point** is an experiment with a value for each parameter, a mode and a table of costs: one machine, one line of results.
  */
 import type { Region } from "../../kernel/abi/marks";
+import type { Counts } from "./references";
 
 /** The ways to fork that are compared, each with the words that it puts on the kernel's command line. */
 export const MODES = {
@@ -58,6 +59,8 @@ export interface SeenRegion extends Cost {
   unshares: number;
   /** Pages copied by write faults, likewise. */
   pagesCopied: number;
+  /** Memory references and TLB misses, whoever ran; only with `--references`. */
+  references?: Counts;
 }
 
 /** What one machine's run gave: what figures are read from. All of it is the same on every host. */

@@ -11,9 +11,10 @@ const INIT = "userland/bin/init.ts";
 const EXECUTABLE = 0o755;
 const READABLE = 0o644;
 
-/** Compiled programs by experiment, so that each is made once; the files of a point are added to them. */
+/** Makes each program and each archive once. */
 export class Initrds {
   private readonly programs = new Map<string, Promise<TarFile[]>>();
+  private readonly archives = new Map<string, Uint8Array>();
 
   /** `root`: where sources are named from. */
   constructor(
@@ -23,14 +24,14 @@ export class Initrds {
 
   /** The initrd of a point. Throws CompileError, or Node's error for a source that cannot be read. */
   async get(experiment: Experiment, values: Values): Promise<Uint8Array> {
-    const programs = this.programs.get(experiment.name) ?? this.compile(experiment);
-    this.programs.set(experiment.name, programs);
-    const files = Object.entries(experiment.files?.(values) ?? {}).map(([name, text]) => ({
-      name,
-      data: new TextEncoder().encode(text),
-      mode: READABLE,
-    }));
-    return buildInitrd([...(await programs), ...files]);
+    const { name } = experiment;
+    const programs = this.programs.get(name) ?? this.compile(experiment);
+    this.programs.set(name, programs);
+    const files = Object.entries(experiment.files?.(values) ?? {});
+    const key = JSON.stringify([name, files]);
+    const archive = this.archives.get(key) ?? buildInitrd([...(await programs), ...files.map(textFile)]);
+    this.archives.set(key, archive);
+    return archive;
   }
 
   private async compile({ name, program, others = [] }: Experiment): Promise<TarFile[]> {
@@ -43,4 +44,8 @@ export class Initrds {
     }
     return files;
   }
+}
+
+function textFile([name, text]: [string, string]): TarFile {
+  return { name, data: new TextEncoder().encode(text), mode: READABLE };
 }

@@ -1,10 +1,11 @@
 /**
  * Watches one machine for the laboratory: gathers what the guest prints, its regions and what its marks and disk tell, as the `Seen` that figures
- * are read from. Listening costs the guest nothing. May import cpu's public face, kernel/abi, ./experiment, ./regions.
+ * are read from. Listening costs the guest nothing. May import cpu's public face, kernel/abi, ./experiment, ./regions, ./references.
  */
 import { type BufferDisk, EventKind, type Machine } from "../../cpu/index";
 import { Mark, type Region } from "../../kernel/abi/marks";
 import type { Cost, Seen, SeenRegion } from "./experiment";
+import { type Counts, NO_COUNTS, type ReferenceCounter } from "./references";
 import { type RegionCount, Regions } from "./regions";
 
 /** A region while it is open: its counts are minus those of the machine at its begin. */
@@ -47,8 +48,7 @@ export class Observer implements Seen {
   private started = false;
   private now = zero();
 
-  /** Called when the first region opens and when the last one closes. */
-  onMeasuring: (measuring: boolean) => void = () => {};
+  private counter: ReferenceCounter | undefined;
 
   constructor(disk: BufferDisk | undefined) {
     this.disk = disk === undefined ? { sectorsRead: 0, sectorsWritten: 0 } : countSectors(disk);
@@ -60,8 +60,9 @@ export class Observer implements Seen {
     this.text += Buffer.from(bytes).toString("latin1");
   }
 
-  /** Begins to listen; once. */
-  listen(machine: Machine): void {
+  /** Begins to listen; once. With `counter` it is on while a region is open. */
+  listen(machine: Machine, counter?: ReferenceCounter): void {
+    this.counter = counter;
     machine.onEvent(({ a, instret, cycles }) => this.mark(a, instret, cycles), [EventKind.Mark]);
   }
 
@@ -117,7 +118,9 @@ export class Observer implements Seen {
       this.count(this.program, 1);
       this.programStatus = argument & 0xffff;
     } else if (kind === Mark.Panic) this.panicked = true;
-    if (measuring !== this.openNow.length > 0) this.onMeasuring(!measuring);
+    if (this.counter === undefined || measuring === this.openNow.length > 0) return;
+    if (measuring) this.counter.stop();
+    else this.counter.start();
   }
 
   private count(cost: Cost, sign: number): void {
@@ -127,8 +130,9 @@ export class Observer implements Seen {
 
   private begin(argument: number): void {
     const counts = { own: zero(), unshares: 0, pagesCopied: 0, ...zero() };
-    const seen = { id: argument >>> 16, tag: argument & 0xffff, pid: this.own.currentPid, ...counts };
+    const seen: SeenRegion = { id: argument >>> 16, tag: argument & 0xffff, pid: this.own.currentPid, ...counts };
     this.count(seen, -1);
+    if (this.counter) this.countReferences(seen, -1);
     const region = { seen, done: false };
     this.all.push(region);
     this.openNow.push(region);
@@ -143,5 +147,15 @@ export class Observer implements Seen {
     region.done = true;
     region.seen.own = { instructions, cycles };
     this.count(region.seen, 1);
+    if (this.counter) this.countReferences(region.seen, 1);
+  }
+
+  private countReferences(seen: SeenRegion, sign: number): void {
+    const { counter } = this;
+    counter?.update();
+    const before = seen.references ?? NO_COUNTS;
+    const names = Object.keys(NO_COUNTS) as (keyof Counts)[];
+    const now = names.map((name) => [name, before[name] + sign * (counter?.counts[name] ?? 0)] as const);
+    seen.references = Object.fromEntries(now) as Record<keyof Counts, number>;
   }
 }

@@ -7,6 +7,7 @@ import { swapDisk } from "../disk/swaparea";
 import { type Costs, costTable } from "./costs";
 import { type Distribution, type Experiment, MODES, type Mode, type Values } from "./experiment";
 import { Observer } from "./observe";
+import { type Counts, NO_COUNTS, ReferenceCounter } from "./references";
 
 /** Instructions after which a point has failed, where its experiment does not say. */
 const BUDGET = 2e11;
@@ -45,7 +46,10 @@ export type Outcome =
   | { status: "ok"; figures: Record<string, number>; distributions: Record<string, Quantiles> }
   | { status: "failed"; reason: string };
 
-export type PointResult = Outcome & { instructions: number; cycles: number };
+/** Memory references and TLB misses by the experiment's names of regions: sums over all regions of a name. */
+export type References = Record<string, Counts>;
+
+export type PointResult = Outcome & { instructions: number; cycles: number; references?: References };
 
 /** The machine that a point wants. */
 export function setupOf(experiment: Experiment, values: Values, mode: Mode): Setup {
@@ -59,11 +63,12 @@ export function setupOf(experiment: Experiment, values: Values, mode: Mode): Set
   };
 }
 
-/** A machine of the point that has loaded its images, and who watches it. Throws MachineError. */
-export function machineOf(
+/** A machine that has loaded its images, and who watches it. Throws MachineError. */
+function machineOf(
   setup: Setup,
   costs: Costs,
   { kernel, initrd }: Images,
+  counting: boolean,
 ): { machine: Machine; seen: Observer } {
   const disk: BufferDisk | undefined = setup.swapMB > 0 ? swapDisk(setup.swapMB) : undefined;
   const seen = new Observer(disk);
@@ -74,7 +79,7 @@ export function machineOf(
     ...(disk === undefined ? {} : { disk }),
   });
   machine.loadMultiboot(kernel, { commandLine: setup.commandLine, modules: [initrd] });
-  seen.listen(machine);
+  seen.listen(machine, counting ? new ReferenceCounter(machine) : undefined);
   return { machine, seen };
 }
 
@@ -127,22 +132,43 @@ function read(experiment: Experiment, seen: Observer, values: Values): Outcome {
   }
 }
 
-/** Runs a point. What the guest does wrong is a result; nothing is thrown for it. */
-export function runPoint(experiment: Experiment, { values, mode, costs }: Point, images: Images): PointResult {
-  const setup = setupOf(experiment, values, mode);
+/** What was counted, by region. */
+function referencesOf({ regions = {} }: Experiment, seen: Observer): References {
+  const names = Object.entries(regions).map(([name, id]) => {
+    const sum = { ...NO_COUNTS };
+    for (const { references } of seen.regions(id)) {
+      for (const [what, count] of Object.entries(references ?? {})) sum[what as keyof Counts] += count;
+    }
+    return [name, sum] as const;
+  });
+  return Object.fromEntries(names);
+}
+
+/**
+ * Runs a point, in the machine that its experiment says unless told, and counts references where that is asked for: no other figure changes by
+ * it. What the guest does wrong is a result; nothing is thrown for it.
+ */
+export function runPoint(
+  experiment: Experiment,
+  { values, mode, costs }: Point,
+  images: Images,
+  setup = setupOf(experiment, values, mode),
+  counting = false,
+): PointResult {
+  let machine: Machine | undefined;
+  let references: { references?: References } = {};
+  let outcome: Outcome;
   try {
-    const { machine, seen } = machineOf(setup, costs, images);
+    const made = machineOf(setup, costs, images, counting);
+    machine = made.machine;
     const stop = machine.run({ maxInstructions: setup.budget });
-    const reason = failure(stop, seen, machine.instret);
-    const outcome: Outcome = reason === undefined ? read(experiment, seen, values) : { status: "failed", reason };
-    return { ...outcome, instructions: machine.instret, cycles: machine.cycles };
+    const reason = failure(stop, made.seen, machine.instret);
+    outcome = reason === undefined ? read(experiment, made.seen, values) : { status: "failed", reason };
+    if (counting) references = { references: referencesOf(experiment, made.seen) };
   } catch (error) {
     if (!(error instanceof MachineError || error instanceof RangeError)) throw error;
-    return {
-      status: "failed",
-      reason: `no machine of ${setup.memoryMB} MB: ${error.message}`,
-      instructions: 0,
-      cycles: 0,
-    };
+    outcome = { status: "failed", reason: `no machine of ${setup.memoryMB} MB: ${error.message}` };
   }
+  const { instret: instructions = 0, cycles = 0 } = machine ?? {};
+  return { ...outcome, ...references, instructions, cycles };
 }

@@ -318,4 +318,57 @@ export const COMPILER_MUTANTS: readonly CompilerMutant[] = [
     edits: [['kind === "sar" ? null : overflow', "overflow"]],
     test: "emitters",
   },
+  {
+    fault: "regions follow one another although something waits",
+    file: "dispatch.ts",
+    edits: [["or(state(Word.Attention), isZero(state(Word.ReadBit)))", "isZero(state(Word.ReadBit))"]],
+    test: "regions",
+  },
+  {
+    fault: "another mode's region follows",
+    file: "dispatch.ts",
+    edits: [["  branchIf(body, differs(field(Entry.Mode, base), state(Word.Mode)), out);\n", ""]],
+    test: "regions",
+  },
+  {
+    fault: "the next page's fetch is not asked for",
+    file: "dispatch.ts",
+    edits: [["branchIf(body, isZero(and(local(Of.At), state(Word.ReadBit))), out);", ""]],
+    test: "translations",
+  },
+  {
+    fault: "a forgotten region is entered",
+    file: "dispatch.ts",
+    edits: [["if (this.entries[at + 2] === number) this.entries[at + 1] = NO_MODE;", ""]],
+    test: "regions",
+  },
+  {
+    fault: "a copy overlaps itself",
+    file: "strings.ts",
+    edits: [["    e.op(Op.I32LtU);\n    slowIf(e);\n", "    e.op(Op.I32LtU);\n    e.set(Local.U);\n"]],
+    test: "emitters",
+  },
+  {
+    fault: "a segment that stops being flat changes nothing",
+    file: "generate.ts",
+    edits: [
+      [
+        "    loadWord(body, Word.Mode);\n    body.constant(block.mode);\n    body.op(Op.I32Ne);\n",
+        "    body.constant(0);\n",
+      ],
+    ],
+    test: "regions",
+  },
+  {
+    fault: "TF that POPFD loads changes nothing",
+    file: "generate.ts",
+    edits: [["    loadWord(body, Word.Attention);\n    body.op(Op.I32Or);\n", ""]],
+    test: "regions",
+  },
+  {
+    fault: "AC that POPFD loads changes nothing",
+    file: "generate.ts",
+    edits: [["    loadWord(body, Word.ReadBit);\n    body.op(Op.I32Eqz);\n    body.op(Op.I32Or);\n", ""]],
+    test: "regions",
+  },
 ];

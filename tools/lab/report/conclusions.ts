@@ -1,0 +1,199 @@
+/**
+ * What the figures of an experiment come to: who wins where, where curves cross, and whether either changes when a constant of the cost table is halved or
+ * doubled. May import ../costs, ../experiment, ../sizes, ./merge.
+ */
+import { type Costs, costsText, normalCosts, variants } from "../costs";
+import type { Chart, Experiment, Figure, Mode, Parameter, Values } from "../experiment";
+import { aboutText } from "../sizes";
+import type { ExperimentResults } from "./merge";
+
+/** Figures closer than this share of the larger count as even. */
+export const EVEN = 0.01;
+
+export interface Curve {
+  mode: Mode;
+  points: { x: number; y: number }[];
+}
+
+/** Two curves change places at x, interpolated between two points as they are drawn on logarithmic axes. */
+export interface Crossing {
+  a: Mode;
+  b: Mode;
+  x: number;
+  y: number;
+}
+
+/** A figure's curve in each mode over a parameter, in one panel. */
+export function curvesOf(
+  results: ExperimentResults,
+  { figure, x, relativeTo }: Pick<Chart, "figure" | "x" | "relativeTo">,
+  places: readonly Values[],
+  costs: Costs = {},
+): Curve[] {
+  const curves = results.modes.map((mode) => {
+    const points = places.flatMap((values) => {
+      const at = values[x];
+      const y = results.figure(figure, values, mode, costs);
+      const base = relativeTo === undefined ? 1 : results.figure(figure, values, relativeTo, costs);
+      return typeof at === "number" && y !== undefined && base ? [{ x: at, y: y / base }] : [];
+    });
+    return { mode, points };
+  });
+  return curves.filter(({ points }) => points.length > 0);
+}
+
+const log = (value: number): number => Math.log(Math.max(value, Number.MIN_VALUE));
+
+/** Where b, which was above a, comes to lie below it, or the other way. Curves that touch without changing places do not cross. */
+function crossingsOfTwo(a: Curve, b: Curve): Crossing[] {
+  const crossings: Crossing[] = [];
+  const shared = a.points.flatMap((one) => {
+    const other = b.points.find(({ x }) => x === one.x);
+    return other === undefined ? [] : [{ x: one.x, a: one.y, b: other.y }];
+  });
+  let last: (typeof shared)[number] | undefined;
+  for (const point of shared) {
+    if (Math.abs(point.a - point.b) <= EVEN * Math.max(point.a, point.b)) continue;
+    if (last !== undefined && Math.sign(last.a - last.b) !== Math.sign(point.a - point.b)) {
+      const before = log(last.a) - log(last.b);
+      const after = log(point.a) - log(point.b);
+      const share = before / (before - after);
+      const between = (from: number, to: number) => Math.exp(log(from) + share * (log(to) - log(from)));
+      crossings.push({ a: a.mode, b: b.mode, x: between(last.x, point.x), y: between(last.a, point.a) });
+    }
+    last = point;
+  }
+  return crossings;
+}
+
+/** All crossings of curves with one another, pair by pair. */
+export function crossingsOf(curves: readonly Curve[]): Crossing[] {
+  return curves.flatMap((a, index) => curves.slice(index + 1).flatMap((b) => crossingsOfTwo(a, b)));
+}
+
+/** Modes whose figure is best at a place, those that are even with it included; empty where fewer than two were measured. */
+export function winnersAt(
+  results: ExperimentResults,
+  { name, lessIsBetter = true }: Figure,
+  values: Values,
+  costs: Costs = {},
+): Mode[] {
+  const measured = results.modes.flatMap((mode) => {
+    const value = results.figure(name, values, mode, costs);
+    return value === undefined ? [] : [{ mode, value }];
+  });
+  if (measured.length < 2) return [];
+  const all = measured.map(({ value }) => value);
+  const best = lessIsBetter ? Math.min(...all) : Math.max(...all);
+  const even = (value: number) => Math.abs(value - best) <= EVEN * Math.max(value, best);
+  return measured.filter(({ value }) => even(value)).map(({ mode }) => mode);
+}
+
+/** One conclusion in words, and what became of it under other costs. */
+export interface Conclusion {
+  text: string;
+  /** Under each set of costs that was run besides: whether it still holds, and what is different if not. */
+  under: { costs: Costs; holds: boolean; instead: string }[];
+}
+
+function list(modes: readonly Mode[]): string {
+  return modes.join(" = ");
+}
+
+/** "share at 12 of 14 points, share = auto at 2". */
+function winnersText(winners: readonly (readonly Mode[])[]): string {
+  const counts = new Map<string, number>();
+  for (const each of winners) counts.set(list(each), (counts.get(list(each)) ?? 0) + 1);
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  return sorted.map(([who, count]) => `${who} at ${count}`).join(", ");
+}
+
+/** How far a crossing may move and still be the same, as a factor. */
+const SAME_PLACE = 1.25;
+
+/** Costs other than the standard ones that an experiment was run under. */
+function others(results: ExperimentResults): Costs[] {
+  return results.costs.filter((costs) => costsText(costs) !== "standard");
+}
+
+/** Figures that conclusions are drawn of: those that are compared or drawn. */
+function figuresOf({ comparisons = [], charts = [], figures }: Experiment): Figure[] {
+  const names = new Set([...comparisons, ...charts].map(({ figure }) => figure));
+  const named = figures.filter(({ name }) => names.has(name));
+  return named.length > 0 ? named : figures.slice(0, 1);
+}
+
+function whoWins(results: ExperimentResults, figure: Figure): Conclusion[] {
+  const winners = results.places.map((values) => ({ values, who: winnersAt(results, figure, values) }));
+  const known = winners.filter(({ who }) => who.length > 0);
+  if (known.length === 0) return [];
+  const text = `${figure.title}: best of ${known.length} points: ${winnersText(known.map(({ who }) => who))}`;
+  const under = others(results).flatMap((costs) => {
+    const again = known.map(({ values, who }) => ({ values, who, now: winnersAt(results, figure, values, costs) }));
+    const measured = again.filter(({ now }) => now.length > 0);
+    if (measured.length === 0) return [];
+    const changed = measured.filter(({ who, now }) => !who.some((mode) => now.includes(mode)));
+    const instead = changed.map(({ values, who, now }) => `${placeText(values)}: ${list(now)}, not ${list(who)}`);
+    return [{ costs, holds: changed.length === 0, instead: instead.join("; ") }];
+  });
+  return [{ text, under }];
+}
+
+/** "k=16 who=child". */
+export function placeText(values: Values): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
+}
+
+/** "copy and share cross at 21.1 MB". */
+export function crossingText({ a, b, x }: Crossing, parameter: Parameter): string {
+  return `${a} and ${b} cross at ${aboutText(parameter, x)}`;
+}
+
+function whereTheyCross(results: ExperimentResults, chart: Chart): Conclusion[] {
+  const parameter = results.experiment.parameters.find(({ name }) => name === chart.x);
+  if (parameter === undefined) return [];
+  const said = (crossing: Crossing): string => crossingText(crossing, parameter);
+  return results.panels(chart.x).flatMap(({ rest, places }) => {
+    const found = crossingsOf(curvesOf(results, chart, places));
+    const measured = others(results).map((costs) => ({ costs, curves: curvesOf(results, chart, places, costs) }));
+    return found.map((crossing) => {
+      const where = placeText(rest);
+      const text = `${chart.title}${where === "" ? "" : ` (${where})`}: ${said(crossing)} (${chart.x})`;
+      const under = measured
+        .filter(({ curves }) => curves.length > 1)
+        .map(({ costs, curves }) => {
+          const pair = crossingsOf(curves).filter(({ a, b }) => a === crossing.a && b === crossing.b);
+          const same = pair.some(({ x }) => Math.max(x / crossing.x, crossing.x / x) <= SAME_PLACE);
+          const instead = pair.length === 0 ? "they do not cross" : pair.map(said).join(", ");
+          return { costs, holds: same, instead: same ? "" : instead };
+        });
+      return { text, under };
+    });
+  });
+}
+
+/** All conclusions of an experiment. */
+export function conclusionsOf(results: ExperimentResults): Conclusion[] {
+  const { experiment } = results;
+  const charts = (experiment.charts ?? []).filter(
+    (chart, index, all) => all.findIndex(({ figure, x }) => figure === chart.figure && x === chart.x) === index,
+  );
+  return [
+    ...figuresOf(experiment).flatMap((figure) => whoWins(results, figure)),
+    ...charts.flatMap((chart) => whereTheyCross(results, chart)),
+  ];
+}
+
+/** How a conclusion fared, in a sentence. */
+export function underText({ under }: Conclusion): string {
+  const wanted = variants().map((costs) => costsText(normalCosts(costs)));
+  const run = new Set(under.map(({ costs }) => costsText(costs)));
+  const changed = under.filter(({ holds }) => !holds);
+  const missing = wanted.filter((text) => !run.has(text));
+  if (run.size === 0) return "not tried with other costs (--sensitivity)";
+  const tried = missing.length === 0 ? "with each constant halved and doubled" : `with ${[...run].join("; ")}`;
+  if (changed.length === 0) return `holds ${tried}`;
+  return `changes: ${changed.map(({ costs, instead }) => `${costsText(costs)}: ${instead}`).join("; ")}`;
+}
