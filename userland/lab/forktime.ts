@@ -7,11 +7,10 @@
  * the return of the parent's wait; ForkExecExit the same with a child that executes /bin/true. Lines say what one fork took: frames (of
  * 4 KB), rmap entries, tables that it copied. May import lib and support/.
  */
-import { readEsp } from "../../kernel/abi/intrinsics";
 import { counted, cstr, execve, exit, Region, regionBegin, regionEnd, takeSnapshot } from "../lib/index";
 import { areaIntact, fillArea, MOST_KB, writeArea } from "./support/area";
 import { lastParameter, numberParameter, parameters } from "./support/parameters";
-import { forkWell, waitWell, warmUp } from "./support/processes";
+import { forkMeasured, forkWell, waitWell, warmUp } from "./support/processes";
 import { must, say } from "./support/results";
 
 const before: usize = memory.data(4096);
@@ -21,12 +20,8 @@ const noEnvironment: usize = memory.data(4, 4);
 
 /** One fork; the child is waited for outside of the region. */
 function forkOnly(round: u32): void {
-  regionBegin(Region.Fork, round);
-  const pid = forkWell();
+  const pid = forkMeasured(round);
   if (pid == 0) exit(0);
-  // Every program's next call writes here, so what that costs belongs to its fork.
-  atomic.store<u32>(readEsp() - 64, 0);
-  regionEnd(Region.Fork, round);
   waitWell(pid);
 }
 

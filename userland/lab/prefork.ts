@@ -12,7 +12,17 @@ import { close, counted, cstr, freeFrames, Region, regionBegin, regionEnd, takeS
 import { areaIntact, fillArea, MOST_KB, PAGES_A_TABLE, PLACE, pageAt } from "./support/area";
 import { cyclesNow } from "./support/latencies";
 import { choiceParameter, lastParameter, numberParameter, parameters } from "./support/parameters";
-import { endChild, forkWell, pipeWell, readEnd, receive, send, waitWell, warmUp, writeEnd } from "./support/processes";
+import {
+  endChild,
+  forkMeasured,
+  pipeWell,
+  readEnd,
+  receive,
+  send,
+  waitWell,
+  warmUp,
+  writeEnd,
+} from "./support/processes";
 import { must, say } from "./support/results";
 import { usersOf } from "./support/users";
 
@@ -109,8 +119,7 @@ function grow(depth: u32): void {
     const nextInput = readEnd(link);
     const isLast = i + 1 == width;
     if (!isLast) pipeWell(link);
-    regionBegin(Region.Fork, 0);
-    const pid = forkWell();
+    const pid = forkMeasured(0);
     if (pid == 0) {
       close(output);
       close(input);
@@ -124,7 +133,6 @@ function grow(depth: u32): void {
       grow(depth - 1);
       serve();
     }
-    regionEnd(Region.Fork, 0);
     close(nextInput);
     if (!isLast) close(writeEnd(link));
     children++;

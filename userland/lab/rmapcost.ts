@@ -21,7 +21,17 @@ import {
 } from "../lib/index";
 import { areaIntact, fillArea, MOST_KB } from "./support/area";
 import { lastParameter, numberParameter, parameters } from "./support/parameters";
-import { endChild, forkWell, pipeWell, readEnd, receive, send, waitWell, warmUp, writeEnd } from "./support/processes";
+import {
+  endChild,
+  forkMeasured,
+  pipeWell,
+  readEnd,
+  receive,
+  send,
+  waitWell,
+  warmUp,
+  writeEnd,
+} from "./support/processes";
 import { must, say } from "./support/results";
 
 const before: usize = memory.data(4096);
@@ -56,7 +66,7 @@ function reclaim(pages: u32): void {
 
 export function main(argc: i32, argv: usize, _envp: usize): i32 {
   parameters(argc, argv, cstr("rmapcost SHARERS KILOBYTES"));
-  const children = numberParameter(1, 1000) - 1;
+  const children = numberParameter(2, 1000) - 1;
   const kilobytes = numberParameter(64, MOST_KB);
   lastParameter();
   pipeWell(ready);
@@ -68,10 +78,8 @@ export function main(argc: i32, argv: usize, _envp: usize): i32 {
   const pages = fillArea(kilobytes);
   takeSnapshot(before);
   for (let i: u32 = 0; i < children; i++) {
-    regionBegin(Region.Fork, 0);
-    const pid = forkWell();
+    const pid = forkMeasured(0);
     if (pid == 0) child(pages);
-    regionEnd(Region.Fork, 0);
     must(receive(readEnd(ready), token, 1), cstr("a child is there"));
   }
   takeSnapshot(forked);

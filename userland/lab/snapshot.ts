@@ -42,7 +42,18 @@ import {
   sayQuantiles,
 } from "./support/latencies";
 import { lastParameter, numberParameter, parameters } from "./support/parameters";
-import { endChild, forkWell, pipeWell, readEnd, receive, send, waitWell, warmUp, writeEnd } from "./support/processes";
+import {
+  endChild,
+  forkMeasured,
+  forkWell,
+  pipeWell,
+  readEnd,
+  receive,
+  send,
+  waitWell,
+  warmUp,
+  writeEnd,
+} from "./support/processes";
 import { must, say } from "./support/results";
 
 const PAGE: u32 = 4096;
@@ -95,10 +106,8 @@ function save(sum: u32): void {
 /** Forks the child that saves: its pid. */
 function saveBegin(sum: u32): i32 {
   regionBegin(Region.Save, 0);
-  regionBegin(Region.Fork, 0);
-  const pid = forkWell();
+  const pid = forkMeasured(0);
   if (pid == 0) save(sum);
-  regionEnd(Region.Fork, 0);
   return pid;
 }
 

@@ -3,12 +3,9 @@ import { Region } from "../../../kernel/abi/marks";
 import { type Experiment, numberOf, type Seen, type Values } from "../experiment";
 import { megabytes, megabytesOf, said, sizeParameter, wholeCycles } from "./parts";
 
-/** Per child; 0 where there is none. */
+/** For each of the children. */
 function aFork(total: (seen: Seen) => number): (seen: Seen, values: Values) => number {
-  return (seen, values) => {
-    const children = numberOf(values, "sharers") - 1;
-    return children === 0 ? 0 : total(seen) / children;
-  };
+  return (seen, values) => total(seen) / (numberOf(values, "sharers") - 1);
 }
 
 export const rmapcost: Experiment = {
@@ -21,9 +18,9 @@ export const rmapcost: Experiment = {
     {
       name: "sharers",
       title: "processes that map each page",
-      least: 1,
+      least: 2,
       most: 200,
-      values: [1, 2, 8, 32],
+      values: [2, 8, 32],
       full: [4, 16, 51],
     },
     sizeParameter(megabytes(8), megabytes(16, 32), 64),

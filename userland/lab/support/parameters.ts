@@ -2,7 +2,7 @@
  * Arguments of a program of the laboratory: words and numbers in a fixed order. One that is missing or wrong ends the program with its
  * usage and status 1. May import lib.
  */
-import { argument, cstr, exit, flush, isNumber, parseDec, print, printLine, streq } from "../../lib/index";
+import { argument, cstr, exit, isNumber, parseDec, print, printLine, streq } from "../../lib/index";
 
 let vector: usize = 0;
 let count: i32 = 0;
@@ -19,7 +19,6 @@ export function parameters(argc: i32, argv: usize, names: usize): void {
 function wrong(): void {
   print(cstr("usage: "));
   printLine(usage);
-  flush();
   exit(1);
 }
 

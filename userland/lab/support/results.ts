@@ -2,7 +2,7 @@
  * How a program of the laboratory tells what it found: `name=value` alone on a line, in decimal; and how it ends when something is
  * wrong: a line that says so, and exit status 1. May import lib.
  */
-import { cstr, exit, flush, print, printChar, printLine, printUnsigned } from "../../lib/index";
+import { cstr, exit, print, printChar, printLine, printUnsigned } from "../../lib/index";
 
 /** `name=value`. */
 export function say(name: usize, value: u32): void {
@@ -16,7 +16,6 @@ export function say(name: usize, value: u32): void {
 export function fail(what: usize): void {
   print(cstr("FAILED: "));
   printLine(what);
-  flush();
   exit(1);
 }
 
