@@ -100,8 +100,8 @@ function timeText(seconds: number): string {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
-function progressText({ building, done, failed, total, secondsLeft }: State): string {
-  if (building !== undefined) return building;
+function progressText({ preparing, done, failed, total, secondsLeft }: State): string {
+  if (preparing !== undefined) return preparing;
   const left = secondsLeft === undefined ? "" : `, ${timeText(secondsLeft)} left`;
   return `${done} of ${total} points${failed > 0 ? `, ${failed} FAILED` : ""}${left}`;
 }
