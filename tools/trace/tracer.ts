@@ -20,7 +20,7 @@ import { EVENT_KINDS, type TraceEvent, type TraceEventKind, type WatchEvent } fr
 import { JUMPS, KERNEL, kindsOf, type TraceFilter, USER } from "./filter";
 import { FrameCalls } from "./frames";
 import { FunctionFilter } from "./functions";
-import { Programs, programsOf } from "./programs";
+import { type CodeNames, Programs, programsOf } from "./programs";
 import type { Step } from "./step";
 
 /** Where what is shown goes. */
@@ -71,8 +71,10 @@ export class Tracer {
   /** Rings of which instructions may be shown. */
   private readonly rings: (ring: number) => boolean;
   private readonly onlyJumps: boolean;
-  private readonly namesAt: (address: number) => ReturnType<Programs["namesAt"]>;
+  private readonly namesAt: (address: number) => CodeNames | undefined;
   private lines = 0;
+  /** Names of places, once they have been looked up. */
+  private readonly places = new Map<CodeNames, Map<number, string>>();
 
   /** Throws TraceError for a function or an event that there is not. */
   constructor(
@@ -232,8 +234,19 @@ export class Tracer {
 
   private where(address: number): string {
     const names = this.programs.namesAt(address);
-    const source = names?.line(address);
-    return [nameOf(names, address), source && `${source.file}:${source.line}`].filter(Boolean).join(" ");
+    if (names === undefined) return "";
+    let places = this.places.get(names);
+    if (places === undefined) {
+      places = new Map();
+      this.places.set(names, places);
+    }
+    let place = places.get(address);
+    if (place === undefined) {
+      const source = names.line(address);
+      place = [nameOf(names, address), source && `${source.file}:${source.line}`].filter(Boolean).join(" ");
+      places.set(address, place);
+    }
+    return place;
   }
 
   private begins(eip: number): boolean {
