@@ -242,7 +242,7 @@ export class Tracer {
     }
     let place = places.get(address);
     if (place === undefined) {
-      const source = names.line(address);
+      const source = sourceOf(names, address);
       place = [nameOf(names, address), source && `${source.file}:${source.line}`].filter(Boolean).join(" ");
       places.set(address, place);
     }
@@ -323,6 +323,23 @@ function writes({ code, physical, retired }: Step, word: number): boolean {
   return code.accesses.some(
     ({ kind, size }, i) => kind !== 0 && physical[i] >= 0 && physical[i] < word + 4 && physical[i] + size > word,
   );
+}
+
+/** Where marks are written, in whatever function: who looks for a mark's place wants to know of that one. */
+const MARK_FILE = "kernel/lib/mark.ts";
+/** Bytes of code that writing a mark takes, at most. */
+const MARK_BYTES = 32;
+
+/** The source line at an address; of a mark that is written in line, that of its caller. */
+function sourceOf(names: CodeNames, address: number): { file: string; line: number } | undefined {
+  const source = names.line(address);
+  if (source?.file !== MARK_FILE) return source;
+  const name = names.lookup(address)?.name;
+  for (let before = address - 1; before > address - MARK_BYTES && names.lookup(before)?.name === name; before--) {
+    const caller = names.line(before);
+    if (caller?.file !== MARK_FILE) return caller;
+  }
+  return source;
 }
 
 function specOf(text: string | undefined): EventSpec | undefined {
