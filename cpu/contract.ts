@@ -5,8 +5,9 @@
 
 import type { BoardState } from "./board/board";
 import type { DiskBackend, DiskFault } from "./board/disk";
-import type { CostTable, CpuState, ModelName, TlbGeometry } from "./cpu";
+import type { CostTable, ModelName, TlbGeometry } from "./cpu";
 import type { InputState } from "./inputqueue";
+import type { CpuState } from "./state";
 
 /** What a listener hears of: the processor's events, and writes to the mark and exit ports. */
 export const enum EventKind {

@@ -19,11 +19,12 @@ import { MachineError } from "./errors";
 import { run } from "./interpreter";
 import { type Model, modelNamed } from "./model";
 import { DEFAULT_MODEL, type ModelName } from "./modelnames";
-import { flushHostTlb, forgetFetch, setA20, setControlWords, walkTables } from "./paging";
+import { forgetFetch, setA20, setControlWords, walkTables } from "./paging";
 import { Attention, byteRegister, Layout, type Register, Time, Word } from "./registers";
 import { flatState, realState } from "./reset";
 import type { Bus, CpuListener, RunExit } from "./seam";
 import { refreshMode } from "./segmentation";
+import { type CpuState, restoreCpu, saveCpu } from "./state";
 import { ChargedTlb, tlbBytes } from "./tlb";
 
 export { COST_VERSION, type CostTable, STANDARD_COSTS, STANDARD_TLB, type TlbGeometry } from "./costs";
@@ -54,28 +55,10 @@ export interface CpuOptions {
   model?: ModelName;
 }
 
-/** Raised when the meaning of a saved state changes. */
-export const CPU_STATE_VERSION = 2;
-
-/** A whole processor with its RAM, fit for structured cloning. */
-export interface CpuState {
-  version: number;
-  costVersion: number;
-  model: ModelName;
-  words: Int32Array;
-  time: Float64Array;
-  tlb: Int32Array;
-  memoryBytes: number;
-  /** Numbers of the frames that are not all zero, and their contents one after the other. */
-  frames: Uint32Array;
-  contents: Uint8Array;
-}
-
 const PAGE = 4096;
 const WASM_PAGE = 65536;
 const MAX_MEMORY = 0x70000000;
 const ROM_BYTES = 0x20000;
-const ZERO_PAGE = new Uint8Array(PAGE);
 
 export class Cpu {
   /** State, host TLB and RAM; registers.ts says where. */
@@ -361,25 +344,7 @@ export class Cpu {
 
   /** The whole processor with its RAM. */
   save(): CpuState {
-    const frames: number[] = [];
-    for (let frame = 0; frame < this.memoryBytes / PAGE; frame++) {
-      if (this.runtime.isZeroPage(Layout.Ram + frame * PAGE) === 0) frames.push(frame);
-    }
-    const contents = new Uint8Array(frames.length * PAGE);
-    for (const [index, frame] of frames.entries()) {
-      contents.set(this.ram.subarray(frame * PAGE, (frame + 1) * PAGE), index * PAGE);
-    }
-    return {
-      version: CPU_STATE_VERSION,
-      costVersion: this.costs.version,
-      model: this.model.name,
-      words: this.r.slice(),
-      time: this.time.slice(),
-      tlb: this.tlb.save(),
-      memoryBytes: this.memoryBytes,
-      frames: Uint32Array.from(frames),
-      contents,
-    };
+    return saveCpu(this);
   }
 
   /**
@@ -387,43 +352,7 @@ export class Cpu {
    * version, CPU model, size of memory or TLB geometry.
    */
   restore(state: CpuState): void {
-    if (state.version !== CPU_STATE_VERSION) throw new MachineError(`saved state of version ${state.version}`);
-    if (state.costVersion !== this.costs.version) {
-      throw new MachineError(`saved state under cost table ${state.costVersion}, this is ${this.costs.version}`);
-    }
-    if (state.model !== this.model.name) {
-      throw new MachineError(`saved state of CPU model ${state.model}, this is ${this.model.name}`);
-    }
-    if (state.memoryBytes !== this.memoryBytes) throw new MachineError("saved state of another size of memory");
-    // The host TLB is found by way of the TLB that is given up.
-    flushHostTlb(this);
-    this.tlb.restore(state.tlb);
-    const hook = this.r[Word.Attention] & Attention.Hook;
-    this.r.set(state.words);
-    this.r[Word.Attention] = (this.r[Word.Attention] & ~Attention.Hook) | hook;
-    this.time.set(state.time);
-    this.restoreRam(state);
-    refreshMode(this);
-    forgetFetch(this);
-  }
-
-  /** RAM as a state has it; drops decoded code from frames that change. */
-  private restoreRam({ frames, contents }: CpuState): void {
-    const { ram, blocks } = this;
-    let next = 0;
-    for (let frame = 0; frame < this.memoryBytes / PAGE; frame++) {
-      const saved = frames[next] === frame ? contents.subarray(next++ * PAGE, next * PAGE) : ZERO_PAGE;
-      if (blocks.isCode(frame) && !this.holds(frame, saved)) blocks.invalidate(frame * PAGE, PAGE);
-      ram.set(saved, frame * PAGE);
-    }
-    if (next < frames.length) throw new MachineError("the saved state is damaged");
-  }
-
-  /** Whether a frame's bytes are these. */
-  private holds(frame: number, bytes: Uint8Array): boolean {
-    const first = frame * PAGE;
-    for (let i = 0; i < PAGE; i++) if (this.ram[first + i] !== bytes[i]) return false;
-    return true;
+    restoreCpu(this, state);
   }
 
   /** Asks the hook. Only the interpreter calls it. */
