@@ -10,6 +10,7 @@ import { auditCommand } from "./commands/audit";
 import { bootCommand } from "./commands/boot";
 import { buildCommand } from "./commands/build";
 import { demoCommand } from "./commands/demo";
+import { gdbCommand } from "./commands/gdb";
 import { runCommand, traceCommand } from "./commands/run";
 import { testCommand } from "./commands/test";
 import { CliError, ExitCode } from "./exitcodes";
@@ -25,6 +26,7 @@ function program(): Command {
     .addCommand(runCommand())
     .addCommand(testCommand())
     .addCommand(traceCommand())
+    .addCommand(gdbCommand())
     .addCommand(auditCommand())
     .addCommand(demoCommand())
     .addCommand(buildCommand());

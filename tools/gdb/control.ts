@@ -43,6 +43,7 @@ const FREE_SLICE = 1_500_000;
 const NEAR = 400;
 /** Sleeps shorter than this are not waited for: those of the disk. */
 const SHORT_SLEEP_MS = 1;
+const LONGEST_SLEEP_MS = 100;
 const STEP: Stop = { kind: "step" };
 const INTERRUPT: Stop = { kind: "interrupt" };
 
@@ -54,7 +55,9 @@ export class Control {
   /** How far the guest's output has been told. */
   private told = 0;
   private silent = false;
-  private ended: { instret: number; stop: Stop } | undefined;
+  private ended: { instret: number; reason: StopReason; stop: Stop } | undefined;
+  /** What is typed at the guest when it sleeps: the next piece, or undefined. */
+  input: () => Uint8Array | undefined = () => undefined;
 
   constructor(
     readonly machine: Machine,
@@ -67,6 +70,11 @@ export class Control {
   /** Whether what the guest sends now has been told before. */
   get repeats(): boolean {
     return this.silent;
+  }
+
+  /** Why nothing is left to run, once that is so. */
+  get endReason(): StopReason | undefined {
+    return this.ended?.reason;
   }
 
   get position(): Readonly<Position> {
@@ -97,10 +105,10 @@ export class Control {
     for (;;) {
       const stop = this.run(hook, hook === null ? FREE_SLICE : HOOKED_SLICE);
       if (hit !== undefined) return this.stand(hit);
-      if (stop.reason === "idle" && stop.wakeCycles === Number.POSITIVE_INFINITY) return this.end(stop);
       if (stop.reason !== "budget" && stop.reason !== "idle") return this.end(stop);
-      const sleep = stop.reason === "idle" ? ((stop.wakeCycles - machine.cycles) / NOMINAL_HZ) * 1000 : 0;
-      if (yield sleep < SHORT_SLEEP_MS ? 0 : sleep) return this.settle();
+      let sleep = stop.reason === "idle" ? ((stop.wakeCycles - machine.cycles) / NOMINAL_HZ) * 1000 : 0;
+      if (sleep < SHORT_SLEEP_MS || this.type()) sleep = 0;
+      if (yield Math.min(sleep, LONGEST_SLEEP_MS)) return this.settle();
     }
   }
 
@@ -231,11 +239,18 @@ export class Control {
     return this.stand(INTERRUPT);
   }
 
+  /** The guest sleeps: gives it what there is to type. In the past it has been given its input. */
+  private type(): boolean {
+    if (this.machine.instret < this.history.frontier) return true;
+    const bytes = this.input();
+    return bytes !== undefined && this.history.type(bytes);
+  }
+
   private end(stop: StopReason): Stop {
     const { instret } = this.machine;
     this.at = { instret, step: -1 };
     this.standing = undefined;
-    this.ended = { instret, stop: { kind: "end", text: `${describe(stop)} after ${instret} instructions` } };
+    this.ended = { instret, reason: stop, stop: { kind: "end", text: `${describe(stop)} after ${instret} instructions` } };
     return this.ended.stop;
   }
 

@@ -7,13 +7,15 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { frame, PacketReader, toHex } from "./packet";
-import { type Debuggee, type Farewell, Session } from "./session";
+import type { Debugged } from "./debugged";
+import { type Farewell, Session } from "./session";
 
 const LOOPBACK = "127.0.0.1";
-/** While a guest runs, the event loop gets a turn at least so often as a slice is long. */
 const BUSY = "a debugger is connected already, and there can be one at a time\n";
 
 export interface ServerHandlers {
+  /** A client has come; whoever else runs the machine stops at once. */
+  arrival(): void;
   /** A client has gone for good: it wants the machine to run on or to end. */
   farewell(farewell: Exclude<Farewell, "gone">): void;
   /** A line for a person. */
@@ -25,7 +27,7 @@ export class GdbServer {
   private client: Client | undefined;
 
   constructor(
-    private readonly debuggee: Debuggee,
+    private readonly debuggee: Debugged,
     private readonly handlers: ServerHandlers,
   ) {
     this.server = createServer((socket) => this.connect(socket));
@@ -42,11 +44,6 @@ export class GdbServer {
     });
   }
 
-  /** Whether a client has the machine. */
-  get isTaken(): boolean {
-    return this.client !== undefined;
-  }
-
   close(): void {
     this.client?.destroy();
     this.server.close();
@@ -60,6 +57,7 @@ export class GdbServer {
       this.handlers.note("a second debugger was refused: there can be one at a time");
       return;
     }
+    this.handlers.arrival();
     this.client = new Client(socket, this.debuggee, (farewell) => {
       this.client = undefined;
       if (farewell !== "gone") this.handlers.farewell(farewell);
@@ -86,7 +84,7 @@ class Client {
 
   constructor(
     private readonly socket: Socket,
-    debuggee: Debuggee,
+    debuggee: Debugged,
     onEnd: (farewell: Farewell) => void,
   ) {
     let over = false;

@@ -5,22 +5,12 @@
  * is answered, and the machine stays as it was unless the packet was understood whole.
  * Source: the gdb manual, "Remote Protocol", Packets, General Query Packets, Stop Reply Packets.
  */
-import type { Control, Goal, Progress, Stop } from "./control";
-import type { Memory } from "./memory";
-import type { Monitor } from "./monitor";
+import type { Goal, Progress, Stop } from "./control";
+import type { Debugged } from "./debugged";
 import { fromHex, PACKET_BYTES, toHex } from "./packet";
 import { readRegister, readRegisters, targetDescription, writeRegister, writeRegisters } from "./registers";
-import type { Stops, WatchKind } from "./stops";
-import type { SavedRegisters, Task, Tasks } from "./tasks";
-
-/** What a session debugs. */
-export interface Debuggee {
-  control: Control;
-  stops: Stops;
-  tasks: Tasks;
-  memory: Memory;
-  monitor: Monitor;
-}
+import type { WatchKind } from "./stops";
+import type { SavedRegisters, Task } from "./tasks";
 
 /** How a session ended: the client went, wants the machine to run on, or to end. */
 export type Farewell = "gone" | "detach" | "kill";
@@ -95,7 +85,7 @@ export class Session {
   private readonly waiting: string[] = [];
 
   constructor(
-    readonly debuggee: Debuggee,
+    readonly debuggee: Debugged,
     private readonly wire: Wire,
   ) {
     // What the client before has left.

@@ -36,7 +36,7 @@ interface RunOptions extends DiskOptions {
 }
 
 /** The kernel's command line is split at blanks, so arguments with blanks are quoted, as Linux's are. */
-function quoted(argument: string): string {
+export function quoted(argument: string): string {
   if (argument.includes('"')) throw new CliError(`an argument with a double quote cannot be passed: ${argument}`);
   return /[\s]/.test(argument) || argument === "" ? `"${argument}"` : argument;
 }
