@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { type AscOutput, runAsc } from "./asc";
 import type { Declarations } from "./asclint";
+import { type AssemblyEntry, assemblyFrames } from "./asmframe";
 import { assemble } from "./assembler";
 import { compileModule } from "./backend";
 import { buildDwarf } from "./dwarf";
@@ -24,6 +25,8 @@ interface Target {
   /** Folder of the `.s` files (with those below it), and the one that comes first in .text. */
   assembly: string;
   firstAssembly: string;
+  /** Labels of the assembly that are not entered by a call. */
+  assemblyEntries: readonly AssemblyEntry[];
   abort: string;
   textBase: number;
   /** First guess for the size of text and read-only data, in bytes; doubled as needed. */
@@ -40,6 +43,14 @@ const KERNEL: Target = {
   entries: ["kernel/main.ts"],
   assembly: "kernel",
   firstAssembly: "kernel/arch/i386/entry.s",
+  // A stub finds EIP, CS and EFLAGS on the stack, and maybe an error code: kernel/arch/i386/trapframe.ts.
+  assemblyEntries: [
+    { label: "_start", entry: "outermost", bytes: 4 },
+    { label: "plainStubs", entry: "trap", bytes: 12, every: 16 },
+    { label: "errorStubs", entry: "trap", bytes: 16, every: 16 },
+    { label: "trapEntry", entry: "trap" },
+    { label: "kernelTask", entry: "outermost", bytes: 4 },
+  ],
   abort: "kernel/lib/panic/abortPanic",
   textBase: 0xc0100000,
   textRoom: 0x40000,
@@ -53,6 +64,7 @@ const PROGRAM: Target = {
   entries: ["userland/lib/start.ts"],
   assembly: "userland/lib",
   firstAssembly: "userland/lib/crt0.s",
+  assemblyEntries: [{ label: "_start", entry: "outermost", bytes: 4 }],
   abort: "userland/lib/abort/abortProgram",
   textBase: 0x08048000,
   textRoom: 0x38000,
@@ -198,7 +210,8 @@ function assembleAll(
     if (!existsSync(file)) throw new CompileError("no such file", { file: name, line: 0 });
     const text = virtual[file] ?? readFileSync(file, "utf8");
     files.set(file, text);
-    return assemble(text, name);
+    const object = assemble(text, name);
+    return { ...object, frames: assemblyFrames(object, target.assemblyEntries) };
   });
 }
 

@@ -1,9 +1,10 @@
 /**
  * Debug information, as much as a debugger needs to set breakpoints by line, list sources and name functions: one
  * compile unit for each object with code, a line-number program, a DIE for each function and each global word. May import link's types,
- * elf (string table), dwarfwriter.
+ * elf (string table), dwarfframe, dwarfwriter.
  * Source: DWARF Debugging Information Format 4, sections 6.1.2 (.debug_aranges), 6.2 (.debug_line), 7.5 (.debug_info).
  */
+import { buildFrames } from "./dwarfframe";
 import { ByteWriter } from "./dwarfwriter";
 import { StringTable } from "./elf";
 import type { LinkedUnit } from "./link";
@@ -122,6 +123,7 @@ export function buildDwarf(units: readonly LinkedUnit[], directory: string): { n
     { name: ".debug_abbrev", bytes: writeAbbreviations() },
     { name: ".debug_line", bytes: lines.bytes() },
     { name: ".debug_str", bytes: strings.bytes() },
+    { name: ".debug_frame", bytes: buildFrames(units.flatMap(({ frames }) => frames)) },
   ];
 }
 

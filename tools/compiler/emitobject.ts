@@ -1,6 +1,6 @@
 /**
  * Collects the code and data of a module into an object file: sections, symbols, relocations, lines. Imports object,
- * emitencode, lowercontext (for what lowering asks of a module), wasm.
+ * emitencode, emitframe, lowercontext (for what lowering asks of a module), wasm.
  *
  * Sections: `.text`; `.rodata` with strings, jump tables and the table of functions; `.data` with one word for each mutable
  * wasm global; `.data@<hex address>` for each data segment, which the linker puts at that address.
@@ -9,7 +9,9 @@
 
 import type { AsmInstruction } from "./emitasm";
 import { encodeFunction, type Fixup } from "./emitencode";
+import { frameRules } from "./emitframe";
 import { TABLE_SYMBOL } from "./emitexpansions";
+import type { FrameRecord } from "./frames";
 import type { ModuleLayout, SymbolReference } from "./lowercontext";
 import type { LineRecord, ObjectFile, ObjectSymbol, Relocation } from "./object";
 import type { Locate, WasmModule } from "./wasm";
@@ -34,6 +36,7 @@ export class ObjectBuilder implements ModuleLayout {
   private readonly symbols: ObjectSymbol[] = [];
   private readonly relocations: Relocation[] = [];
   private readonly lines: LineRecord[] = [];
+  private readonly frames: FrameRecord[] = [];
   private readonly strings = new Map<string, number>();
   /** Offset in .text by wasm name. */
   private readonly functions = new Map<string, number>();
@@ -113,6 +116,8 @@ export class ObjectBuilder implements ModuleLayout {
     }
     this.pendingTables = [];
     this.addLines(at, encoded.lines);
+    const rules = frameRules(code, encoded.starts).map((rule) => ({ ...rule, at: rule.at + at }));
+    this.frames.push({ offset: at, size: encoded.bytes.length, entry: "call", rules });
     this.symbols.push({
       ...{ name: plainName(wasmName), section: ".text", offset: at, global: false },
       ...{ kind: "function", size: encoded.bytes.length },
@@ -151,8 +156,8 @@ export class ObjectBuilder implements ModuleLayout {
         ...{ name: `.data@${address.toString(16)}`, bytes, size: bytes.length, align: 1 },
       })),
     ];
-    const { name, symbols, relocations, lines } = this;
-    return { name, sections, symbols, relocations, lines };
+    const { name, symbols, relocations, lines, frames } = this;
+    return { name, sections, symbols, relocations, lines, frames };
   }
 
   /** Calls inside the module are final; those of others become relocations. */

@@ -22,6 +22,7 @@
  * Source: System V ABI, "Object files" (symbol resolution), Intel386 supplement (R_386_32, R_386_PC32).
  */
 import { CompileError } from "./errors";
+import type { FrameRecord } from "./frames";
 import { buildKernelSymbols, KERNEL_SYMBOLS } from "./ksyms";
 import type { LineRecord, ObjectFile, Relocation } from "./object";
 
@@ -66,6 +67,8 @@ export interface LinkedUnit {
   variables: LinkedSymbol[];
   /** By ascending address. */
   lines: { address: number; file: string; line: number }[];
+  /** Frames at addresses. */
+  frames: FrameRecord[];
 }
 
 export interface LinkedImage {
@@ -309,7 +312,7 @@ class Linker {
   }
 }
 
-const LINKER: ObjectFile = { name: "the linker", sections: [], symbols: [], relocations: [], lines: [] };
+const LINKER: ObjectFile = { name: "the linker", sections: [], symbols: [], relocations: [], lines: [], frames: [] };
 
 const ownSymbolsOf = new WeakMap<ObjectFile, Map<string, { section: string; offset: number }>>();
 
@@ -365,5 +368,10 @@ function makeUnit(object: ObjectFile, homes: Map<string, number>, { textBase }: 
   const lines = object.lines
     .filter((record) => record.section === ".text")
     .map(({ offset, file, line }) => ({ address: base + offset, file, line }));
-  return { name: object.name, textStart: base, textEnd: base + size, functions, variables, lines };
+  const frames = object.frames.map((frame) => ({
+    ...frame,
+    offset: base + frame.offset,
+    rules: frame.rules.map((rule) => ({ ...rule, at: base + rule.at })),
+  }));
+  return { name: object.name, textStart: base, textEnd: base + size, functions, variables, lines, frames };
 }
