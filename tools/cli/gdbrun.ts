@@ -13,6 +13,7 @@ import { type Debugged, debugMachine } from "../gdb/debugged";
 import type { Progress } from "../gdb/control";
 import { GdbServer } from "../gdb/server";
 import { kernelLayout } from "../image/layout";
+import { buildUserProgram } from "../image/program";
 import { bootRecipe, copyOfDisk, type Recipe } from "../replay/recipe";
 import type { GdbOptions } from "./commands/gdb";
 import { quoted } from "./commands/run";
@@ -79,7 +80,11 @@ export async function runGdb(path: string | undefined, args: string[], options: 
   const folder = program === undefined ? undefined : mkdtempSync(join(tmpdir(), "tine-gdb-"));
   try {
     const programFile = folder && program && join(folder, basename(program.name));
-    if (programFile) writeFileSync(programFile, program.data);
+    // What boots is what `tine run` boots; gdb gets the same program with all debug information.
+    const isSource = path?.endsWith(".ts") === true;
+    if (programFile && path) {
+      writeFileSync(programFile, isSource ? await buildUserProgram(path, { fullDebug: true }) : program.data);
+    }
     const text = new ConsoleText();
     const machine = await boot(recipe, (bytes) => process.stdout.write(text.filter(bytes)));
     return await serve(machine, options, programFile);

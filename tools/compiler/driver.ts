@@ -37,6 +37,8 @@ interface Target {
   kernelSymbols: boolean;
   /** Whether the file gets a section with the layout of the kernel's data. */
   describesLayout: boolean;
+  /** Whether the file gets all that a debugger can use, or only lines and names: an initrd grows with its programs, and a run with it. */
+  fullDebug: boolean;
 }
 
 const KERNEL: Target = {
@@ -58,6 +60,7 @@ const KERNEL: Target = {
   physicalOffset: 0xc0000000,
   kernelSymbols: true,
   describesLayout: true,
+  fullDebug: true,
 };
 
 const PROGRAM: Target = {
@@ -72,6 +75,7 @@ const PROGRAM: Target = {
   physicalOffset: 0,
   kernelSymbols: false,
   describesLayout: false,
+  fullDebug: false,
 };
 
 /** Module name of the guest library, for programs outside the tree. */
@@ -83,6 +87,8 @@ export interface CompileOptions {
   root?: string;
   /** Sources to be taken instead of those on disk: absolute path -> text. */
   virtual?: Readonly<Record<string, string>>;
+  /** A program with all debug information; what is loaded of it is the same. */
+  fullDebug?: boolean;
   /** Sees every register allocation with its input: for the checker. */
   onAllocation?: (machine: MachineFunction, allocation: Allocation) => void;
 }
@@ -100,7 +106,8 @@ export function buildKernel(options: CompileOptions = {}): Promise<BuiltImage> {
 
 /** Builds a program from one source, which may be anywhere and may import "tine". Throws CompileError. */
 export function buildProgram(file: string, options: CompileOptions = {}): Promise<BuiltImage> {
-  return build(PROGRAM, path.resolve(file), options);
+  const { fullDebug = PROGRAM.fullDebug } = options;
+  return build({ ...PROGRAM, fullDebug }, path.resolve(file), options);
 }
 
 async function build(target: Target, program: string | undefined, options: CompileOptions): Promise<BuiltImage> {
@@ -183,7 +190,7 @@ function markDeclarations({ symbols, sections, lines }: ObjectFile, declarations
 }
 
 function finish(image: LinkedImage, root: string, target: Target, layout: SourceLayout): Uint8Array {
-  const debug = buildDwarf(image.units, root);
+  const debug = buildDwarf(image.units, root, target.fullDebug);
   if (target.describesLayout) debug.push({ name: LAYOUT_SECTION, bytes: Buffer.from(JSON.stringify(layout)) });
   return writeElf(image, { physicalOffset: target.physicalOffset, debug });
 }

@@ -102,8 +102,15 @@ const LINE_RANGE = 14;
 /** Operands of the standard opcodes 1 to 12. */
 const OPCODE_LENGTHS = [0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1];
 
-/** The sections, to be stored with the image. `directory` is what relative file names are relative to, absolute. */
-export function buildDwarf(units: readonly LinkedUnit[], directory: string): { name: string; bytes: Uint8Array }[] {
+/**
+ * The sections, to be stored with the image. `directory` is what relative file names are relative to, absolute. `full`: with frames, not
+ * only lines and names.
+ */
+export function buildDwarf(
+  units: readonly LinkedUnit[],
+  directory: string,
+  full = true,
+): { name: string; bytes: Uint8Array }[] {
   const info = new ByteWriter();
   const lines = new ByteWriter();
   const ranges = new ByteWriter();
@@ -123,7 +130,7 @@ export function buildDwarf(units: readonly LinkedUnit[], directory: string): { n
     { name: ".debug_abbrev", bytes: writeAbbreviations() },
     { name: ".debug_line", bytes: lines.bytes() },
     { name: ".debug_str", bytes: strings.bytes() },
-    { name: ".debug_frame", bytes: buildFrames(units.flatMap(({ frames }) => frames)) },
+    ...(full ? [{ name: ".debug_frame", bytes: buildFrames(units.flatMap(({ frames }) => frames)) }] : []),
   ];
 }
 
