@@ -5,8 +5,9 @@
  * Invariants: reading leaves no trace in the guest; writing charges it nothing, and goes to the frame that the tables name, whoever else
  * maps it.
  *
- * Two additions, so that breakpoints can be set by name at any time: while paging is off, the kernel's linked addresses mean where it was
- * loaded; and text of the debugged program that no page table maps (not yet touched, or not yet run) is read from its file.
+ * Two additions, so that breakpoints can be set by name, and variables be read, at any time: while paging is off, the kernel's linked
+ * addresses mean where it was loaded; and what no page table has ever mapped of the debugged program (pages not touched yet) is read from
+ * its file, its variables only for a process of it.
  */
 import type { Machine } from "../../cpu/index";
 import { loadedSegments, type LoadedSegment } from "../image/segments";
@@ -24,18 +25,21 @@ export class Memory {
     private readonly machine: Machine,
     program: Uint8Array | undefined,
   ) {
-    this.segments = program === undefined ? [] : loadedSegments(program).filter(({ writable }) => !writable);
+    this.segments = program === undefined ? [] : loadedSegments(program);
   }
 
-  /** Up to `bytes` bytes at an address, by a directory given as a CR3 value; fewer where nothing is mapped. */
-  read(address: number, bytes: number, directory: number): Uint8Array {
+  /**
+   * Up to `bytes` bytes at an address, by a directory given as a CR3 value; fewer where nothing is mapped. `ofProgram`: the directory is
+   * that of a process of the debugged program.
+   */
+  read(address: number, bytes: number, directory: number, ofProgram: boolean): Uint8Array {
     const result = new Uint8Array(bytes);
     let done = 0;
     while (done < bytes) {
       const at = (address + done) >>> 0;
       const most = Math.min(bytes - done, PAGE - (at % PAGE));
       const physical = this.translate(at, directory);
-      const piece = physical < 0 ? this.fromFile(at, most) : this.machine.readPhysical(physical, most);
+      const piece = physical < 0 ? this.fromFile(at, most, directory, ofProgram) : this.machine.readPhysical(physical, most);
       if (piece.length === 0) break;
       result.set(piece, done);
       done += piece.length;
@@ -65,11 +69,22 @@ export class Memory {
     return off && address >= KERNEL_BASE ? address - KERNEL_BASE : this.machine.translate(address, directory);
   }
 
-  private fromFile(address: number, bytes: number): Uint8Array {
-    for (const { start, contents } of this.segments) {
-      const at = address - start;
-      if (at >= 0 && at < contents.length) return contents.slice(at, at + bytes);
-    }
-    return new Uint8Array(0);
+  private fromFile(address: number, bytes: number, directory: number, ofProgram: boolean): Uint8Array {
+    const segment = this.segments.find(({ start, size }) => address >= start && address < start + size);
+    if (segment === undefined || (segment.writable && !ofProgram) || !this.isUntouched(address, directory)) return NOTHING;
+    const at = address - segment.start;
+    const piece = new Uint8Array(Math.min(bytes, segment.size - at));
+    piece.set(segment.contents.subarray(at, at + piece.length));
+    return piece;
+  }
+
+  /** Whether no entry stands for an address: not even one of a page that was swapped out. */
+  private isUntouched(address: number, directory: number): boolean {
+    if (this.machine.cpu.control(0) < PAGING) return true;
+    const word = (at: number): number => Buffer.from(this.machine.readPhysical(at, 4)).readUInt32LE(0);
+    const pde = word(((directory & ~0xfff) >>> 0) + ((address >>> 22) << 2));
+    return pde === 0 || word(((pde & ~0xfff) >>> 0) + (((address >>> 12) & 1023) << 2)) === 0;
   }
 }
+
+const NOTHING = new Uint8Array(0);

@@ -219,7 +219,9 @@ export class Session {
   readMemory(text: string): string {
     const range = rangeOf(text);
     if (range === undefined) return FAILED;
-    const bytes = this.debuggee.memory.read(range.address, Math.min(range.bytes, MOST_READ), this.directory);
+    const { memory, stops } = this.debuggee;
+    const ofProgram = stops.isProgram(this.task?.name);
+    const bytes = memory.read(range.address, Math.min(range.bytes, MOST_READ), this.directory, ofProgram);
     return bytes.length === 0 && range.bytes > 0 ? FAILED : toHex(bytes);
   }
 

@@ -99,6 +99,11 @@ export class Stops {
     return set === undefined || !this.concerns(address) ? undefined : { kind: "breakpoint", hardware: !set[0] };
   }
 
+  /** Whether a process of that name is one of the debugged program's. */
+  isProgram(name: string | undefined): boolean {
+    return this.program !== undefined && this.program === name;
+  }
+
   private concerns(address: number): boolean {
     if (this.everywhere || this.program === undefined || address >= KERNEL_BASE) return true;
     return this.tasks.currentName === this.program;

@@ -4,6 +4,8 @@
 export interface LoadedSegment {
   /** Linear address of the first byte. */
   start: number;
+  /** Bytes in memory. */
+  size: number;
   /** Bytes from the file; the rest of the segment is zero. */
   contents: Uint8Array;
   writable: boolean;
@@ -27,7 +29,7 @@ export function loadedSegments(elf: Uint8Array): LoadedSegment[] {
     const from = view.getUint32(at + 4, true);
     const contents = elf.subarray(from, from + view.getUint32(at + 16, true));
     const writable = (view.getUint32(at + 24, true) & PF_WRITE) !== 0;
-    found.push({ start: view.getUint32(at + 8, true), contents, writable });
+    found.push({ start: view.getUint32(at + 8, true), size: view.getUint32(at + 20, true), contents, writable });
   }
   return found;
 }
