@@ -204,6 +204,7 @@ function listCalls(calls: readonly Call[]): ObjectFile {
     }),
     lines: [],
     frames: [],
+    variables: new Map(),
   };
 }
 

@@ -127,7 +127,11 @@ async function build(target: Target, program: string | undefined, options: Compi
     const name = program ? shortName(root, program) : target.entries[0];
     const inspect = options.onAllocation ? { onAllocation: options.onAllocation } : {};
     const code = blameProgram(compiled, () =>
-      compileModule(compiled.wasm, { name, locate: (offset) => compiled.map.locate(offset), ...inspect }),
+      compileModule(compiled.wasm, {
+        ...{ name, locate: (offset) => compiled.map.locate(offset) },
+        ...(target.fullDebug ? { variables: compiled.variables() } : {}),
+        ...inspect,
+      }),
     );
     if (program && !code.symbols.some((symbol) => symbol.global && symbol.name === "main")) {
       const reason = "exports no function main(argc: i32, argv: usize, envp: usize): i32";

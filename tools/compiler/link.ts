@@ -24,7 +24,7 @@
 import { CompileError } from "./errors";
 import type { FrameRecord } from "./frames";
 import { buildKernelSymbols, KERNEL_SYMBOLS } from "./ksyms";
-import type { LineRecord, ObjectFile, Relocation } from "./object";
+import type { LineRecord, LocalVariable, ObjectFile, Relocation } from "./object";
 
 export interface LinkInput {
   objects: readonly ObjectFile[];
@@ -69,6 +69,8 @@ export interface LinkedUnit {
   lines: { address: number; file: string; line: number }[];
   /** Frames at addresses. */
   frames: FrameRecord[];
+  /** Variables of functions by address. */
+  locals: Map<number, readonly LocalVariable[]>;
 }
 
 export interface LinkedImage {
@@ -312,7 +314,7 @@ class Linker {
   }
 }
 
-const LINKER: ObjectFile = { name: "the linker", sections: [], symbols: [], relocations: [], lines: [], frames: [] };
+const LINKER: ObjectFile = { name: "the linker", sections: [], symbols: [], relocations: [], lines: [], frames: [], variables: new Map() };
 
 const ownSymbolsOf = new WeakMap<ObjectFile, Map<string, { section: string; offset: number }>>();
 
@@ -373,5 +375,6 @@ function makeUnit(object: ObjectFile, homes: Map<string, number>, { textBase }: 
     offset: base + frame.offset,
     rules: frame.rules.map((rule) => ({ ...rule, at: base + rule.at })),
   }));
-  return { name: object.name, textStart: base, textEnd: base + size, functions, variables, lines, frames };
+  const locals = new Map([...object.variables].map(([offset, list]) => [base + offset, list]));
+  return { name: object.name, textStart: base, textEnd: base + size, functions, variables, lines, frames, locals };
 }

@@ -55,6 +55,20 @@ export interface LineRecord {
   line: number;
 }
 
+/** Where a variable is in a range of a function's code, in bytes from the function's start: in a register, at CFA + offset, or a constant. */
+export interface VariableRange {
+  start: number;
+  end: number;
+  place: { kind: "register"; register: number } | { kind: "frame"; offset: number } | { kind: "constant"; value: number };
+}
+
+export interface LocalVariable {
+  name: string;
+  type: string;
+  isParameter: boolean;
+  ranges: VariableRange[];
+}
+
 export interface ObjectFile {
   /** For messages: the source it was made from. */
   name: string;
@@ -65,4 +79,6 @@ export interface ObjectFile {
   lines: LineRecord[];
   /** Frames of `.text`, by bytes from its start in this object; ascending. */
   frames: FrameRecord[];
+  /** Variables of the functions in `.text`, by the bytes from its start in this object to the function's. */
+  variables: ReadonlyMap<number, readonly LocalVariable[]>;
 }

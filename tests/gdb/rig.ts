@@ -1,0 +1,127 @@
+/**
+ * A machine behind our gdb server, and Debian's gdb in batch mode in front of it. May import cpu, tools, tests/guest, Node.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Machine } from "../../cpu/index";
+import { type Debugged, debugMachine } from "../../tools/gdb/debugged";
+import { GdbServer } from "../../tools/gdb/server";
+import { kernelLayout } from "../../tools/image/layout";
+import { buildUserProgram } from "../../tools/image/program";
+import { buildInitrd, readTar } from "../../tools/image/ustar";
+import { builtImages } from "../guest/guest";
+
+/** A global, a function that changes it in parent and child, and a fork whose tables are shared. */
+export const PROGRAM = `import { cstr, exit, fork, printf, waitpid } from "tine";
+
+let counter: u32 = 1;
+
+export function addToCounter(by: u32): u32 {
+  const before = counter;
+  counter = before + by;
+  mayBeInlined(before);
+  printf(cstr("counter %d\\n"), counter);
+  const after = counter;
+  if (after < before) return before;
+  if (after == 0) return 1;
+  if (by == 0) return 0;
+  return after;
+}
+
+let last: u32 = 0;
+function mayBeInlined(value: u32): void {
+  last = value;
+}
+
+export function main(_argc: i32, _argv: usize, _envp: usize): i32 {
+  const pid = fork();
+  if (pid == 0) {
+    addToCounter(41);
+    exit(0);
+  }
+  waitpid(pid, 0, 0);
+  addToCounter(1);
+  return 7;
+}
+`;
+
+/** A guest program's file in the initrd and, for gdb, on disk. */
+export interface Program {
+  name: string;
+  bytes: Uint8Array;
+  file: string;
+}
+
+export interface Rig {
+  debugged: Debugged;
+  server: GdbServer;
+  port: number;
+  /** The kernel as a file, for gdb. */
+  kernel: string;
+  program: Program;
+  /** What the guest has sent. */
+  output(): string;
+  farewells: string[];
+  notes: string[];
+  close(): void;
+}
+
+/** Our kernel with a program under fork=share, at its first instruction. */
+export async function startRig(source = PROGRAM, mode = "share"): Promise<Rig> {
+  const built = await builtImages();
+  const folder = mkdtempSync(join(tmpdir(), "tine-gdb-test-"));
+  const path = join(folder, "program.ts");
+  writeFileSync(path, source);
+  const bytes = await buildUserProgram(path);
+  const file = join(folder, "program");
+  writeFileSync(file, await buildUserProgram(path, { fullDebug: true }));
+  const program = { name: "bin/program", bytes, file };
+  const added = { name: program.name, data: bytes, mode: 0o755 };
+  const initrd = buildInitrd([...readTar(built.initrd, "initrd"), added]);
+  let output = "";
+  let debugged: Debugged | undefined;
+  const machine = new Machine({
+    memoryMB: 16,
+    onSerial: (sent) => {
+      if (!debugged?.control.repeats) output += Buffer.from(sent).toString("latin1");
+    },
+  });
+  const commandLine = `quiet fork=${mode} init=/bin/init -- /bin/program`;
+  machine.loadMultiboot(built.kernel, { commandLine, modules: [initrd] });
+  debugged = debugMachine(machine, kernelLayout(built.kernel), { name: program.name, data: bytes });
+  const farewells: string[] = [];
+  const notes: string[] = [];
+  const server = new GdbServer(debugged, {
+    arrival: () => {},
+    farewell: (farewell) => farewells.push(farewell),
+    note: (text) => notes.push(text),
+  });
+  const port = await server.listen(0);
+  return {
+    ...{ debugged, server, port, program, farewells, notes, kernel: join(process.cwd(), "dist/kernel.elf") },
+    output: () => output.replaceAll("\r\n", "\n"),
+    close: () => {
+      server.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const MARK = "@@next@@";
+
+/** What gdb, in batch mode and connected, prints for each of the commands. */
+export async function runGdb(rig: Rig, commands: readonly string[]): Promise<string[]> {
+  const before = ["set debuginfod enabled off", "set pagination off", "set confirm off", "set width 0"];
+  const connect = [`target remote 127.0.0.1:${rig.port}`, `add-symbol-file ${rig.program.file}`];
+  const args = ["-nx", "-batch", ...before.flatMap((command) => ["-iex", command])];
+  for (const command of [...connect, ...commands]) args.push("-ex", command, "-ex", `echo ${MARK}\\n`);
+  const child = spawn("gdb", [...args, rig.kernel], { stdio: ["ignore", "pipe", "pipe"] });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes: Buffer) => (text += bytes.toString()));
+  const timer = setTimeout(() => child.kill("SIGKILL"), 100_000);
+  await new Promise((resolve) => child.on("close", resolve));
+  clearTimeout(timer);
+  return text.split(`${MARK}\n`).slice(connect.length, connect.length + commands.length);
+}
