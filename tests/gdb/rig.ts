@@ -8,12 +8,14 @@ import { join } from "node:path";
 import { Machine } from "../../cpu/index";
 import { type Debugged, debugMachine } from "../../tools/gdb/debugged";
 import { GdbServer } from "../../tools/gdb/server";
-import { kernelLayout } from "../../tools/image/layout";
+import type { HistoryOptions } from "../../tools/replay/history";
+import { type KernelLayout, kernelLayout } from "../../tools/image/layout";
 import { buildUserProgram } from "../../tools/image/program";
+import { Symbols } from "../../tools/image/symbols";
 import { buildInitrd, readTar } from "../../tools/image/ustar";
 import { builtImages } from "../guest/guest";
 
-/** A global, a function that changes it in parent and child, and a fork whose tables are shared. */
+/** A global, a function that changes it in parent and child, and a fork whose tables are shared. With an argument it runs for ever. */
 export const PROGRAM = `import { cstr, exit, fork, printf, waitpid } from "tine";
 
 let counter: u32 = 1;
@@ -35,7 +37,8 @@ function mayBeInlined(value: u32): void {
   last = value;
 }
 
-export function main(_argc: i32, _argv: usize, _envp: usize): i32 {
+export function main(argc: i32, _argv: usize, _envp: usize): i32 {
+  while (argc > 1) counter++;
   const pid = fork();
   if (pid == 0) {
     addToCounter(41);
@@ -61,6 +64,9 @@ export interface Rig {
   /** The kernel as a file, for gdb. */
   kernel: string;
   program: Program;
+  layout: KernelLayout;
+  /** Address of a symbol of the kernel. */
+  symbol(name: string): number;
   /** What the guest has sent. */
   output(): string;
   farewells: string[];
@@ -68,18 +74,28 @@ export interface Rig {
   close(): void;
 }
 
-/** Our kernel with a program under fork=share, at its first instruction. */
-export async function startRig(source = PROGRAM, mode = "share"): Promise<Rig> {
-  const built = await builtImages();
+let compiled: Promise<Program> | undefined;
+
+/** The program, compiled once for all machines of a test file; its folder goes with the process. */
+async function compile(): Promise<Program> {
   const folder = mkdtempSync(join(tmpdir(), "tine-gdb-test-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, "program.ts");
-  writeFileSync(path, source);
-  const bytes = await buildUserProgram(path);
+  writeFileSync(path, PROGRAM);
   const file = join(folder, "program");
+  const bytes = await buildUserProgram(path);
   writeFileSync(file, await buildUserProgram(path, { fullDebug: true }));
-  const program = { name: "bin/program", bytes, file };
-  const added = { name: program.name, data: bytes, mode: 0o755 };
-  const initrd = buildInitrd([...readTar(built.initrd, "initrd"), added]);
+  return { name: "bin/program", bytes, file };
+}
+
+/** Our kernel with the program under fork=share, at its first instruction. */
+export async function startRig(options: { history?: HistoryOptions; arguments?: string } = {}): Promise<Rig> {
+  const built = await builtImages();
+  compiled ??= compile();
+  const program = await compiled;
+  const { name, bytes } = program;
+  const files = readTar(built.initrd, "initrd").filter((file) => !file.name.startsWith("tests/"));
+  const initrd = buildInitrd([...files, { name, data: bytes, mode: 0o755 }]);
   let output = "";
   let debugged: Debugged | undefined;
   const machine = new Machine({
@@ -88,9 +104,12 @@ export async function startRig(source = PROGRAM, mode = "share"): Promise<Rig> {
       if (!debugged?.control.repeats) output += Buffer.from(sent).toString("latin1");
     },
   });
-  const commandLine = `quiet fork=${mode} init=/bin/init -- /bin/program`;
+  const commandLine = `quiet fork=share init=/bin/init -- /bin/program ${options.arguments ?? ""}`.trimEnd();
   machine.loadMultiboot(built.kernel, { commandLine, modules: [initrd] });
-  debugged = debugMachine(machine, kernelLayout(built.kernel), { name: program.name, data: bytes });
+  const layout = kernelLayout(built.kernel);
+  if (layout === undefined) throw new Error("our kernel has a layout");
+  const symbols = new Symbols(built.kernel);
+  debugged = debugMachine(machine, layout, { name: program.name, data: bytes }, options.history);
   const farewells: string[] = [];
   const notes: string[] = [];
   const server = new GdbServer(debugged, {
@@ -100,12 +119,10 @@ export async function startRig(source = PROGRAM, mode = "share"): Promise<Rig> {
   });
   const port = await server.listen(0);
   return {
-    ...{ debugged, server, port, program, farewells, notes, kernel: join(process.cwd(), "dist/kernel.elf") },
+    ...{ debugged, layout, server, port, program, farewells, notes, kernel: join(process.cwd(), "dist/kernel.elf") },
+    symbol: (name) => symbols.address(name) ?? 0,
     output: () => output.replaceAll("\r\n", "\n"),
-    close: () => {
-      server.close();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    close: () => server.close(),
   };
 }
 
@@ -117,9 +134,11 @@ export async function runGdb(rig: Rig, commands: readonly string[]): Promise<str
   const connect = [`target remote 127.0.0.1:${rig.port}`, `add-symbol-file ${rig.program.file}`];
   const args = ["-nx", "-batch", ...before.flatMap((command) => ["-iex", command])];
   for (const command of [...connect, ...commands]) args.push("-ex", command, "-ex", `echo ${MARK}\\n`);
-  const child = spawn("gdb", [...args, rig.kernel], { stdio: ["ignore", "pipe", "pipe"] });
+  // Both of its streams in one, so that they stay in order.
+  const shell = ["-c", 'exec gdb "$@" 2>&1', "gdb", ...args, rig.kernel];
+  const child = spawn("sh", shell, { stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes: Buffer) => (text += bytes.toString()));
+  child.stdout.on("data", (bytes: Buffer) => (text += bytes.toString()));
   const timer = setTimeout(() => child.kill("SIGKILL"), 100_000);
   await new Promise((resolve) => child.on("close", resolve));
   clearTimeout(timer);

@@ -76,17 +76,17 @@ function writeCommon(out: ByteWriter, entry: FrameEntry): void {
       out.uleb(bytes / WORD);
     };
     offset(EIP, entry === "trap" ? 3 * WORD : WORD);
+    // A call may change these; of a trap they are the program's until they are pushed.
+    for (const register of [Register.EAX, Register.ECX, Register.EDX]) {
+      out.u8(entry === "trap" ? DW_CFA_same_value : DW_CFA_undefined);
+      out.uleb(register);
+    }
     if (entry !== "trap") return;
     offset(EFLAGS, WORD);
     out.u8(DW_CFA_val_expression);
     out.uleb(Register.ESP);
     out.uleb(INTERRUPTED_ESP.length);
     for (const byte of INTERRUPTED_ESP) out.u8(byte);
-    // They are the program's until they are pushed.
-    for (const register of [Register.EAX, Register.ECX, Register.EDX]) {
-      out.u8(DW_CFA_same_value);
-      out.uleb(register);
-    }
   });
 }
 

@@ -50,6 +50,8 @@ class Places {
   /** Bits of the variables whose value a virtual register is. */
   private readonly bits = new Map<number, number>();
   private readonly count: number;
+  /** All places, those first that calls keep. */
+  private readonly order: readonly number[];
   private readonly entries: (Int32Array | undefined)[];
   private readonly liveOut: Int32Array;
 
@@ -61,6 +63,8 @@ class Places {
   ) {
     for (const [i, { register }] of followed.entries()) this.bits.set(register, this.bitsOf(register) | (1 << i));
     this.count = REGISTERS + allocation.slots;
+    const changes = (place: number): number => (place < REGISTERS ? (CALL_CLOBBERS >>> place) & 1 : 0);
+    this.order = Array.from({ length: this.count }, (_, place) => place).sort((a, b) => changes(a) - changes(b));
     this.entries = allocation.blocks.map(() => undefined);
     this.liveOut = new Int32Array(allocation.blocks.length);
   }
@@ -165,11 +169,11 @@ class Places {
     return told;
   }
 
-  /** The places of variables by what is held and needed. */
+  /** The places of variables by what is held and needed: of several the one that lasts, since registers that a call may change often do not. */
   private read(held: Int32Array, live: number): VariablePlaces {
     const found = new Map<MachineVariable, Location>();
     const look = (variable: MachineVariable, bit: number): void => {
-      const place = held.findIndex((bits) => (bits & bit) !== 0);
+      const place = this.order.find((one) => (held[one] & bit) !== 0) ?? -1;
       if (place >= 0 && !found.has(variable)) found.set(variable, place < REGISTERS ? place : ~(place - REGISTERS));
     };
     for (const [i, variable] of this.followed.entries()) if ((live >>> i) & 1) look(variable, 1 << i);

@@ -11,7 +11,7 @@
  * before, so backwards stops at that instruction, as if it had not run yet.
  */
 import { type Machine, NOMINAL_HZ, type StopReason } from "../../cpu/index";
-import { History } from "../replay/history";
+import { History, type HistoryOptions } from "../replay/history";
 import type { Hit, Stops } from "./stops";
 
 export type Stop =
@@ -62,8 +62,9 @@ export class Control {
   constructor(
     readonly machine: Machine,
     readonly stops: Stops,
+    private readonly options: HistoryOptions = {},
   ) {
-    this.history = new History(machine);
+    this.history = new History(machine, options);
     this.at = { instret: machine.instret, step: -1 };
   }
 
@@ -83,7 +84,7 @@ export class Control {
 
   /** Somebody has written to registers or memory: what comes is another run, and one can go back to here and no further. */
   modified(): void {
-    this.history = new History(this.machine);
+    this.history = new History(this.machine, this.options);
     this.at = { instret: this.machine.instret, step: 0 };
     this.standing = this.machine.cpu.eip;
     this.ended = undefined;

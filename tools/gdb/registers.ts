@@ -98,6 +98,7 @@ const ROWS: readonly Row[] = [
     (number): Row => ({
       ...{ name: `cr${number}`, bits: 32, type: "uint32", read: ({ cpu }) => cpu.control(number) },
       ...(number === 0 ? { feature: "org.tine.control" } : {}),
+      ...(number === 3 ? { saved: "cr3" as const } : {}),
       write: ({ cpu }, value) => cpu.setControl(number, value),
     }),
   ),

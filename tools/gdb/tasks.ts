@@ -37,6 +37,8 @@ export interface SavedRegisters {
   esi: number;
   edi: number;
   eip: number;
+  /** Its page directory. */
+  cr3: number;
 }
 
 export class Tasks {
@@ -173,6 +175,6 @@ export class Tasks {
     if (task.running || task.address === 0 || task.state === STATES[ZOMBIE]) return undefined;
     const esp = this.word(task.address + 4 * this.field("kernelEsp"));
     const [edi, esi, ebx, ebp, eip] = [0, 4, 8, 12, 16].map((offset) => this.word(esp + offset));
-    return { ebx, esp: esp + 20, ebp, esi, edi, eip };
+    return { ebx, esp: esp + 20, ebp, esi, edi, eip, cr3: task.directory };
   }
 }
