@@ -23,11 +23,15 @@ async function gdb(...commands: string[]): Promise<string[]> {
 
 /** Number of the line of a file that has the text. */
 function lineOf(file: string, text: string): number {
-  return readFileSync(file, "utf8").split("\n").findIndex((line) => line.includes(text)) + 1;
+  return (
+    readFileSync(file, "utf8")
+      .split("\n")
+      .findIndex((line) => line.includes(text)) + 1
+  );
 }
 
 /** The number behind `$1 = `. */
-function valueOf(printed: string): number {
+function numberIn(printed: string): number {
   return Number(/= (0x[0-9a-f]+|-?\d+)/.exec(printed)?.[1]);
 }
 
@@ -45,24 +49,50 @@ test("break by function, list, and bt from ring 0 through the system call to rin
   assert.match(stack, /mmDup .*vma\.ts[\s\S]*cloneTask .*fork\.ts[\s\S]*trapDispatch/, names.join());
   assert.match(stack, /<signal handler called>\n#\d+ +0x0804\w+ in main \(/);
   assert.not.match(stack, /corrupt|Backtrace stopped|\?\?/);
-  assert.match(list, new RegExp(`${lineOf("kernel/mm/memory.ts", "export function copyPageRange")}\\s+export function copyPageRange`));
-  const user = valueOf(esp);
+  assert.match(
+    list,
+    new RegExp(`${lineOf("kernel/mm/memory.ts", "export function copyPageRange")}\\s+export function copyPageRange`),
+  );
+  const user = numberIn(esp);
   assert.ok(user > 0xbff00000 && user < 0xc0000000, `the program's stack pointer, not ${esp}`);
-  assert.is(valueOf(top), 0x10, "CS has no place in a frame");
+  assert.is(numberIn(top), 0x10, "CS has no place in a frame");
 });
 
 test("break by file and line, step, next, finish, and what parameters and locals are", async () => {
   const line = lineOf("kernel/mm/memory.ts", "next = ((vma.end - 1) >> SLOT_SHIFT) + 1;");
   const at = await gdb(
-    ...["break main", "continue", "delete", `tbreak memory.ts:${line}`, "continue", "next", "print first", "info locals", "info args"],
-    ...["print parent", "up", "print parent", "down", "finish", "tbreak addToCounter", "continue", "next", "step", "info args", "info locals", "finish"],
+    ...[
+      "break main",
+      "continue",
+      "delete",
+      `tbreak memory.ts:${line}`,
+      "continue",
+      "next",
+      "print first",
+      "info locals",
+      "info args",
+    ],
+    ...[
+      "print parent",
+      "up",
+      "print parent",
+      "down",
+      "finish",
+      "tbreak addToCounter",
+      "continue",
+      "next",
+      "step",
+      "info args",
+      "info locals",
+      "finish",
+    ],
   );
   assert.match(at[4], new RegExp(`copyPageRange .*memory\\.ts:${line}`));
   assert.match(at[5], new RegExp(`${line + 1}\\s`), "next is the next line");
-  assert.is(valueOf(at[6]), 0x08048000 >>> 22, "the first slot of the first mapping");
+  assert.is(numberIn(at[6]), 0x08048000 >>> 22, "the first slot of the first mapping");
   assert.match(at[7], /first = 32/);
   assert.match(at[7], /vma = <optimized out>/, "a variable that changes has no one place");
-  assert.is(valueOf(at[9]), valueOf(at[11]), "mmDup's parent is copyPageRange's");
+  assert.is(numberIn(at[9]), numberIn(at[11]), "mmDup's parent is copyPageRange's");
   assert.match(at[13], /mmDup .*vma\.ts/);
   assert.match(at[15], /addToCounter \(by=41\)/);
   assert.match(at[18], /by = 41/);
@@ -71,50 +101,99 @@ test("break by file and line, step, next, finish, and what parameters and locals
 
 test("globals, x/ through the page tables and by physical address, registers, both written", async () => {
   const at = await gdb(
-    ...["break addToCounter", "continue", "print counter", "x/1xw &counter", "set var by = 5", "print by", "finish", "print counter"],
+    ...[
+      "break addToCounter",
+      "continue",
+      "print counter",
+      "x/1xw &counter",
+      "set var by = 5",
+      "print by",
+      "finish",
+      "print counter",
+    ],
     ...["set var counter = 100", "print counter", "x/1xw &counter", "set var counter = 5", "continue", "print counter"],
-    ...["print &forkMode", "x/1xw &forkMode", "monitor phys on", "x/1xw (int)&forkMode - 0xc0000000", "monitor phys off"],
-    ...["print/x $cr0", "print $instret", "print $cycles > $instret", "info registers eflags", "info registers cr3", "print/x $cr2"],
+    ...[
+      "print &forkMode",
+      "x/1xw &forkMode",
+      "monitor phys on",
+      "x/1xw (int)&forkMode - 0xc0000000",
+      "monitor phys off",
+    ],
+    ...[
+      "print/x $cr0",
+      "print $instret",
+      "print $cycles > $instret",
+      "info registers eflags",
+      "info registers cr3",
+      "print/x $cr2",
+    ],
   );
-  assert.is(valueOf(at[2]), 1);
+  assert.is(numberIn(at[2]), 1);
   assert.match(at[3], /0x00000001/);
-  assert.is(valueOf(at[5]), 5, "a parameter is written where it is");
+  assert.is(numberIn(at[5]), 5, "a parameter is written where it is");
   assert.match(at[6], /main \(.*program\.ts/);
-  assert.is(valueOf(at[7]), 6, "the program has gone on with what was written");
+  assert.is(numberIn(at[7]), 6, "the program has gone on with what was written");
   assert.match(output, /counter 6\n/);
-  assert.is(valueOf(at[9]), 100);
+  assert.is(numberIn(at[9]), 100);
   assert.match(at[10], /0x00000064/);
-  assert.is(valueOf(at[13]), 1, "what was written to the child is the child's");
+  assert.is(numberIn(at[13]), 1, "what was written to the child is the child's");
   const word = /:\s+(0x\w+)/.exec(at[15])?.[1];
   assert.is(/:\s+(0x\w+)/.exec(at[17])?.[1], word);
   assert.match(at[19], /0x80010015/);
-  assert.ok(valueOf(at[20]) > 500_000);
-  assert.is(valueOf(at[21]), 1);
+  assert.ok(numberIn(at[20]) > 500_000);
+  assert.is(numberIn(at[21]), 1);
   assert.match(at[22], /\[.*IF.*\]/);
 });
 
 test("a hardware breakpoint; watchpoints on writes, reads and accesses", async () => {
   const at = await gdb(
-    ...["break main", "continue", "delete", "hbreak handleMmFault", "continue", "delete", "watch counter", "continue", "continue"],
+    ...[
+      "break main",
+      "continue",
+      "delete",
+      "hbreak handleMmFault",
+      "continue",
+      "delete",
+      "watch counter",
+      "continue",
+      "continue",
+    ],
   );
   assert.match(at[4], /hit Breakpoint 2, handleMmFault/);
   assert.match(at[7], /hit Hardware watchpoint 3: counter\n\nOld value = 1\nNew value = 42\n/);
   assert.match(at[8], /Old value = 42\nNew value = 2\n/, "gdb's old value is the child's, the parent writes its own");
-  const reads = await gdb("break addToCounter", "continue", "delete", "rwatch counter", "continue", "delete", "awatch counter", "continue");
+  const reads = await gdb(
+    "break addToCounter",
+    "continue",
+    "delete",
+    "rwatch counter",
+    "continue",
+    "delete",
+    "awatch counter",
+    "continue",
+  );
   assert.match(reads[4], /hit Hardware read watchpoint 2: counter\n\nValue = 1\n/);
-  assert.match(reads[7], /hit Hardware access \(read\/write\) watchpoint 3: counter\n\nOld value = 1\nNew value = 42\n/);
+  assert.match(
+    reads[7],
+    /hit Hardware access \(read\/write\) watchpoint 3: counter\n\nOld value = 1\nNew value = 42\n/,
+  );
 });
 
 test("processes are threads: who there is, where each is, its registers and its memory", async () => {
   const at = await gdb(
     ...["break addToCounter", "continue", "info threads", "finish", "info registers eax", "print counter"],
-    ...["thread find sleeping", "thread apply all -q bt 1", "thread apply all -q -s print counter", "thread apply all -q print/x $cr3"],
+    ...[
+      "thread find sleeping",
+      "thread apply all -q bt 1",
+      "thread apply all -q -s print counter",
+      "thread apply all -q print/x $cr3",
+    ],
   );
   assert.match(at[2], /\* \d+ +Thread 3 "program" \(running\)/);
   assert.match(at[2], /Thread 1 "init" \(sleeping\) .*schedule \(/);
   assert.match(at[2], /Thread 2 "program" \(sleeping\) .*schedule \(/);
   assert.match(at[2], /Thread 65535 "idle" \(idle\)/);
-  assert.is(valueOf(at[5]), 42);
+  assert.is(numberIn(at[5]), 42);
   assert.match(at[8], /= 1\n[\s\S]*= 42\n/, "the parent's and the child's counter");
   const directories = [...at[9].matchAll(/= (0x\w+)/g)].map(([, value]) => value);
   assert.is(new Set(directories).size, 3, "init, parent, child; idle has the one that is in use");
@@ -122,10 +201,28 @@ test("processes are threads: who there is, where each is, its registers and its 
 
 test("monitor commands", async () => {
   const at = await gdb(
-    ...["break main", "continue", "tbreak addToCounter", "continue", "monitor help", "monitor shares", "monitor table 0x08048000", "monitor tlb"],
-    ...["monitor pg", "monitor vmstat", "monitor audit", "monitor instret", "monitor rmap 0x999999", "monitor nonsense", "monitor table x"],
+    ...[
+      "break main",
+      "continue",
+      "tbreak addToCounter",
+      "continue",
+      "monitor help",
+      "monitor shares",
+      "monitor table 0x08048000",
+      "monitor tlb",
+    ],
+    ...[
+      "monitor pg",
+      "monitor vmstat",
+      "monitor audit",
+      "monitor instret",
+      "monitor rmap 0x999999",
+      "monitor nonsense",
+      "monitor table x",
+    ],
   );
-  for (const name of ["shares", "table", "rmap", "tlb", "pg", "vmstat", "audit", "seek"]) assert.match(at[4], new RegExp(`^${name} `, "m"));
+  for (const name of ["shares", "table", "rmap", "tlb", "pg", "vmstat", "audit", "seek"])
+    assert.match(at[4], new RegExp(`^${name} `, "m"));
   assert.match(at[5], /^slot 32 .* users 2: 2 program, 3 program$/m);
   assert.match(at[6], /^slot 32: pde 0x\w+ pu.*\nslot 32 .*\n {2}0x8048000: pte 0x\w+ frame 0x\w+ pur/);
   assert.match(at[7], /^08048000 -> \w{8} 4K ur/m);

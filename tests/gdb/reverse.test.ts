@@ -59,8 +59,9 @@ test("breakpoints and watchpoints are met backwards where they were met forwards
       assert.ok(there.filter(({ kind }) => kind === "breakpoint").length >= 5, "faults happen");
       const back = backwards(rig);
       assert.equal(back.reverse(), there);
-      assert.is(JSON.stringify(there), (expected ??= JSON.stringify(there)), "the run does not depend on the spacing");
-      assert.is(rig.output(), "");
+      expected ??= JSON.stringify(there);
+      assert.is(JSON.stringify(there), expected, "the run does not depend on the spacing");
+      assert.is(rig.output(), "counter 42\ncounter 2\n", "told once");
     } finally {
       rig.close();
     }
@@ -77,7 +78,8 @@ test("a step forwards and one back lead to the same moment, through traps too", 
     let deliveries = 0;
     for (let round = 0; round < 40; round++) {
       finish(control.seek(random.below(end - 2000)));
-      // To a trap or two: the boundaries at which nothing has retired.
+      // Off the middle of a repeated instruction, to which no step leads back.
+      finish(control.forward(() => true));
       for (let walk = 0; walk < 30; walk++) {
         const before: Position = { ...control.position };
         const registers = JSON.stringify(control.machine.registers);
@@ -136,13 +138,30 @@ test("gdb: from the end back to a watchpoint, reverse-step, reverse-next, revers
   const rig = await startRig();
   try {
     const at = await runGdb(rig, [
-      ...["continue", "print $instret", "watch counter", "reverse-continue", "print counter", "info threads", "print $instret"],
+      ...[
+        "continue",
+        "print $instret",
+        "watch counter",
+        "reverse-continue",
+        "print counter",
+        "info threads",
+        "print $instret",
+      ],
       ...["stepi", "print counter", "reverse-stepi", "print counter", "delete", "reverse-finish", "reverse-step"],
-      ...["tbreak copyPageRange", "reverse-continue", "bt 1", "next", "next", "reverse-next", "reverse-continue", "print $instret"],
+      ...[
+        "tbreak copyPageRange",
+        "reverse-continue",
+        "bt 1",
+        "next",
+        "next",
+        "reverse-next",
+        "reverse-continue",
+        "print $instret",
+      ],
       ...["tbreak addToCounter", "continue", "print by"],
     ]);
     assert.match(at[0], /the guest ended its run with \d+ after \d+ instructions/);
-    assert.match(at[3], /hit Hardware watchpoint 1: counter\n\nOld value = 2\nNew value = 1\n/);
+    assert.match(at[3], /hit Hardware watchpoint 1: counter\n\nOld value = .*\nNew value = 1\n/);
     assert.is(/= (\d+)/.exec(at[4])?.[1], "1");
     assert.match(at[5], /\* \d+ +Thread 2 "program" \(running\)/, "it was the parent who wrote last");
     assert.match(at[8], /= 2\n/);

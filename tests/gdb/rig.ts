@@ -8,11 +8,11 @@ import { join } from "node:path";
 import { Machine } from "../../cpu/index";
 import { type Debugged, debugMachine } from "../../tools/gdb/debugged";
 import { GdbServer } from "../../tools/gdb/server";
-import type { HistoryOptions } from "../../tools/replay/history";
 import { type KernelLayout, kernelLayout } from "../../tools/image/layout";
 import { buildUserProgram } from "../../tools/image/program";
 import { Symbols } from "../../tools/image/symbols";
 import { buildInitrd, readTar } from "../../tools/image/ustar";
+import type { HistoryOptions } from "../../tools/replay/history";
 import { builtImages } from "../guest/guest";
 
 /** A global, a function that changes it in parent and child, and a fork whose tables are shared. With an argument it runs for ever. */
@@ -101,7 +101,7 @@ export async function startRig(options: { history?: HistoryOptions; arguments?: 
   const machine = new Machine({
     memoryMB: 16,
     onSerial: (sent) => {
-      if (!debugged?.control.repeats) output += Buffer.from(sent).toString("latin1");
+      if (debugged?.control.isTelling) output += Buffer.from(sent).toString("latin1");
     },
   });
   const commandLine = `quiet fork=share init=/bin/init -- /bin/program ${options.arguments ?? ""}`.trimEnd();

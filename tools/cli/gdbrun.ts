@@ -9,8 +9,8 @@ import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { EventKind, MachineError } from "../../cpu/index";
 import { Mark } from "../../kernel/abi/marks";
-import { type Debugged, debugMachine } from "../gdb/debugged";
 import type { Progress } from "../gdb/control";
+import { type Debugged, debugMachine } from "../gdb/debugged";
 import { GdbServer } from "../gdb/server";
 import { kernelLayout } from "../image/layout";
 import { buildUserProgram } from "../image/program";
@@ -47,7 +47,11 @@ class TypedInput {
   }
 }
 
-async function recipeOf(options: GdbOptions, program: Awaited<ReturnType<typeof userProgram>> | undefined, args: string[]): Promise<Recipe> {
+async function recipeOf(
+  options: GdbOptions,
+  program: Awaited<ReturnType<typeof userProgram>> | undefined,
+  args: string[],
+): Promise<Recipe> {
   const { kernel, initrd } = await builtImages();
   const words = program === undefined ? [] : [`/${program.name}`, ...args].map(quoted);
   const run = program === undefined ? "" : ` -- ${words.join(" ")}`;
@@ -96,7 +100,7 @@ export async function runGdb(path: string | undefined, args: string[], options: 
     try {
       let debugged: Debugged | undefined;
       const machine = bootRecipe(made, await copyOfDisk(made), (bytes) => {
-        if (!debugged?.control.repeats) write(bytes);
+        if (debugged?.control.isTelling) write(bytes);
       });
       debugged = debugMachine(machine, kernelLayout(made.kernel), program);
       return debugged;
@@ -169,7 +173,16 @@ function watchStatus({ control }: Debugged): { code(): number } {
     code() {
       const { instret, cycles } = control.machine;
       const end = control.endReason ?? { reason: "halt" };
-      const { code, line } = outcome({ end, instret, cycles, programStatus, panicked, regions: [], trace: [], audit: [] });
+      const { code, line } = outcome({
+        end,
+        instret,
+        cycles,
+        programStatus,
+        panicked,
+        regions: [],
+        trace: [],
+        audit: [],
+      });
       if (line) process.stderr.write(`tine: ${line}\n`);
       return code;
     },

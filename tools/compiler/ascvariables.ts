@@ -86,7 +86,8 @@ const NOWHERE = { line: 0, column: 0 };
 function assignmentTarget(node: LintNode): string | undefined {
   const operator = node.operator as number;
   let target: LintNode | undefined;
-  if (node.kind === Kind.Binary && operator >= FIRST_ASSIGNMENT && operator <= LAST_ASSIGNMENT) target = node.left as LintNode;
+  if (node.kind === Kind.Binary && operator >= FIRST_ASSIGNMENT && operator <= LAST_ASSIGNMENT)
+    target = node.left as LintNode;
   if (node.kind === Kind.UnaryPostfix || node.kind === Kind.UnaryPrefix) target = node.operand as LintNode;
   return target?.kind === Kind.Identifier ? (target.text as string) : undefined;
 }

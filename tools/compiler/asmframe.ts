@@ -95,12 +95,19 @@ function decodeAll(bytes: Uint8Array): Decoded[] {
     const length = result === DecodeResult.Ok ? insn.length : 1;
     const row = result === DecodeResult.Ok ? ROWS[insn.row] : undefined;
     const mnemonic = row?.mnemonic ?? "";
-    const isJump = row !== undefined && row.operands.some((operand) => operand === "Jb" || operand === "Jv");
+    const isJump = row?.operands.some((operand) => operand === "Jb" || operand === "Jv");
     const byOpcode = row?.operands[0] === "Zv";
     const isMemory = !byOpcode && insn.rm < 0;
     const register = byOpcode ? insn.reg : isMemory ? -1 : insn.rm;
     const target = isJump && mnemonic !== "call" ? at + length + insn.immediate : -1;
-    code.push({ at, end: at + length, mnemonic, register: namesRegister(row?.operands[0]) ? register : -1, immediate: insn.immediate, target });
+    code.push({
+      at,
+      end: at + length,
+      mnemonic,
+      register: namesRegister(row?.operands[0]) ? register : -1,
+      immediate: insn.immediate,
+      target,
+    });
     at += length;
   }
   return code;

@@ -4,12 +4,13 @@
  */
 
 import { allocate } from "./allocate";
-import { analyse, cleanGraph, splitCriticalEdges } from "./cfg";
 import type { FunctionVariables } from "./ascvariables";
+import { analyse, cleanGraph, splitCriticalEdges } from "./cfg";
 import { expandFunction } from "./emitexpand";
 import { layOut, shapeBlocks } from "./emitlayout";
 import { ObjectBuilder } from "./emitobject";
 import { improve } from "./emitpeephole";
+import { variablesOf } from "./emitvariables";
 import { type BuildContext, buildFunction } from "./irbuild";
 import { lowerFunction } from "./lower";
 import type { Allocation, MachineFunction } from "./mir";
@@ -20,7 +21,6 @@ import { expandOperations } from "./optexpand";
 import { hoistInvariants } from "./opthoist";
 import { threadJumps } from "./optthread";
 import { numberValues } from "./optvalue";
-import { variablesOf } from "./emitvariables";
 import { printAssembly, printIr, printMachine } from "./print";
 import { decodeModule, type Locate, type WasmModule } from "./wasm";
 
@@ -49,7 +49,14 @@ export function compileModule(wasm: Uint8Array, options: BackendOptions): Object
   const module = decodeModule(wasm, name, locate);
   const object = new ObjectBuilder(module, name, locate);
   const intrinsicModule = options.intrinsicModule ?? "intrinsics";
-  const context: BuildContext = { module, name, locate, intrinsicModule, stringAt: stringReader(module), variables: (name) => options.variables?.get(name) };
+  const context: BuildContext = {
+    module,
+    name,
+    locate,
+    intrinsicModule,
+    stringAt: stringReader(module),
+    variables: (name) => options.variables?.get(name),
+  };
   for (const source of module.functions) {
     if (source.imported !== null) continue;
     const fn = buildFunction(source, context);

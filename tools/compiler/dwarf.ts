@@ -5,9 +5,9 @@
  * Source: DWARF Debugging Information Format 4, sections 6.1.2 (.debug_aranges), 6.2 (.debug_line), 7.5 (.debug_info).
  */
 import { buildFrames } from "./dwarfframe";
+import { VARIABLE_ABBREVIATIONS, VARIABLE_TYPES, writeVariables } from "./dwarfvariables";
 import { ByteWriter } from "./dwarfwriter";
 import { StringTable } from "./elf";
-import { VARIABLE_ABBREVIATIONS, VARIABLE_TYPES, writeVariables } from "./dwarfvariables";
 import type { LinkedUnit } from "./link";
 
 const VERSION = 4;
@@ -256,11 +256,14 @@ function writeUnit(out: ByteWriter, unit: LinkedUnit, parts: UnitParts): void {
     out.u32(lineOffset);
     // Types come before those who refer to them, where there are any.
     const types = new Map<string, number>();
-    if (unit.locals.size > 0) for (const type of VARIABLE_TYPES) types.set(type.name, writeType(out, strings, type) - unitStart);
+    if (unit.locals.size > 0)
+      for (const type of VARIABLE_TYPES) types.set(type.name, writeType(out, strings, type) - unitStart);
     for (const { name, address, size, global } of unit.functions) {
       const first = firstLine(unit, address, address + size);
       const variables = first ? unit.locals.get(address) : undefined;
-      out.uleb(variables?.length ? ABBREV_FUNCTION_WITH_VARIABLES : first ? ABBREV_FUNCTION : ABBREV_FUNCTION_WITHOUT_LINE);
+      out.uleb(
+        variables?.length ? ABBREV_FUNCTION_WITH_VARIABLES : first ? ABBREV_FUNCTION : ABBREV_FUNCTION_WITHOUT_LINE,
+      );
       out.u32(strings.add(name));
       out.u8(global ? 1 : 0);
       out.u32(address);
@@ -289,7 +292,11 @@ function writeUnit(out: ByteWriter, unit: LinkedUnit, parts: UnitParts): void {
 }
 
 /** Writes a base type; returns where. */
-function writeType(out: ByteWriter, strings: StringTable, { name, encoding, bytes }: (typeof VARIABLE_TYPES)[number]): number {
+function writeType(
+  out: ByteWriter,
+  strings: StringTable,
+  { name, encoding, bytes }: (typeof VARIABLE_TYPES)[number],
+): number {
   const at = out.length;
   out.uleb(ABBREV_WORD);
   out.u32(strings.add(name));

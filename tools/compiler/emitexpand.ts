@@ -28,7 +28,6 @@ class Frame {
     this.saved = savedRegisters(allocation);
     this.bytes = 4 * allocation.slots + machine.outgoingBytes;
   }
-
 }
 
 /** Displacement of a slot from EBP. */

@@ -9,8 +9,8 @@
 
 import type { AsmInstruction } from "./emitasm";
 import { encodeFunction, type Fixup } from "./emitencode";
-import { frameRules } from "./emitframe";
 import { TABLE_SYMBOL } from "./emitexpansions";
+import { frameRules } from "./emitframe";
 import type { MakeVariables } from "./emitvariables";
 import type { FrameRecord } from "./frames";
 import type { ModuleLayout, SymbolReference } from "./lowercontext";

@@ -47,7 +47,8 @@ function rangesOf(
     if (starts[i] === starts[i + 1]) continue;
     let location = note === undefined ? undefined : told[note]?.get(variable);
     // In the middle of an instruction that became several, what it changes may be changed already.
-    if (note !== undefined && code[i - 1]?.note === note && told[note + 1]?.get(variable) !== location) location = undefined;
+    if (note !== undefined && code[i - 1]?.note === note && told[note + 1]?.get(variable) !== location)
+      location = undefined;
     const last = ranges.at(-1);
     if (location !== undefined && location === lastLocation && last?.end === starts[i]) last.end = starts[i + 1];
     else if (location !== undefined) {

@@ -5,13 +5,13 @@
  * Source: WebAssembly core specification 2.0, section 4.4; Braun et al., "Simple and efficient construction of SSA", 2013.
  */
 
+import type { FunctionVariables } from "./ascvariables";
 import { removeTrivialPhis } from "./cfg";
 import { CompileError } from "./errors";
 import { INTRINSICS } from "./intrinsics";
 import { Access, type Block, type IrFunction, Op, type Value } from "./ir";
 import { assignedInLoops, FlowBuilder } from "./irflow";
 import { fold } from "./optfold";
-import type { FunctionVariables } from "./ascvariables";
 import type { Locate, WasmFunction, WasmInstruction, WasmModule } from "./wasm";
 import { Opcode } from "./wasmopcodes";
 
@@ -103,7 +103,10 @@ class Builder extends FlowBuilder {
     // The optimiser may have taken parameters away, and then it is not known which.
     if (variables.parameters.length === parameters.length) {
       for (const [i, { name, type, assigned }] of variables.parameters.entries()) {
-        fn.variables.push({ variable: { name, type, parameter: i, assigned }, value: assigned ? undefined : parameters[i] });
+        fn.variables.push({
+          variable: { name, type, parameter: i, assigned },
+          value: assigned ? undefined : parameters[i],
+        });
       }
     }
     for (const [i, { name, type }] of variables.locals.entries()) {

@@ -314,7 +314,15 @@ class Linker {
   }
 }
 
-const LINKER: ObjectFile = { name: "the linker", sections: [], symbols: [], relocations: [], lines: [], frames: [], variables: new Map() };
+const LINKER: ObjectFile = {
+  name: "the linker",
+  sections: [],
+  symbols: [],
+  relocations: [],
+  lines: [],
+  frames: [],
+  variables: new Map(),
+};
 
 const ownSymbolsOf = new WeakMap<ObjectFile, Map<string, { section: string; offset: number }>>();
 

@@ -59,7 +59,10 @@ export interface LineRecord {
 export interface VariableRange {
   start: number;
   end: number;
-  place: { kind: "register"; register: number } | { kind: "frame"; offset: number } | { kind: "constant"; value: number };
+  place:
+    | { kind: "register"; register: number }
+    | { kind: "frame"; offset: number }
+    | { kind: "constant"; value: number };
 }
 
 export interface LocalVariable {

@@ -6,7 +6,14 @@
  * told of. A place is believed only if, along every path, the value was put there and nothing else since, and the value is still needed, so
  * that no later pass has dropped it. A parameter is also believed where the call left it.
  */
-import { type Allocation, CALL_CLOBBERS, type Location, type MachineFunction, type MachineInstruction, Role } from "./mir";
+import {
+  type Allocation,
+  CALL_CLOBBERS,
+  type Location,
+  type MachineFunction,
+  type MachineInstruction,
+  Role,
+} from "./mir";
 
 /** What the source says of a variable. */
 export interface SourceVariable {
@@ -39,8 +46,11 @@ const IN_REGISTERS = [0, 2, 1];
  */
 export function placesOf(machine: MachineFunction, allocation: Allocation): VariablePlaces[][] {
   const followed = machine.variables.filter(({ register }) => register >= 0).slice(0, MOST);
-  const left = machine.variables.filter(({ parameter, assigned }) => !assigned && parameter >= 0 && parameter < IN_REGISTERS.length).slice(0, MOST);
-  if (followed.length === 0 && left.length === 0) return allocation.blocks.map((code) => [...code, null].map(() => NOWHERE));
+  const left = machine.variables
+    .filter(({ parameter, assigned }) => !assigned && parameter >= 0 && parameter < IN_REGISTERS.length)
+    .slice(0, MOST);
+  if (followed.length === 0 && left.length === 0)
+    return allocation.blocks.map((code) => [...code, null].map(() => NOWHERE));
   return new Places(machine, allocation, followed, left).run();
 }
 
@@ -87,7 +97,10 @@ class Places {
       for (let b = blocks.length - 1; b >= 0; b--) {
         let live = 0;
         for (const successor of blocks[b].successors) {
-          live |= blocks[successor.id].code.reduceRight((after, one) => this.liveBefore(one, after), this.liveOut[successor.id]);
+          live |= blocks[successor.id].code.reduceRight(
+            (after, one) => this.liveBefore(one, after),
+            this.liveOut[successor.id],
+          );
         }
         if (live === this.liveOut[b]) continue;
         this.liveOut[b] = live;

@@ -52,7 +52,8 @@ export function accessesOf({ cpu }: Machine): Access[] {
     if (writes || mnemonic === "xchg") found.push({ address, bytes: width, write: true });
   }
   const stack = (cpu.segment(SS).base + cpu.register(Register.ESP)) >>> 0;
-  if (/^(push|call|enter)/.test(mnemonic)) found.push({ address: stack - insn.operandSize, bytes: insn.operandSize, write: true });
+  if (/^(push|call|enter)/.test(mnemonic))
+    found.push({ address: stack - insn.operandSize, bytes: insn.operandSize, write: true });
   if (/^(pop|ret)/.test(mnemonic)) found.push({ address: stack, bytes: insn.operandSize, write: false });
   return found;
 }

@@ -3,7 +3,8 @@
  *
  * A boundary is the moment before an instruction. Several can have the same instret: an interrupt, or an instruction that faults, leads to the
  * first instruction of its handler and retires nothing. So a position is an instret and a count of the boundaries of that instret before it;
- * -1 is the moment when the last instruction has retired and nothing has been delivered.
+ * -1 is the moment when the last instruction has retired and nothing has been delivered. Where a run is cut in the middle of a repeated
+ * string instruction, as by a checkpoint, there is no boundary: a search neither begins nor counts there.
  *
  * Invariants: the machine stands at a boundary whenever it is looked at; runs are cut into slices short enough that a person's ^C is
  * answered at once, and the cutting shows in nothing; the guest's output is told once, however often its moment is passed.
@@ -44,6 +45,12 @@ const NEAR = 400;
 /** Sleeps shorter than this are not waited for: those of the disk. */
 const SHORT_SLEEP_MS = 1;
 const LONGEST_SLEEP_MS = 100;
+const CS = 1;
+const REP = 0xf3;
+const REPNE = 0xf2;
+/** What may come before an opcode. Source: Intel SDM volume 2, 2.1.1. */
+const PREFIXES = new Set([REP, REPNE, 0xf0, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67]);
+const MOST_PREFIXES = 5;
 const STEP: Stop = { kind: "step" };
 const INTERRUPT: Stop = { kind: "interrupt" };
 
@@ -52,6 +59,8 @@ export class Control {
   private at: Position;
   /** EIP at the boundary where the machine stands, if it has been met: the hook will be called there again. */
   private standing: number | undefined;
+  /** EIP at the boundary before, where each has been met since. */
+  private lastEip: number | undefined;
   /** How far the guest's output has been told. */
   private told = 0;
   private silent = false;
@@ -68,9 +77,9 @@ export class Control {
     this.at = { instret: machine.instret, step: -1 };
   }
 
-  /** Whether what the guest sends now has been told before. */
-  get repeats(): boolean {
-    return this.silent;
+  /** Whether what the guest sends now has not been told before. */
+  get isTelling(): boolean {
+    return !this.silent;
   }
 
   /** Why nothing is left to run, once that is so. */
@@ -87,6 +96,7 @@ export class Control {
     this.history = new History(this.machine, this.options);
     this.at = { instret: this.machine.instret, step: 0 };
     this.standing = this.machine.cpu.eip;
+    this.lastEip = undefined;
     this.ended = undefined;
     this.told = this.machine.instret;
   }
@@ -133,15 +143,16 @@ export class Control {
   /** Goes back to the last stop, or the last boundary that the goal accepts, before the present one. */
   *backward(goal?: Goal): Progress {
     const present = { ...this.at };
-    const { moments } = this.history;
     let until = present;
     for (let near = goal === undefined ? Number.POSITIVE_INFINITY : NEAR; ; ) {
-      const from = moments.findLast(
-        ({ instret }) => instret < until.instret || (instret === until.instret && until.step > 0),
-      )?.instret;
+      const from = this.goBefore(until);
       if (from === undefined) return this.toBeginning();
-      const start = Math.max(from, until.instret - near);
-      const found = yield* this.lastHit(start === from || near === Number.POSITIVE_INFINITY ? from : start, until, goal);
+      if (until.instret - near > from) {
+        this.goTo({ instret: until.instret - near, step: -1 });
+        if (this.repeats()) this.goTo({ instret: from, step: -1 });
+      }
+      const start = this.machine.instret;
+      const found = yield* this.lastHit(until, goal);
       if (found === "interrupted") {
         this.goTo(present);
         return INTERRUPT;
@@ -150,19 +161,36 @@ export class Control {
         this.goTo(found.position);
         return found.stop;
       }
-      if (start > from && near !== Number.POSITIVE_INFINITY) near = Number.POSITIVE_INFINITY;
-      else until = { instret: from, step: 0 };
+      near = Number.POSITIVE_INFINITY;
+      if (start === from) until = { instret: from, step: 0 };
     }
   }
 
-  /** The last hit from `from` on and before `until`. */
+  /** Goes to the last checkpoint before a position at which there is a boundary, and returns its instret; undefined when there is none. */
+  private goBefore(until: Position): number | undefined {
+    const moments = this.history.moments.map(({ instret }) => instret);
+    for (const instret of moments.reverse()) {
+      if (instret > until.instret || (instret === until.instret && until.step <= 0)) continue;
+      this.goTo({ instret, step: -1 });
+      if (instret === this.history.beginning || !this.repeats()) return instret;
+    }
+    return undefined;
+  }
+
+  /** Whether the next instruction is a repeated one, which may have begun. */
+  private repeats(): boolean {
+    const { cpu } = this.machine;
+    const code = this.machine.readVirtual((cpu.segment(CS).base + cpu.eip) >>> 0, MOST_PREFIXES);
+    const opcode = code.findIndex((byte) => !PREFIXES.has(byte));
+    return code.subarray(0, Math.max(0, opcode)).some((byte) => byte === REP || byte === REPNE);
+  }
+
+  /** The last hit from where the machine is on and before `until`. */
   private *lastHit(
-    from: number,
     until: Position,
     goal: Goal | undefined,
   ): Generator<number, { position: Position; stop: Stop } | "interrupted" | undefined, boolean> {
     const { machine, stops } = this;
-    this.goTo({ instret: from, step: -1 });
     let found: { position: Position; stop: Stop } | undefined;
     let previous: Position | undefined;
     let done = false;
@@ -171,10 +199,11 @@ export class Control {
       if (hit !== undefined && previous !== undefined) found = { position: previous, stop: hit };
     };
     const look = (): boolean => {
-      this.advance();
-      passed();
-      done = !isBefore(this.at, until);
+      const isBoundary = this.advance();
+      done = isBoundary ? !isBefore(this.at, until) : machine.instret >= until.instret;
+      if (isBoundary || done) passed();
       if (done) return true;
+      if (!isBoundary) return false;
       previous = { ...this.at };
       const stop = stops.here() ?? (goal?.() ? STEP : undefined);
       if (stop !== undefined) found = { position: previous, stop };
@@ -184,7 +213,7 @@ export class Control {
     while (!done) {
       const left = until.instret - machine.instret;
       if (left <= 0 && until.step < 0) break;
-      const { reason } = this.run(look, Math.min(HOOKED_SLICE, left + 1));
+      const { reason } = this.run(look, left > 0 ? Math.min(HOOKED_SLICE, left) : 1);
       if (reason !== "budget" && reason !== "idle" && !done) break;
       if (!done && (yield 0)) return "interrupted";
     }
@@ -204,6 +233,7 @@ export class Control {
     this.history.seek(position.instret);
     this.at = { instret: position.instret, step: -1 };
     this.standing = undefined;
+    this.lastEip = undefined;
     if (position.step < 0) return;
     this.run(() => {
       this.advance();
@@ -212,12 +242,15 @@ export class Control {
     this.standing = this.machine.cpu.eip;
   }
 
-  /** Counts a boundary; false when it is the one at which the machine stood. */
+  /** Counts a boundary; false when it is the one at which the machine stood, or none: the middle of a repeated instruction. */
   private advance(): boolean {
     const { instret, cpu } = this.machine;
-    const again = this.standing !== undefined && instret === this.at.instret && this.standing === cpu.eip;
+    const { eip } = cpu;
+    const again = this.standing !== undefined && instret === this.at.instret && this.standing === eip;
+    const goesOn = eip === this.lastEip && instret > this.at.instret && this.repeats();
     this.standing = undefined;
-    if (again) return false;
+    this.lastEip = eip;
+    if (again || goesOn) return false;
     if (instret === this.at.instret) this.at.step++;
     else this.at = { instret, step: 0 };
     return true;
@@ -251,7 +284,11 @@ export class Control {
     const { instret } = this.machine;
     this.at = { instret, step: -1 };
     this.standing = undefined;
-    this.ended = { instret, reason: stop, stop: { kind: "end", text: `${describe(stop)} after ${instret} instructions` } };
+    this.ended = {
+      instret,
+      reason: stop,
+      stop: { kind: "end", text: `${describe(stop)} after ${instret} instructions` },
+    };
     return this.ended.stop;
   }
 
@@ -259,6 +296,7 @@ export class Control {
     const { machine, history } = this;
     this.silent = machine.instret < this.told;
     const most = this.silent ? Math.min(instructions, this.told - machine.instret) : instructions;
+    if (hook === null) this.lastEip = undefined;
     machine.onInstruction(hook);
     const stop = history.run({ maxInstructions: most, stopWhenIdle: true });
     machine.onInstruction(null);

@@ -29,7 +29,8 @@ export function debugMachine(
   history: HistoryOptions = {},
 ): Debugged {
   const tasks = new Tasks(machine, layout);
-  const name = layout === undefined || program === undefined ? undefined : basename(program.name).slice(0, NAME_CHARACTERS);
+  const name =
+    layout === undefined || program === undefined ? undefined : basename(program.name).slice(0, NAME_CHARACTERS);
   const stops = new Stops(machine, tasks, name);
   const control = new Control(machine, stops, history);
   const memory = new Memory(machine, program?.data);

@@ -10,7 +10,7 @@
  * its file, its variables only for a process of it.
  */
 import type { Machine } from "../../cpu/index";
-import { loadedSegments, type LoadedSegment } from "../image/segments";
+import { type LoadedSegment, loadedSegments } from "../image/segments";
 
 const PAGE = 4096;
 const PAGING = 0x80000000;
@@ -39,7 +39,8 @@ export class Memory {
       const at = (address + done) >>> 0;
       const most = Math.min(bytes - done, PAGE - (at % PAGE));
       const physical = this.translate(at, directory);
-      const piece = physical < 0 ? this.fromFile(at, most, directory, ofProgram) : this.machine.readPhysical(physical, most);
+      const piece =
+        physical < 0 ? this.fromFile(at, most, directory, ofProgram) : this.machine.readPhysical(physical, most);
       if (piece.length === 0) break;
       result.set(piece, done);
       done += piece.length;
@@ -71,7 +72,8 @@ export class Memory {
 
   private fromFile(address: number, bytes: number, directory: number, ofProgram: boolean): Uint8Array {
     const segment = this.segments.find(({ start, size }) => address >= start && address < start + size);
-    if (segment === undefined || (segment.writable && !ofProgram) || !this.isUntouched(address, directory)) return NOTHING;
+    if (segment === undefined || (segment.writable && !ofProgram) || !this.isUntouched(address, directory))
+      return NOTHING;
     const at = address - segment.start;
     const piece = new Uint8Array(Math.min(bytes, segment.size - at));
     piece.set(segment.contents.subarray(at, at + piece.length));

@@ -25,18 +25,68 @@ interface Command {
 
 const COMMANDS: readonly Command[] = [
   { name: "help", arguments: "", help: "this list", run: (monitor) => monitor.help() },
-  { name: "shares", arguments: "", help: "page tables with more than one user, and whose they are", run: (monitor) => monitor.shares() },
-  { name: "table", arguments: "ADDR", help: "the page table of an address in the selected thread", run: (monitor, word) => monitor.table(word) },
-  { name: "rmap", arguments: "FRAME", help: "the ptes that map a frame, and who uses them", run: (monitor, word) => monitor.rmap(word) },
+  {
+    name: "shares",
+    arguments: "",
+    help: "page tables with more than one user, and whose they are",
+    run: (monitor) => monitor.shares(),
+  },
+  {
+    name: "table",
+    arguments: "ADDR",
+    help: "the page table of an address in the selected thread",
+    run: (monitor, word) => monitor.table(word),
+  },
+  {
+    name: "rmap",
+    arguments: "FRAME",
+    help: "the ptes that map a frame, and who uses them",
+    run: (monitor, word) => monitor.rmap(word),
+  },
   { name: "tlb", arguments: "", help: "what the TLB holds, stale entries too", run: (monitor) => monitor.tlb() },
-  { name: "pg", arguments: "", help: "what the selected thread's page tables map, in ranges", run: (monitor) => monitor.pages() },
+  {
+    name: "pg",
+    arguments: "",
+    help: "what the selected thread's page tables map, in ranges",
+    run: (monitor) => monitor.pages(),
+  },
   { name: "vmstat", arguments: "", help: "the kernel's counters", run: (monitor) => monitor.vmstat() },
-  { name: "audit", arguments: "", help: "check all invariants of memory management now", run: (monitor) => monitor.audit() },
-  { name: "instret", arguments: "", help: "instructions and cycles so far, and how far back one can go", run: (monitor) => monitor.instret() },
-  { name: "seek", arguments: "N", help: "go to instruction N of the run, back or on", run: (monitor, word) => monitor.seek(word) },
-  { name: "phys", arguments: "[on|off]", help: "gdb's addresses are physical ones", run: (monitor, word) => monitor.physical(word) },
-  { name: "traps", arguments: "[over|into]", help: "whether a step in user mode goes over traps or into the kernel", run: (monitor, word) => monitor.traps(word) },
-  { name: "everywhere", arguments: "[on|off]", help: "breakpoints at user addresses count in every process", run: (monitor, word) => monitor.everywhere(word) },
+  {
+    name: "audit",
+    arguments: "",
+    help: "check all invariants of memory management now",
+    run: (monitor) => monitor.audit(),
+  },
+  {
+    name: "instret",
+    arguments: "",
+    help: "instructions and cycles so far, and how far back one can go",
+    run: (monitor) => monitor.instret(),
+  },
+  {
+    name: "seek",
+    arguments: "N",
+    help: "go to instruction N of the run, back or on",
+    run: (monitor, word) => monitor.seek(word),
+  },
+  {
+    name: "phys",
+    arguments: "[on|off]",
+    help: "gdb's addresses are physical ones",
+    run: (monitor, word) => monitor.physical(word),
+  },
+  {
+    name: "traps",
+    arguments: "[over|into]",
+    help: "whether a step in user mode goes over traps or into the kernel",
+    run: (monitor, word) => monitor.traps(word),
+  },
+  {
+    name: "everywhere",
+    arguments: "[on|off]",
+    help: "breakpoints at user addresses count in every process",
+    run: (monitor, word) => monitor.everywhere(word),
+  },
 ];
 
 /** What the user can mend: its message is the answer. */
@@ -64,7 +114,10 @@ export class Monitor {
 
   /** Runs a command for a thread with its page directory: its output, or where it moves the machine, its progress. */
   run(line: string, directory: number, task: Task | undefined): string | Progress {
-    const [name = "help", word = ""] = line.trim().split(/\s+/).filter((part) => part !== "");
+    const [name = "help", word = ""] = line
+      .trim()
+      .split(/\s+/)
+      .filter((part) => part !== "");
     const command = COMMANDS.find((one) => one.name === name);
     if (command === undefined) return `no such command: ${name} (monitor help lists them)\n`;
     this.directory = directory;
@@ -85,7 +138,8 @@ export class Monitor {
 
   private get known(): { layout: KernelLayout; model: Model } {
     const { layout, model } = this;
-    if (layout === undefined || model === undefined) throw new Refused("this kernel carries no layout to read its memory by");
+    if (layout === undefined || model === undefined)
+      throw new Refused("this kernel carries no layout to read its memory by");
     return { layout, model };
   }
 
@@ -109,15 +163,18 @@ export class Monitor {
     const address = numberOf(word, "an address");
     const view = this.view();
     const slot = Math.floor(address / SLOT_BYTES);
-    const pde = this.words[(this.directory >>> 12 << 10) + slot] ?? 0;
+    const pde = this.words[((this.directory >>> 12) << 10) + slot] ?? 0;
     const lines = [`slot ${slot}: pde ${hex(pde)} ${flagsOf(pde)}`];
     if ((pde & 1) === 0) return `${lines[0]}, which maps nothing\n`;
     if ((pde & LARGE) !== 0) return `${lines[0]}, a page of 4 MB\n`;
     const index = view.tableOf[pde >>> 12] ?? -1;
     if (index >= 0) lines.push(`${describeTable(view.tables[index])}, ${countsOf(view, view.tables[index])}`);
-    for (const entry of view.entriesAt(view.model.constants.kernelBase + (pde & ~0xfff) >>> 0)) {
-      const pte = this.words[(pde >>> 12 << 10) + entry];
-      const what = (pte & view.model.constants.mapped) === 0 ? `swap slot ${pte >>> 12}` : `frame ${hex(pte >>> 12)} ${flagsOf(pte)}`;
+    for (const entry of view.entriesAt((view.model.constants.kernelBase + (pde & ~0xfff)) >>> 0)) {
+      const pte = this.words[((pde >>> 12) << 10) + entry];
+      const what =
+        (pte & view.model.constants.mapped) === 0
+          ? `swap slot ${pte >>> 12}`
+          : `frame ${hex(pte >>> 12)} ${flagsOf(pte)}`;
       lines.push(`  ${hex(slot * SLOT_BYTES + entry * 4096)}: pte ${hex(pte)} ${what}`);
     }
     return `${lines.join("\n")}\n`;
@@ -159,7 +216,9 @@ export class Monitor {
     const who = this.task === undefined ? "" : `${this.task.name}, `;
     const lines = [`${who}directory ${hex(this.directory >>> 12)}`];
     for (const { start, end, flags, large } of ranges(this.words, this.directory)) {
-      lines.push(`${hex8(start)}-${hex8(end - 1)} ${String((end - start) / 1024).padStart(7)}K ${flags}${large ? " 4M" : ""}`);
+      lines.push(
+        `${hex8(start)}-${hex8(end - 1)} ${String((end - start) / 1024).padStart(7)}K ${flags}${large ? " 4M" : ""}`,
+      );
     }
     return `${lines.join("\n")}\n`;
   }
@@ -169,8 +228,12 @@ export class Monitor {
     const at = layout.constants["mm/vmstat/vmstat"];
     const word = (address: number): number => this.words[(address - model.constants.kernelBase) >>> 2] ?? 0;
     if (at === undefined) throw new Refused("this kernel's layout has no counters");
-    const rows = Object.entries(layout.structs.VmStat?.fields ?? {}).map(([name, { offset }]) => [name, word(at + offset)] as const);
-    const kinds = model.kindNames.map((name, kind) => [`frames ${name}`, word(model.constants.framesInUse + 4 * kind)] as const);
+    const rows = Object.entries(layout.structs.VmStat?.fields ?? {}).map(
+      ([name, { offset }]) => [name, word(at + offset)] as const,
+    );
+    const kinds = model.kindNames.map(
+      (name, kind) => [`frames ${name}`, word(model.constants.framesInUse + 4 * kind)] as const,
+    );
     const width = Math.max(...[...rows, ...kinds].map(([name]) => name.length));
     return [...rows, ...kinds.slice(1)].map(([name, value]) => `${name.padEnd(width)} ${value}\n`).join("");
   }
@@ -225,7 +288,8 @@ function knownModel(layout: KernelLayout): Model | undefined {
 
 function numberOf(word: string, what: string): number {
   const value = Number(word);
-  if (word === "" || !Number.isInteger(value) || value < 0) throw new Refused(`it wants ${what}: ${word || "nothing was given"}`);
+  if (word === "" || !Number.isInteger(value) || value < 0)
+    throw new Refused(`it wants ${what}: ${word || "nothing was given"}`);
   return value;
 }
 

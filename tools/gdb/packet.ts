@@ -18,6 +18,7 @@ export type Received =
   | { kind: "interrupt" }
   | { kind: "acknowledged"; ok: boolean };
 
+const SUM = /^[0-9a-fA-F]{2}$/;
 const INTERRUPT = "\x03";
 
 /** Makes packets of a stream of bytes, however it is cut. */
@@ -42,8 +43,10 @@ export class PacketReader {
           continue;
         }
         if (end < 0 || end + 2 >= this.rest.length) break;
-        received.push(open(this.rest.slice(at + 1, end), this.rest.slice(end + 1, end + 3)));
-        at = end + 2;
+        const digits = this.rest.slice(end + 1, end + 3);
+        received.push(open(this.rest.slice(at + 1, end), digits));
+        // Where there are no digits, the next packet may begin.
+        at = SUM.test(digits) ? end + 2 : end;
       }
       at++;
     }
@@ -57,8 +60,8 @@ export class PacketReader {
 }
 
 function open(body: string, digits: string): Received {
-  if (!/^[0-9a-fA-F]{2}$/.test(digits) || Number.parseInt(digits, 16) !== sum(body)) return { kind: "damaged" };
-  const plain = body.replace(/\}([^])/g, (_, byte: string) => String.fromCharCode(byte.charCodeAt(0) ^ 0x20));
+  if (!SUM.test(digits) || Number.parseInt(digits, 16) !== sum(body)) return { kind: "damaged" };
+  const plain = body.replace(/\}(.)/gs, (_, byte: string) => String.fromCharCode(byte.charCodeAt(0) ^ 0x20));
   return { kind: "packet", body: plain };
 }
 

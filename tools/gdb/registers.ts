@@ -6,7 +6,7 @@
  * Source: the gdb manual, "Target Descriptions", i386 features (org.gnu.gdb.i386.core wants its 32 registers in this order).
  */
 import type { Machine } from "../../cpu/index";
-import { Register, Time, Word } from "../../cpu/registers";
+import { type Register, Time, Word } from "../../cpu/registers";
 import type { SavedRegisters } from "./tasks";
 
 type Value = number | bigint | undefined;
@@ -111,7 +111,22 @@ const ROWS: readonly Row[] = [
 
 /** EFLAGS by its flags, for gdb's `info registers eflags`. Source: Intel SDM volume 1, 3.4.3. */
 const FLAGS_TYPE = `<flags id="i386_eflags" size="4">${[
-  ...["CF:0", ":1", "PF:2", "AF:4", "ZF:6", "SF:7", "TF:8", "IF:9", "DF:10", "OF:11", "NT:14", "RF:16", "VM:17", "AC:18"],
+  ...[
+    "CF:0",
+    ":1",
+    "PF:2",
+    "AF:4",
+    "ZF:6",
+    "SF:7",
+    "TF:8",
+    "IF:9",
+    "DF:10",
+    "OF:11",
+    "NT:14",
+    "RF:16",
+    "VM:17",
+    "AC:18",
+  ],
   ...["VIF:19", "VIP:20", "ID:21"],
 ]
   .map((flag) => {
@@ -150,7 +165,10 @@ export function readRegister(machine: Machine, number: number, saved?: SavedRegi
   if (row === undefined) return undefined;
   if (saved === undefined) return digits(row.read(machine), row.bits);
   if (row.saved !== undefined) return digits(saved[row.saved] >>> 0, row.bits);
-  return digits(row.name === "cs" ? KERNEL_CS : row.name === "instret" || row.name === "cycles" ? row.read(machine) : undefined, row.bits);
+  return digits(
+    row.name === "cs" ? KERNEL_CS : row.name === "instret" || row.name === "cycles" ? row.read(machine) : undefined,
+    row.bits,
+  );
 }
 
 /** The selector of kernel code, in which a task that does not run will go on. */

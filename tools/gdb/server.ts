@@ -6,8 +6,8 @@
  * vanishes leaves the machine where it stopped, for the next.
  */
 import { createServer, type Server, type Socket } from "node:net";
-import { frame, PacketReader, toHex } from "./packet";
 import type { Debugged } from "./debugged";
+import { frame, PacketReader, toHex } from "./packet";
 import { type Farewell, Session } from "./session";
 
 const LOOPBACK = "127.0.0.1";

@@ -41,7 +41,14 @@ const PACKETS: readonly (readonly [string, Handler])[] = [
   ["QStartNoAckMode", () => "OK"],
   ["qXfer:features:read:target.xml:", (_, text) => piece(targetDescription(), text)],
   ["qXfer:threads:read::", (session, text) => piece(session.threadsText(), text)],
-  ["qfThreadInfo", (session) => `m${session.debuggee.tasks.list().map(({ thread }) => thread.toString(16)).join(",")}`],
+  [
+    "qfThreadInfo",
+    (session) =>
+      `m${session.debuggee.tasks
+        .list()
+        .map(({ thread }) => thread.toString(16))
+        .join(",")}`,
+  ],
   ["qsThreadInfo", () => "l"],
   ["qThreadExtraInfo,", (session, text) => session.threadInfo(text)],
   ["qC", (session) => `QC${session.debuggee.tasks.running.toString(16)}`],
@@ -134,7 +141,14 @@ export class Session {
 
   supported(): string {
     const features = ["qXfer:features:read+", "qXfer:threads:read+", "vContSupported+", "QStartNoAckMode+"];
-    return [`PacketSize=${PACKET_BYTES.toString(16)}`, ...features, "ReverseStep+", "ReverseContinue+", "swbreak+", "hwbreak+"].join(";");
+    return [
+      `PacketSize=${PACKET_BYTES.toString(16)}`,
+      ...features,
+      "ReverseStep+",
+      "ReverseContinue+",
+      "swbreak+",
+      "hwbreak+",
+    ].join(";");
   }
 
   stopReply(stop: Stop): string {
@@ -289,7 +303,10 @@ export class Session {
       const thread = id === undefined || id === "-1" ? undefined : Number.parseInt(id, 16);
       if (verb[0] === "c" || verb[0] === "C") return this.resume(control.forward());
       if (verb[0] !== "r") return this.resume(control.forward(this.stepGoal(thread)));
-      const [start, end] = verb.slice(1).split(",").map((part) => Number.parseInt(part, 16));
+      const [start, end] = verb
+        .slice(1)
+        .split(",")
+        .map((part) => Number.parseInt(part, 16));
       if (!(start <= end)) return FAILED;
       const step = this.stepGoal(thread);
       const { cpu } = control.machine;

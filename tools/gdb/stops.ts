@@ -139,7 +139,11 @@ export class Stops {
     if (!this.watches.some(({ kind }) => kind !== 2)) return;
     for (const { address, bytes, write } of accessesOf(this.machine)) {
       const watch = this.watches.find(
-        (one) => one.kind !== 2 && (one.kind === 4 || !write) && address < one.address + one.bytes && one.address < address + bytes,
+        (one) =>
+          one.kind !== 2 &&
+          (one.kind === 4 || !write) &&
+          address < one.address + one.bytes &&
+          one.address < address + bytes,
       );
       if (watch !== undefined) this.access = { watch, instret: this.machine.instret };
     }

@@ -122,7 +122,8 @@ export class Tasks {
       }
     }
     // The kernel's own task is in no table; while it has nothing to do, it is in a queue of its own.
-    for (const other of [this.word(this.reclaimQueue), current]) if (other !== 0 && !found.includes(other)) found.push(other);
+    for (const other of [this.word(this.reclaimQueue), current])
+      if (other !== 0 && !found.includes(other)) found.push(other);
     return found;
   }
 

@@ -33,7 +33,9 @@ export function gdbCommand(): Command {
     .argument("[args...]", "its arguments")
     .passThroughOptions()
     .addOption(
-      new Option("--port <N>", "port on 127.0.0.1").argParser(wholeNumber(0, 65535, "ports")).default(0, "any free one"),
+      new Option("--port <N>", "port on 127.0.0.1")
+        .argParser(wholeNumber(0, 65535, "ports"))
+        .default(0, "any free one"),
     )
     .addOption(memoryOption(64))
     .addOption(forkOption())
