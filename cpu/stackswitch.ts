@@ -44,6 +44,19 @@ export function frameWraps(limit: number, attributes: number, offset: number, by
   );
 }
 
+/**
+ * After a frame of `bytes` at a linear address could not be written for a page fault: makes CR2 what the pushes one by one,
+ * elements of `size` bytes from the uppermost down, would have left there. Of two missing pages the lower one is told: who
+ * cares asks for the uppermost first.
+ */
+export function nameFirstPush(r: Int32Array, frame: number, bytes: number, size: number): void {
+  if (r[Word.FaultVector] !== Vector.PageFault) return;
+  const page = ((r[Word.Cr2] & ~0xfff) - frame) | 0;
+  const end = Math.min(bytes, page + 0x1000);
+  const uppermost = Math.floor((end - 1) / size) * size;
+  r[Word.Cr2] = frame + Math.max(page, uppermost);
+}
+
 /** A stack before the frame is pushed. Made once and used again. */
 export class TargetStack {
   private selector = 0;
@@ -105,7 +118,10 @@ export class TargetStack {
       raise(cpu, Vector.StackFault, this.inner ? selectorError(this.selector) | external : external);
       return FAULT;
     }
-    return systemWriteAt(cpu, (this.base + offset) | 0, bytes, byUser);
+    const linear = (this.base + offset) | 0;
+    const at = systemWriteAt(cpu, linear, bytes, byUser);
+    if (at < 0) nameFirstPush(cpu.r, linear, bytes, size);
+    return at;
   }
 
   /** Whether setAccessed has something to do. */

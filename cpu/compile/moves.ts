@@ -118,6 +118,8 @@ const pop: Emit = (e, op, [first]) => {
 };
 
 const pushAll: Emit = (e) => {
+  // The first push's fault before that of the others.
+  preparePush(e, 4);
   preparePush(e, 32);
   for (let register = 0; register < 8; register++) {
     e.store(4, () => e.register(register), Local.Host, 28 - 4 * register);

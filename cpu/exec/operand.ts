@@ -24,12 +24,10 @@ export function operandRead(cpu: Cpu, op: Operation, size: number): number {
   return readAt(cpu, (r[op.base] + (r[op.index] << op.scale) + op.displacement) | 0, size);
 }
 
-/** operandRead for `count` values of `part` bytes one behind the other, which are aligned when the first of them is. */
-export function operandParts(cpu: Cpu, op: Operation, part: number, count: number): number {
-  cpu.r[Word.Part] = part;
-  const at = operandRead(cpu, op, part * count);
-  cpu.r[Word.Part] = 0;
-  return at;
+/** Host offset for reading `size` bytes at `distance` bytes behind the start of the memory operand, or FAULT. */
+export function operandReadBehind(cpu: Cpu, op: Operation, distance: number, size: number): number {
+  const offset = (effectiveAddress(cpu.r, op) + distance) | 0;
+  return op.checked !== 0 ? checkedRead(cpu, op.segment, offset, size) : readAt(cpu, offset, size);
 }
 
 /** Host offset for writing it, or reading and writing it, or FAULT; then use put8, put16 or put32. */

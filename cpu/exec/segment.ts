@@ -24,7 +24,7 @@ import {
   SystemType,
   selectorError,
 } from "../segmentation";
-import { operandParts, operandRead, operandWrite } from "./operand";
+import { operandRead, operandReadBehind, operandWrite } from "./operand";
 import { moveStack, stackRead } from "./stack";
 
 /** CPL 0 or #GP(0). */
@@ -42,13 +42,14 @@ function load(cpu: Cpu, segment: number, selector: number): boolean {
   return true;
 }
 
-/** LDS LES LFS LGS LSS: an offset and a selector from memory. */
+/** LDS LES LFS LGS LSS: an offset and then a selector from memory, each checked as it is read. */
 function loadFar(segment: number, size: number): Handler {
   return (cpu, op) => {
-    const at = size === 2 ? operandParts(cpu, op, 2, 2) : operandRead(cpu, op, 6);
-    if (at < 0) return;
-    const offset = size === 4 ? cpu.view.getInt32(at, true) : cpu.view.getInt16(at, true);
-    if (!loadSegment(cpu, segment, cpu.view.getUint16(at + size, true))) return;
+    const first = operandRead(cpu, op, size);
+    if (first < 0) return;
+    const offset = size === 4 ? cpu.view.getInt32(first, true) : cpu.view.getInt16(first, true);
+    const second = operandReadBehind(cpu, op, size, 2);
+    if (second < 0 || !loadSegment(cpu, segment, cpu.view.getUint16(second, true))) return;
     if (size === 4) cpu.r[op.destination] = offset;
     else cpu.r16[op.destination] = offset;
   };

@@ -8,17 +8,21 @@ import { raise, Vector } from "../faults";
 import { Source, softwareInterrupt } from "../interrupts";
 import type { Handler, Operation } from "../operation";
 import { virtualAllowed } from "./flags";
-import { operandParts } from "./operand";
+import { operandRead, operandReadBehind } from "./operand";
 
-/** BOUND: the index against two signed bounds in memory. */
+/** BOUND: the index against two signed bounds in memory. The upper one is read only where the lower one is kept. */
 function bound(cpu: Cpu, op: Operation, size: number): void {
-  const at = operandParts(cpu, op, size, 2);
-  if (at < 0) return;
   const { view } = cpu;
   const index = size === 4 ? cpu.r[op.destination] : (cpu.r16[op.destination] << 16) >> 16;
-  const low = size === 4 ? view.getInt32(at, true) : view.getInt16(at, true);
-  const high = size === 4 ? view.getInt32(at + 4, true) : view.getInt16(at + 2, true);
-  if (index < low || index > high) raise(cpu, Vector.BoundRange);
+  const low = operandRead(cpu, op, size);
+  if (low < 0) return;
+  if (index < (size === 4 ? view.getInt32(low, true) : view.getInt16(low, true))) {
+    raise(cpu, Vector.BoundRange);
+    return;
+  }
+  const high = operandReadBehind(cpu, op, size, size);
+  if (high < 0) return;
+  if (index > (size === 4 ? view.getInt32(high, true) : view.getInt16(high, true))) raise(cpu, Vector.BoundRange);
 }
 
 export const SOFTWARE_INTERRUPTS: Readonly<Record<string, Handler>> = {

@@ -5,11 +5,11 @@
  */
 import type { Cpu } from "../cpu";
 import { Segment } from "../instruction";
-import { finishWrite, put16, put32, readAt, wrappedReadAt, wrappedWriteAt, writeAt } from "../memory";
+import { FAULT, finishWrite, put16, put32, readAt, wrappedReadAt, wrappedWriteAt, writeAt } from "../memory";
 import type { Handler, Operation } from "../operation";
 import { Layout, Register, Word } from "../registers";
 import { Attribute, setStackPointer, stackPointer } from "../segmentation";
-import { frameWraps } from "../stackswitch";
+import { frameWraps, nameFirstPush } from "../stackswitch";
 import { checkedRead, checkedWrite, effectiveAddress, operandRead } from "./operand";
 
 const SS = Segment.SS;
@@ -61,16 +61,19 @@ export function stackReadFrame(cpu: Cpu, op: Operation, distance: number, part: 
   return at;
 }
 
-/** stackWrite for them. */
+/** stackWrite for them, pushed one after the other from the uppermost down. */
 export function stackWriteParts(cpu: Cpu, op: Operation, distance: number, part: number, count: number): number {
   const { r } = cpu;
   const offset = wrapped(r, r[ESP] + distance);
   if (op.checked !== 0 && frameWraps(r[Word.Limit + SS], r[Word.Attributes + SS], offset, part * count, part)) {
     return wrappedWriteAt(cpu, r[Word.Base + SS], offset, part * count, r[Word.Cpl] === 3 ? 1 : 0);
   }
+  // The uppermost alone before all of them: of what keeps each from being pushed, the first push's is told.
+  if (stackWrite(cpu, op, distance + part * (count - 1), part) < 0) return FAULT;
   r[Word.Part] = part;
   const at = stackWrite(cpu, op, distance, part * count);
   r[Word.Part] = 0;
+  if (at < 0) nameFirstPush(r, (r[Word.Base + SS] + offset) | 0, part * count, part);
   return at;
 }
 
@@ -108,8 +111,8 @@ function popTarget(cpu: Cpu, op: Operation, size: number): number {
 }
 
 /**
- * ENTER with `size` 2 or 4 and a level of 0 to 31. All that it reads and writes is translated first; then it goes on word by
- * word, because the frame pointers that it copies may lie where it pushes. Only one that pushes over the page tables of its own
+ * ENTER with `size` 2 or 4 and a level of 0 to 31. All that it reads and writes is translated first, in the order in which it
+ * does so; then it goes on word by word, because the frame pointers that it copies may lie where it pushes. Only one that pushes over the page tables of its own
  * stack can fault there; then what it has pushed stays, below ESP.
  */
 function enter(cpu: Cpu, op: Operation, size: number): void {
@@ -118,12 +121,12 @@ function enter(cpu: Cpu, op: Operation, size: number): void {
   // The upper half is ESP's even where the stack has 16 bits.
   const frame = wide(r) ? r[ESP] - size : (r[ESP] & ~0xffff) | ((r[ESP] - size) & 0xffff);
   const bytes = (level === 0 ? 1 : level + 1) * size;
-  for (let i = 1; i < level; i++) {
-    if (frameRead(cpu, op, r[EBP] - i * size, size) < 0) return;
+  for (let i = 0; i <= level; i++) {
+    if (i > 0 && i < level && frameRead(cpu, op, r[EBP] - i * size, size) < 0) return;
+    if (stackWrite(cpu, op, -(i + 1) * size, size) < 0) return;
   }
   // The room for locals must be writable too, at least at its end, where a push would be.
   if (op.immediate !== 0 && stackWrite(cpu, op, -bytes - op.immediate, size) < 0) return;
-  if (stackWriteParts(cpu, op, -bytes, size, bytes / size) < 0) return;
   for (let i = 0; i <= level; i++) {
     let value = i === 0 ? r[EBP] : frame;
     if (i > 0 && i < level) {

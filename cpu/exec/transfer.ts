@@ -16,7 +16,7 @@ import { Descriptor, SystemType, selectorError, stackPointer, TYPE_MASK } from "
 import { TargetStack } from "../stackswitch";
 import { TaskEntry } from "../tasks";
 import { enterable, present, putWord, resolve, setCode, setRealCode, withinRealCode, word } from "./codesegment";
-import { checkedRead, operandParts, operandRead } from "./operand";
+import { checkedRead, operandRead, operandReadBehind } from "./operand";
 import { moveStack, stackWriteParts } from "./stack";
 
 const CS = Segment.CS;
@@ -27,15 +27,15 @@ const target = new Descriptor();
 const gate = new Descriptor();
 const callStack = new TargetStack();
 
-/** Checks a code segment as the direct target of JMP or CALL: it runs at the present level. */
-function directTarget(cpu: Cpu, selector: number, offset: number): boolean {
+/** Checks a code segment as the direct target of JMP or CALL, all but EIP: it runs at the present level. */
+function directTarget(cpu: Cpu, selector: number): boolean {
   const cpl = cpu.r[Word.Cpl];
   const fits = target.isConforming ? target.dpl <= cpl : (selector & 3) <= cpl && target.dpl === cpl;
   if (!fits) {
     generalProtection(cpu, selectorError(selector));
     return false;
   }
-  return present(cpu, target, selector) && enterable(cpu, target, offset);
+  return present(cpu, target, selector);
 }
 
 /** Whether CPL and RPL allow the gate or TSS in `target`; #GP(selector) is raised where they do not. */
@@ -97,7 +97,7 @@ function farJump(cpu: Cpu, selector: number, offset: number): void {
   if (!resolve(cpu, selector, target)) return;
   const cpl = cpu.r[Word.Cpl];
   if (target.isCode) {
-    if (directTarget(cpu, selector, offset)) setCode(cpu, selector, cpl, target, offset);
+    if (directTarget(cpu, selector) && enterable(cpu, target, offset)) setCode(cpu, selector, cpl, target, offset);
     return;
   }
   if (toTask(cpu, selector, TaskEntry.Jump) || !throughGate(cpu, selector)) return;
@@ -124,6 +124,14 @@ function pushReturn(cpu: Cpu, op: Operation, size: number): boolean {
   return true;
 }
 
+/** The last checks of a call within the ring, room for the return address before EIP, and its push; false when it faulted. */
+function sameRingCall(cpu: Cpu, op: Operation, size: number, offset: number): boolean {
+  // Twice: setting the accessed bit uses the buffer that the frame may be in.
+  return (
+    stackWriteParts(cpu, op, -2 * size, size, 2) >= 0 && enterable(cpu, target, offset) && pushReturn(cpu, op, size)
+  );
+}
+
 function farCall(cpu: Cpu, op: Operation, selector: number, offset: number): void {
   const size = op.operandSize;
   if (realAddressing(cpu.r)) {
@@ -133,8 +141,8 @@ function farCall(cpu: Cpu, op: Operation, selector: number, offset: number): voi
   if (!resolve(cpu, selector, target)) return;
   const cpl = cpu.r[Word.Cpl];
   if (target.isCode) {
-    if (!directTarget(cpu, selector, offset)) return;
-    if (pushReturn(cpu, op, size)) setCode(cpu, selector, cpl, target, offset);
+    if (!directTarget(cpu, selector) || !sameRingCall(cpu, op, size, offset)) return;
+    setCode(cpu, selector, cpl, target, offset);
     return;
   }
   if (toTask(cpu, selector, TaskEntry.Call) || !throughGate(cpu, selector)) return;
@@ -144,7 +152,7 @@ function farCall(cpu: Cpu, op: Operation, selector: number, offset: number): voi
     innerCall(cpu, code);
     return;
   }
-  if (enterable(cpu, target, gateOffset()) && pushReturn(cpu, op, gateIsWide() ? 4 : 2)) {
+  if (sameRingCall(cpu, op, gateIsWide() ? 4 : 2, gateOffset())) {
     setCode(cpu, code, cpl, target, gateOffset());
   }
 }
@@ -181,14 +189,17 @@ function innerCall(cpu: Cpu, selector: number): void {
   cpu.time[Time.Cycles] += cpu.costs.farRingChange;
 }
 
-/** Applies a transfer to the far pointer in memory. */
+/** Applies a transfer to the far pointer in memory: its offset and then its selector, each checked as it is read. */
 function indirect(
   size: number,
   transfer: (cpu: Cpu, op: Operation, selector: number, offset: number) => void,
 ): Handler {
   return (cpu, op) => {
-    const at = size === 2 ? operandParts(cpu, op, 2, 2) : operandRead(cpu, op, 6);
-    if (at >= 0) transfer(cpu, op, cpu.view.getUint16(at + size, true), word(cpu.view, at, size));
+    const first = operandRead(cpu, op, size);
+    if (first < 0) return;
+    const offset = word(cpu.view, first, size);
+    const second = operandReadBehind(cpu, op, size, 2);
+    if (second >= 0) transfer(cpu, op, cpu.view.getUint16(second, true), offset);
   };
 }
 

@@ -18,10 +18,10 @@
 import type { Cpu } from "../cpu";
 import { raise, Vector } from "../faults";
 import { classify, Extended, Kind } from "../fpu/extended";
-import { finishWrite, put16 } from "../memory";
+import { FAULT, finishWrite, put16 } from "../memory";
 import type { Handler, Operation } from "../operation";
 import { Cr0, Flag, Layout, Word } from "../registers";
-import { operandRead, operandWrite } from "./operand";
+import { operandRead, operandReadBehind, operandWrite } from "./operand";
 import {
   available,
   begin,
@@ -144,9 +144,18 @@ const storeEnvironment: Handler = (cpu, op) => {
   setControl(cpu.r, cpu.r[Word.FpuControl] | 0x3f);
 };
 
+/**
+ * operandRead for an environment or a state of `bytes` bytes. Its first word is asked for before its end, and its last byte
+ * before the rest: where a page is missing and the segment's limit is passed, that decides which of the two is told.
+ */
+function savedRead(cpu: Cpu, op: Operation, bytes: number): number {
+  if (operandRead(cpu, op, op.operandSize) < 0 || operandReadBehind(cpu, op, bytes - 1, 1) < 0) return FAULT;
+  return operandRead(cpu, op, bytes);
+}
+
 const loadEnvironment: Handler = (cpu, op) => {
   if (!ready(cpu)) return;
-  const at = operandRead(cpu, op, 7 * op.operandSize);
+  const at = savedRead(cpu, op, 7 * op.operandSize);
   if (at >= 0) takeEnvironment(cpu, op, at);
 };
 
@@ -172,7 +181,7 @@ const saveState: Handler = (cpu, op) => {
 const restoreState: Handler = (cpu, op) => {
   if (!ready(cpu)) return;
   const { r, view } = cpu;
-  const at = operandRead(cpu, op, 7 * op.operandSize + WHOLE);
+  const at = savedRead(cpu, op, 7 * op.operandSize + WHOLE);
   if (at < 0) return;
   takeEnvironment(cpu, op, at);
   const top = (r[Word.FpuStatus] >> TOP_SHIFT) & 7;

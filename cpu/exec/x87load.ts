@@ -133,6 +133,8 @@ function storing(write: Writer, bytes: number, pops = 0): Handler {
     const delivered = write(empty ? indefinite : a);
     if (empty) findStackFault(0);
     const stores = delivered && !stopped();
+    // Ten bytes are stored as eight and two: the page of the former before the limit of the latter.
+    if (stores && bytes === 10 && operandWrite(cpu, op, 8) < 0) return;
     const at = stores ? operandWrite(cpu, op, bytes) : 0;
     if (at < 0) return;
     remember(cpu, op);

@@ -263,4 +263,41 @@ for (const [what, does] of Object.entries(DEVICES)) {
   });
 }
 
+alike(test, "an interrupt waits for STI in a loop over two pages, and comes behind its shadow", {
+  ebx: ROUNDS,
+  rings: [0],
+  prepare(rig) {
+    const labels = rig.code(
+      ONE,
+      "round",
+      // What comes behind STI is jumped to as well, and so compiled.
+      ["test", EDI, 1],
+      ["jnz", "@behind"],
+      ["cli"],
+      ["out", 0x40, AL],
+      ["sti"],
+      "behind",
+      ["inc", ESI],
+      ["jmp", "@counts"],
+      "tail",
+      ["dec", EDI],
+      ["jnz", "@round"],
+      ["int", END],
+      ["org", TWO],
+      "counts",
+      ["inc", EBX],
+      ["jmp", "@tail"],
+      ["org", THREE],
+      "handler",
+      ["out", LOWER_THE_LINE, AL],
+      // How often the loop had counted when it came.
+      ["add", EDX, EBX],
+      ["iretd"],
+    );
+    rig.gate(rig.interruptVector, labels.handler + LIFT, CODE0, 0xee);
+    rig.cpu.bus.write = (port) => rig.cpu.setInterruptLine(port === LOWER_THE_LINE ? 0 : 1);
+    return ONE + LIFT;
+  },
+});
+
 test.run();

@@ -40,17 +40,16 @@ export const TABLES: Readonly<Record<string, string>> = {
     EXCLUSIONS.map(({ name, reason }) => [name, reason]),
   ),
   "where the host may differ": table(
-    ["instructions that fault", "in", "why"],
-    TOLERANCES.map(({ rows, aspect, reason }) => [
+    ["instructions that fault", "in", "only where", "why"],
+    TOLERANCES.map(({ rows, aspects, condition, reason }) => [
       ...[
         rows.source
-          .replace(/[\^()]/g, "")
+          .replace(/[\^()$]/g, "")
           .toUpperCase()
-          .replaceAll("|", "* ")
-          .concat("*"),
-        aspect,
-        reason,
+          .replaceAll("|", " "),
+        aspects.join(", "),
       ],
+      ...[condition, reason],
     ]),
   ),
   "not claimed": table(

@@ -1,9 +1,9 @@
 /** What the comparisons with the host's processor found, each as a case of its own. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { sreg } from "../../../cpu/encoder";
+import { mem, sreg } from "../../../cpu/encoder";
 import { Word } from "../../../cpu/registers";
-import { at, EAX, EBX, ECX, EDX, FREE, type Line, PRESENT, Rig, rep, USER, WRITE } from "../rig";
+import { at, EAX, EBX, ECX, EDX, FREE, FREE_SELECTOR, type Line, PRESENT, Rig, rep, USER, WRITE } from "../rig";
 
 const test = suite("cpu/conformance/found");
 
@@ -13,7 +13,7 @@ const READ_ONLY = FREE + 0x20000;
 const STACK = FREE + 0x30800;
 const [CF, PF, ZF, OF] = [1, 4, 0x40, 0x800];
 const ARITHMETIC = 0x8d5;
-const [GENERAL_PROTECTION, PAGE_FAULT, ALIGNMENT] = [13, 14, 17];
+const [BOUND_RANGE, STACK_FAULT, GENERAL_PROTECTION, PAGE_FAULT, ALIGNMENT] = [5, 12, 13, 14, 17];
 
 /** Ring 3 with paging: code, data and stack for writing, one page for reading only. */
 function user(): Rig {
@@ -102,6 +102,50 @@ test("#AC comes before a page fault of the same access", () => {
   rig.code(CODE, ["mov", EAX, at(EBX)]);
   rig.registers = [0, 0, 0, 0x40000001, STACK, 0, 0, 0];
   assert.is(rig.run(CODE)?.vector, ALIGNMENT);
+});
+
+/** A page that is not there, behind DATA. */
+const MISSING = DATA + 0x1000;
+
+test("of two accesses that would both fault, the first is told", () => {
+  const cases: [Line, number, number, number][] = [
+    // The limit of DS cuts off a selector, an upper bound, the end of an environment and of ten bytes.
+    [["les", ECX, at(EBX, 0, 6)], MISSING, MISSING + 3, PAGE_FAULT],
+    [["jmp", mem(6, { base: 3, far: true })], MISSING, MISSING + 3, PAGE_FAULT],
+    [["bound", EAX, at(EBX, 0, 8)], MISSING - 4, MISSING - 1, BOUND_RANGE],
+    [["fldenv", at(EBX, 0, 0)], MISSING, MISSING + 3, PAGE_FAULT],
+    [["fbstp", at(EBX, 0, 10)], MISSING, MISSING + 7, PAGE_FAULT],
+    [["les", ECX, at(EBX, 0, 6)], MISSING, MISSING + 2, GENERAL_PROTECTION],
+  ];
+  for (const [line, address, limit, vector] of cases) {
+    const rig = user();
+    rig.cpu.setSegment(3, { selector: 0x23, base: 0, limit, attributes: 0x40f300 });
+    rig.code(CODE, ["fninit"], line, ["int3"]);
+    rig.registers = [-1, 0, 0, address, STACK, 0, 0, 0];
+    assert.is(rig.run(CODE)?.vector, vector, `${line} at 0x${address.toString(16)}`);
+  }
+});
+
+test("pushes fault one after the other from the uppermost down", () => {
+  const top = MISSING + 0x900;
+  const lines: Line[] = [["pushad"], ["enter", 0x100, 3], ["call", { kind: "far", selector: 0x1b, offset: CODE }]];
+  for (const line of lines) {
+    const rig = user();
+    rig.code(CODE, line);
+    rig.registers = [0, 0, 0, 0, top, STACK, 0, 0];
+    assert.equal([rig.run(CODE)?.vector, rig.trap?.cr2], [PAGE_FAULT, top - 4], `${line}`);
+  }
+});
+
+test("far CALL asks for room on the stack before it looks at the limit of its target", () => {
+  const rig = user();
+  rig.descriptor(FREE_SELECTOR, 0, 0xfff, 0x40fb);
+  rig.code(CODE, ["call", { kind: "far", selector: FREE_SELECTOR | 3, offset: 0x2000 }]);
+  assert.equal([rig.run(CODE)?.vector, rig.trap?.error], [GENERAL_PROTECTION, 0]);
+  rig.ring(3);
+  rig.cpu.setRegister(4, STACK);
+  rig.cpu.setSegment(2, { selector: 0x23, base: 0, limit: STACK - 5, attributes: 0x40f300 });
+  assert.equal([rig.run(CODE)?.vector, rig.trap?.error], [STACK_FAULT, 0]);
 });
 
 /** Arithmetic flags after one instruction with EAX, ECX, EDX and all flags set before, or none. */

@@ -22,10 +22,11 @@ const FILLING = 0x1b;
 const CR0_AM = 0x40000;
 const AC = 0x40000;
 
-/** ECX, where it is not 1: an MSR that exists; an RPL that raises nothing. */
+/** ECX, where it is not 1: an MSR that exists; an RPL that raises nothing; an index that BOUND tries against both bounds. */
 const ECX_OF: readonly (readonly [RegExp, number])[] = [
   [/msr$/, 0x10],
   [/^arpl$/, 0],
+  [/^bound$/, 0x7fff7fff],
 ];
 
 export const CODE = FIRST + 6 * REGION + PAGE / 2;

@@ -171,6 +171,8 @@ test("#MF comes at the next waiting instruction, and only there", () => {
 });
 
 test("a page fault of a memory operand leaves the x87 and memory alone", () => {
+  const frstor: Line = ["frstor", at(null, DATA + 0xfc0, 0)];
+  const fldenv: Line = ["fldenv", at(null, DATA + 0xff0, 0)];
   const lines: Line[] = [
     ["fld", at(null, DATA + 0xffc, 8)],
     ["fld", at(null, DATA + 0xffe, 10)],
@@ -182,8 +184,8 @@ test("a page fault of a memory operand leaves the x87 and memory alone", () => {
     ["fnstcw", at(null, DATA + 0xfff, 2)],
     ["fnstenv", at(null, DATA + 0xff0, 0)],
     ["fnsave", at(null, DATA + 0xfc0, 0)],
-    ["frstor", at(null, DATA + 0xfc0, 0)],
-    ["fldenv", at(null, DATA + 0xff0, 0)],
+    frstor,
+    fldenv,
   ];
   for (const line of lines) {
     const one = rig();
@@ -196,7 +198,9 @@ test("a page fault of a memory operand leaves the x87 and memory alone", () => {
     const before = one.cpu.r.slice(96, 130);
     one.code(CODE, line, END);
     const trap = one.run(CODE);
-    assert.equal([trap?.vector, trap?.cr2], [PF, DATA + 0x1000], `${line}`);
+    // What is loaded in one piece is asked for at its last byte first.
+    const last = line === frstor ? DATA + 0xfc0 + 107 : line === fldenv ? DATA + 0xff0 + 27 : DATA + 0x1000;
+    assert.equal([trap?.vector, trap?.cr2], [PF, last], `${line}`);
     assert.equal(one.cpu.r.slice(96, 130), before, `${line}`);
     assert.ok(
       one.cpu.ram.subarray(DATA, DATA + 0x2000).every((byte) => byte === 0x5a),

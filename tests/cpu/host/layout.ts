@@ -32,13 +32,14 @@ export interface Descriptor {
   attributes: number;
 }
 
-/** Linux's 32-bit user segments, by index in the GDT; 1 to 3 are the kernel's. */
+/** Linux's 32-bit user segments, by index in the GDT; 1 to 3 are the kernel's. 15 tells user code which processor it is on: number 0. */
 export const GDT_ENTRIES: Readonly<Record<number, Descriptor>> = {
   1: { base: 0, limit: 0xffffffff, attributes: 0xc09b00 },
   2: { base: 0, limit: 0xffffffff, attributes: 0xc09b00 },
   3: { base: 0, limit: 0xffffffff, attributes: 0xc09300 },
   4: { base: 0, limit: 0xffffffff, attributes: 0xc0fb00 },
   5: { base: 0, limit: 0xffffffff, attributes: 0xc0f300 },
+  15: { base: 0, limit: 0, attributes: 0x40f500 },
 };
 
 export const LDT_ENTRIES: readonly Descriptor[] = [

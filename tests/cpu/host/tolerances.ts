@@ -1,65 +1,140 @@
 /**
- * Where the host may do otherwise than ours: all in instructions that fault, and none of it anything that a program can
- * rely on. May import nothing. docs/conformance.md prints this table.
+ * Where the host may do otherwise than ours: all in instructions that fault on both, none of it anything that a program can rely
+ * on, and each only as its condition has it, which names the very access or bytes. May import faultpair.ts.
+ * docs/conformance.md prints this table.
+ * Source for the order of checks: Intel SDM volume 2, "Operation" under each mnemonic; volume 3, 6.9 (within one instruction
+ * the order of faults is the processor's own).
  */
+import type { FaultPair } from "./faultpair";
 
-export type Aspect = "cr2" | "vector" | "memory" | "registers" | "flags" | "x87";
+export type Aspect = "vector" | "cr2" | "eip" | "registers" | "selectors" | "flags" | "memory" | "x87";
 
 export interface Tolerance {
   /** Mnemonics. */
   readonly rows: RegExp;
-  /** What may differ when both fault. */
-  readonly aspect: Aspect;
-  /** Also when ours alone faults. */
-  readonly oneSided?: true;
+  /** What may differ. */
+  readonly aspects: readonly Aspect[];
+  readonly only: (pair: FaultPair) => boolean;
+  /** The same in words. */
+  readonly condition: string;
   readonly reason: string;
+}
+
+const GENERAL_PROTECTION = 13;
+/** EDI ESI EBP EBX EDX ECX EAX: the order in which POPA pops, with the word of ESP left out. */
+const POPA_WORDS: Readonly<Record<number, number>> = { 7: 0, 6: 1, 5: 2, 3: 4, 2: 5, 1: 6, 0: 7 };
+
+function isFar({ row }: FaultPair): boolean {
+  return row.operands[0] === "Ap" || row.operands[0] === "Mp";
+}
+
+/** Bytes that CALL pushes. */
+function callBytes(pair: FaultPair): number {
+  return (isFar(pair) ? 2 : 1) * pair.insn.operandSize;
+}
+
+/** Bytes that ENTER pushes: the old frame pointer, those that it copies, and the new one. */
+function enterBytes({ insn }: FaultPair): number {
+  const level = insn.immediate2 & 31;
+  return (level === 0 ? 1 : level + 1) * insn.operandSize;
+}
+
+function pushaBytes({ insn }: FaultPair): number {
+  return 8 * insn.operandSize;
+}
+
+/** Bytes of a string instruction's element. */
+function elementBytes({ row, insn }: FaultPair): number {
+  return row.mnemonic.endsWith("b") ? 1 : insn.operandSize;
 }
 
 export const TOLERANCES: readonly Tolerance[] = [
   {
-    rows: /^(fbstp|fstp)/,
-    aspect: "memory",
-    reason: "of ten bytes the host has stored the lower ones before it faults; ours leaves no trace",
+    rows: /^cmps.$/,
+    aspects: ["vector", "cr2"],
+    only: (pair) => pair.hostReadsDestination(elementBytes(pair)),
+    condition: "the host's fault is that of ES:[EDI], ours that of DS:[ESI]",
+    reason: "where both operands fault, the host reads the second one first; the manual says nothing",
   },
   {
-    rows: /^(push|pop|enter|call|jmp|ret|iret|movs|cmps|int|frstor|fldenv)/,
-    aspect: "cr2",
-    reason: "which of several accesses a page fault names is the microcode's choice",
+    rows: /^retf$/,
+    aspects: ["vector", "cr2"],
+    only: (pair) => pair.hostPops(pair.insn.operandSize, 2),
+    condition: "the host's fault is that of the two bytes of CS, ours that of EIP",
+    reason: "the host reads CS first; the manual pops EIP first",
   },
   {
-    rows: /^(call|cmps|movs|enter|ret|iret)/,
-    aspect: "vector",
-    reason:
-      "the host pushes before it checks the target's limit, and reads ES:[EDI] before DS:[ESI]; the manual has it the other way, or says nothing",
+    rows: /^iretd$/,
+    aspects: ["cr2"],
+    only: (pair) => {
+      const size = pair.insn.operandSize;
+      return pair.hostPops(2 * size) || (pair.poppable(2 * size) && pair.hostPops(size));
+    },
+    condition:
+      "the host's CR2 is the word of the flags, or of CS where that of the flags can be read; ours that of EIP",
+    reason: "the host reads the flags first, then CS; the manual pops EIP first",
   },
   {
-    rows: /^(les|lds|lss|lfs|lgs)/,
-    aspect: "vector",
-    reason:
-      "the host reads the offset, or finds its page missing, before it checks that the selector is within the limit",
+    rows: /^(pushad|call)$/,
+    aspects: ["cr2"],
+    only: (pair) =>
+      pair.pushesAcrossPages(pair.row.mnemonic === "call" ? callBytes(pair) : pushaBytes(pair)) &&
+      pair.hostPushesFirst(),
+    condition:
+      "the frame lies in two pages that both fault: the host's CR2 is the first push, ours is in the lower page",
+    reason: "the frame is translated as one",
   },
   {
-    rows: /^fbstp/,
-    aspect: "vector",
-    reason:
-      "the host finds the page of the lower bytes missing before it checks that the upper ones are within the limit",
-  },
-  { rows: /^bound/, aspect: "vector", reason: "the host finds the lower bound passed before it reads the upper one" },
-  {
-    rows: /^(pusha|call|enter)/,
-    aspect: "memory",
-    reason: "the host has pushed some words below ESP before it faults; ours leaves no trace",
+    rows: /^call$/,
+    aspects: ["vector"],
+    only: (pair) => !isFar(pair) && pair.ours.vector === GENERAL_PROTECTION && pair.hostPushesFirst(),
+    condition: "near; the target is beyond the limit (ours #GP), and the host's fault is that of the push",
+    reason: "the host pushes before it checks the target's limit; the manual has it the other way",
   },
   {
-    rows: /^popa/,
-    aspect: "registers",
-    reason: "the host has popped some registers before it faults; ours leaves no trace",
+    rows: /^call$/,
+    aspects: ["memory"],
+    only: (pair) =>
+      (isFar(pair) || pair.ours.vector === GENERAL_PROTECTION) &&
+      pair.memoryDiffersIn(pair.belowStack(callBytes(pair))),
+    condition:
+      "the target is beyond the limit, or of the two pushes of a far one the second fails; only in the words that it pushes",
+    reason: "the host has pushed some of them before it faults; ours leaves no trace",
+  },
+  {
+    rows: /^enter$/,
+    aspects: ["memory"],
+    only: (pair) => pair.memoryDiffersIn(pair.belowStack(enterBytes(pair))),
+    condition: "only in the words that it pushes",
+    reason: "the host has pushed some of them before it faults; ours leaves no trace",
+  },
+  {
+    rows: /^pushad$/,
+    aspects: ["memory"],
+    only: (pair) => pair.memoryDiffersIn(pair.belowStack(pushaBytes(pair))),
+    condition: "only in the words that it pushes",
+    reason: "the host has pushed some of them before it faults; ours leaves no trace",
+  },
+  {
+    rows: /^popad$/,
+    aspects: ["registers"],
+    only: (pair) =>
+      pair.differingRegisters.every((register) => pair.poppable(POPA_WORDS[register] * pair.insn.operandSize)),
+    condition: "only in registers whose words can be read",
+    reason: "the host has popped some of them before it faults; ours leaves no trace",
+  },
+  {
+    rows: /^(fstp|fbstp)$/,
+    aspects: ["memory"],
+    only: (pair) => pair.row.operands[0] === "M10" && pair.memoryDiffersIn(pair.operand(8)),
+    condition: "of ten bytes, only in the lower eight",
+    reason: "the host has stored those before the upper two fault; ours leaves no trace",
   },
 ];
 
-/** Whether an aspect may differ for a mnemonic that faults on both sides, or on ours alone. */
-export function tolerated(mnemonic: string, aspect: Aspect, both: boolean): boolean {
+/** Whether an aspect may differ in an instruction that faults on both sides. */
+export function tolerated(pair: FaultPair, aspect: Aspect): boolean {
   return TOLERANCES.some(
-    ({ rows, aspect: its, oneSided }) => its === aspect && rows.test(mnemonic) && (both || oneSided === true),
+    ({ rows, aspects, only }) => aspects.includes(aspect) && rows.test(pair.row.mnemonic) && only(pair),
   );
 }

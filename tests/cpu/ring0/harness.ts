@@ -51,16 +51,16 @@ export function harness(cases: number, gates: readonly number[]): Program {
   p.op("mov", EAX, at(EBX, 4 * l.CaseWord.Cr0))
     .op("mov", CR[0], EAX)
     .op("mov", ESP, l.CASE_STACK);
-  p.op("mov", ECX, l.CODE[0])
-    .op("cmp", at(EBX, 4 * l.CaseWord.Ring), 0)
+  p.op("mov", ECX, at(EBX, 4 * l.CaseWord.Code))
+    .op("mov", EAX, at(EBX, 4 * l.CaseWord.Data))
+    .op("cmp", ECX, l.CODE[0])
     .jump("jz", "ring0");
-  p.op("push", l.DATA_SELECTORS[3]).op("push", l.USER_STACK).op("mov", ECX, l.CODE[3]);
-  p.op("mov", EAX, l.DATA_SELECTORS[3]);
+  p.op("push", EAX).op("push", l.USER_STACK);
   for (const segment of [DS, ES, FS, GS]) p.op("mov", segment, EAX);
   p.label("ring0")
     .op("push", at(EBX, 4 * l.CaseWord.Eflags))
     .op("push", ECX)
-    .op("push", at(EBX, 0));
+    .op("push", at(EBX, 4 * l.CaseWord.Entry));
   for (let i = 0; i < 8; i++) p.op("push", at(EBX, 4 * (l.CaseWord.Registers + i)));
   p.op("popad").op("iretd");
 

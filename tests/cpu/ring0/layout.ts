@@ -8,7 +8,7 @@
  *     0x203000  TABLES       GDT, LDT, TSS with its I/O bitmap; restored from PRISTINE before each case, with PT1 and DATA
  *     0x208000  DATA         four frames, where PT1's entries lead
  *     0x220000  CASES        records and their code
- *     0x300000  LOG          outcomes
+ *     0x320000  LOG          outcomes
  */
 
 export const END = 0x7000;
@@ -16,6 +16,9 @@ export const END_VECTOR = 0x40;
 /** Vectors whose gates are random. */
 export const FIRST_RANDOM_VECTOR = 0x50;
 export const RANDOM_VECTORS = 32;
+/** Behind them, vectors whose gates lead to TARGET, each with another RPL, and to no code at all. */
+export const FIRST_TRANSFER_VECTOR = FIRST_RANDOM_VECTOR + RANDOM_VECTORS;
+export const TRANSFER_VECTORS = 16;
 
 export const DIRECTORY = 0x200000;
 export const PT0 = 0x201000;
@@ -40,7 +43,7 @@ export const DATA_PAGES = 4;
 export const PRISTINE_DATA = 0x20c000;
 export const VARIABLES = 0x210000;
 export const CASES = 0x220000;
-export const LOG = 0x300000;
+export const LOG = 0x320000;
 
 export const CASE_STACK = 0x9e000;
 export const USER_STACK = 0x9c000;
@@ -55,18 +58,24 @@ export const TSS_SELECTOR = 0x28;
 export const LDT_SELECTOR = 0x30;
 /** The first entry of the GDT that is random. */
 export const FIRST_RANDOM_ENTRY = 11;
+/**
+ * Selectors of descriptors that a case makes for itself: what it transfers to or loads, the code segment of a gate there, and
+ * a stack segment.
+ */
+export const [SUBJECT, TARGET, OWN_STACK] = [61, 62, 63].map((entry) => 8 * entry);
 
-/** Words of a case's record: code, ring, CR0, EFLAGS, EAX ECX EDX EBX ESP EBP ESI EDI, pokes, (address, value) * 4. */
-export const CASE_WORDS = 24;
-export const MAX_POKES = 4;
+/** Words of a case's record: EIP, CS, SS and data segments, CR0, EFLAGS, EAX ECX EDX EBX ESP EBP ESI EDI, pokes, (address, value) * 8. */
+export const CASE_WORDS = 32;
+export const MAX_POKES = 8;
 export const enum CaseWord {
-  Code = 0,
-  Ring = 1,
-  Cr0 = 2,
-  Eflags = 3,
-  Registers = 4,
-  Pokes = 12,
-  PokeList = 13,
+  Entry = 0,
+  Code = 1,
+  Data = 2,
+  Cr0 = 3,
+  Eflags = 4,
+  Registers = 5,
+  Pokes = 13,
+  PokeList = 14,
 }
 
 /** Words of an outcome, as the handler writes them. */

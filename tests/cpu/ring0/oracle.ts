@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { Machine } from "../../../cpu/index";
 import { Random } from "../../fuzz/random";
 import { elfImage } from "../images";
-import { directedCases, type Ring0Case, randomCase, randomTables, type Tables } from "./generate";
+import type { Ring0Case, Tables } from "./builder";
+import { directedCases, randomCase, randomTables } from "./generate";
 import { harness } from "./harness";
 import * as l from "./layout";
 
@@ -18,7 +19,7 @@ const TIME_LIMIT_MS = 120_000;
 const MEMORY_MB = 16;
 const ENTRY = 0x100010;
 const RF = 0x10000;
-const PAGE_FAULT = 14;
+const [INVALID_TSS, NOT_PRESENT, STACK_FAULT, GENERAL_PROTECTION, PAGE_FAULT] = [10, 11, 12, 13, 14];
 const ACCESSED = 0x20;
 const WRITE = 2;
 const CODE_BYTES = 128;
@@ -43,8 +44,9 @@ function makeSuite(seed: number, count: number): Suite {
   const words = new Uint32Array(records.buffer, 0, l.CASE_WORDS * count);
   for (const [index, one] of cases.entries()) {
     const at = index * l.CASE_WORDS;
-    words[at + l.CaseWord.Code] = codeAt + CODE_BYTES * index;
-    words[at + l.CaseWord.Ring] = one.ring;
+    words[at + l.CaseWord.Entry] = codeAt + CODE_BYTES * index;
+    words[at + l.CaseWord.Code] = l.CODE[one.ring];
+    words[at + l.CaseWord.Data] = l.DATA_SELECTORS[one.ring];
     words[at + l.CaseWord.Cr0] = one.cr0;
     words[at + l.CaseWord.Eflags] = one.eflags;
     words.set(one.registers, at + l.CaseWord.Registers);
@@ -101,11 +103,12 @@ function onOurs({ image, cases }: Suite, compileAfter: number): Uint32Array[] {
 }
 
 /** Whether a case ended behind a call gate that leads to a conforming segment (deviations.ts). */
-function enteredConforming(theirs: Uint32Array, ours: Uint32Array, { page }: Tables): boolean {
+function enteredConforming(one: Ring0Case, theirs: Uint32Array, ours: Uint32Array, { page }: Tables): boolean {
   const at = l.FIELDS.indexOf("cs");
-  if (((theirs[at] ^ ours[at]) & 0xfffc) !== 0) return false;
-  const base = ours[at] & 4 ? (l.LDT - l.GDT) / 4 : 0;
-  return ((page[base + ((ours[at] & 0xfff8) >> 2) + 1] >>> 8) & 0x1c) === 0x1c;
+  if (!one.callsGate || ((theirs[at] ^ ours[at]) & 0xfffc) !== 0) return false;
+  const high = (ours[at] & 4 ? l.LDT : l.GDT) + (ours[at] & 0xfff8) + 4;
+  const word = one.pokes.find(([address]) => address === high)?.[1] ?? page[(high - l.GDT) / 4];
+  return ((word >>> 8) & 0x1c) === 0x1c;
 }
 
 /** Bits of an outcome's word that count. */
@@ -126,10 +129,18 @@ function maskOf(field: string, outcome: Uint32Array, one: Ring0Case): number {
   return -1;
 }
 
+/** Whether QEMU has its own vector for the segment that was absent: behind a jump through a gate, or of a stack (deviations.ts). */
+function ownVector(one: Ring0Case, theirs: number, ours: Uint32Array): boolean {
+  const [vector, error] = ["vector", "error"].map((name) => ours[l.FIELDS.indexOf(name)]);
+  if (vector === NOT_PRESENT) return one.jumps && theirs === GENERAL_PROTECTION;
+  return vector === STACK_FAULT && error !== 0 && (theirs === NOT_PRESENT || theirs === INVALID_TSS);
+}
+
 /** The first difference of a case, or undefined. */
 function difference(one: Ring0Case, theirs: Uint32Array, ours: Uint32Array): string | undefined {
   for (const [i, field] of l.FIELDS.entries()) {
     if (((theirs[i] ^ ours[i]) & maskOf(field, theirs, one)) === 0) continue;
+    if (field === "vector" && ownVector(one, theirs[i], ours)) continue;
     const word = (outcome: Uint32Array, index: number) => outcome[index].toString(16);
     const where = ["vector", "error", "eip", "cs"].map((name) => {
       const at = l.FIELDS.indexOf(name);
@@ -170,7 +181,7 @@ export function compareRing0(seed: number, count: number, compileAfter: number):
       comparison.mismatches.push(
         `case ${i} of seed ${seed} ends by ${vector}, not ${suite.directed[i]}\n${describe(one)}`,
       );
-    if (enteredConforming(theirs[i], ours[i], suite.tables)) continue;
+    if (enteredConforming(one, theirs[i], ours[i], suite.tables)) continue;
     const what = difference(one, theirs[i], ours[i]);
     if (what !== undefined) comparison.mismatches.push(`case ${i} of seed ${seed}: ${what}\n${describe(one)}`);
   }
