@@ -58,6 +58,24 @@ test("break by function, list, and bt from ring 0 through the system call to rin
   assert.is(numberIn(top), 0x10, "CS has no place in a frame");
 });
 
+test("every instruction of a system call's way in and out has a backtrace to main", async () => {
+  const steps = 260;
+  const script = ["break main", "continue", "monitor traps into"];
+  for (let i = 0; i < steps; i++) script.push("stepi", "bt");
+  // And backwards from the last one's end: pops, the return from the trap.
+  script.push("break schedule", "tbreak sysFork", "continue", "finish");
+  for (let i = 0; i < steps; i++) script.push("stepi", "bt");
+  const at = await gdb(...script);
+  let traps = 0;
+  for (const [i, stack] of at.entries()) {
+    if (script[i] !== "bt") continue;
+    assert.match(stack, /#\d+ .*main \(.*\n$/, `${at[i - 1]}${stack}`);
+    assert.not.match(stack, /corrupt|Backtrace stopped|\?\?/, `${at[i - 1]}${stack}`);
+    if (stack.includes("<signal handler called>")) traps++;
+  }
+  assert.ok(traps > steps, `${traps} of them in the kernel`);
+});
+
 test("break by file and line, step, next, finish, and what parameters and locals are", async () => {
   const line = lineOf("kernel/mm/memory.ts", "next = ((vma.end - 1) >> SLOT_SHIFT) + 1;");
   const at = await gdb(

@@ -77,34 +77,47 @@ export interface Rig {
 let compiled: Promise<Program> | undefined;
 
 /** The program, compiled once for all machines of a test file; its folder goes with the process. */
-async function compile(): Promise<Program> {
+async function compile({ name, source }: { name: string; source: string }): Promise<Program> {
   const folder = mkdtempSync(join(tmpdir(), "tine-gdb-test-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const path = join(folder, "program.ts");
-  writeFileSync(path, PROGRAM);
-  const file = join(folder, "program");
+  const path = join(folder, `${name}.ts`);
+  writeFileSync(path, source);
+  const file = join(folder, name);
   const bytes = await buildUserProgram(path);
   writeFileSync(file, await buildUserProgram(path, { fullDebug: true }));
-  return { name: "bin/program", bytes, file };
+  return { name: `bin/${name}`, bytes, file };
+}
+
+export interface RigOptions {
+  history?: HistoryOptions;
+  arguments?: string;
+  /** Instead of PROGRAM; the same one in all of a test file. */
+  program?: { name: string; source: string };
+  /** 16 unless told. */
+  memoryMB?: number;
+  /** The initrd holds all that ours does; unless told, it holds no test programs. */
+  allFiles?: boolean;
 }
 
 /** Our kernel with the program under fork=share, at its first instruction. */
-export async function startRig(options: { history?: HistoryOptions; arguments?: string } = {}): Promise<Rig> {
+export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const built = await builtImages();
-  compiled ??= compile();
+  compiled ??= compile(options.program ?? { name: "program", source: PROGRAM });
   const program = await compiled;
   const { name, bytes } = program;
-  const files = readTar(built.initrd, "initrd").filter((file) => !file.name.startsWith("tests/"));
+  const files = readTar(built.initrd, "initrd").filter(
+    (file) => options.allFiles === true || !file.name.startsWith("tests/"),
+  );
   const initrd = buildInitrd([...files, { name, data: bytes, mode: 0o755 }]);
   let output = "";
   let debugged: Debugged | undefined;
   const machine = new Machine({
-    memoryMB: 16,
+    memoryMB: options.memoryMB ?? 16,
     onSerial: (sent) => {
       if (debugged?.control.isTelling) output += Buffer.from(sent).toString("latin1");
     },
   });
-  const commandLine = `quiet fork=share init=/bin/init -- /bin/program ${options.arguments ?? ""}`.trimEnd();
+  const commandLine = `quiet fork=share init=/bin/init -- /${name} ${options.arguments ?? ""}`.trimEnd();
   machine.loadMultiboot(built.kernel, { commandLine, modules: [initrd] });
   const layout = kernelLayout(built.kernel);
   if (layout === undefined) throw new Error("our kernel has a layout");
