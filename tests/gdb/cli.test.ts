@@ -1,10 +1,12 @@
 /** `tine gdb` as a person runs it. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { tine, withFiles } from "../cli/tine";
+import { tine } from "../cli/tine";
 import { needCommand } from "../skip";
 import { PROGRAM } from "./rig";
 
@@ -34,7 +36,7 @@ function start(args: readonly string[], cwd: string): Running {
 
 /** The command line that it prints. */
 async function connection(running: Running): Promise<string> {
-  for (let tries = 0; tries < 1000; tries++) {
+  for (let tries = 0; tries < 400; tries++) {
     const line = /^gdb .*$/m.exec(running.stderr)?.[0];
     if (line !== undefined) return line;
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -51,19 +53,20 @@ function connect(line: string, cwd: string, commands: readonly string[]): string
 
 test("the printed line connects; the console is stdout; after detach the program's status is tine's", async () => {
   needCommand("gdb");
-  await withFiles({ "program.ts": PROGRAM }, async (folder) => {
-    const running = start(["--fork", "share", "program.ts"], folder);
-    try {
-      const line = await connection(running);
-      assert.match(line, /^gdb \S+kernel\.elf -ex 'target remote 127\.0\.0\.1:\d+' -ex 'add-symbol-file \S+program'$/);
-      const said = connect(line, folder, ["break addToCounter", "continue", "bt 1", "detach"]);
-      assert.match(said, /addToCounter \(by=41\) at .*program\.ts/);
-      assert.is(await running.ended, 7);
-      assert.is(running.stdout, "counter 42\ncounter 2\n");
-    } finally {
-      running.child.kill();
-    }
-  });
+  const folder = mkdtempSync(join(tmpdir(), "tine-gdb-cli-"));
+  writeFileSync(join(folder, "program.ts"), PROGRAM);
+  const running = start(["--fork", "share", "program.ts"], folder);
+  try {
+    const line = await connection(running);
+    assert.match(line, /^gdb \S+kernel\.elf -ex 'target remote 127\.0\.0\.1:\d+' -ex 'add-symbol-file \S+program'$/);
+    const said = connect(line, folder, ["break addToCounter", "continue", "bt 1", "delete", "detach"]);
+    assert.match(said, /addToCounter \(by=41\) at .*program\.ts/);
+    assert.is(await running.ended, 7);
+    assert.is(running.stdout, "counter 42\ncounter 2\n");
+  } finally {
+    running.child.kill();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test("kill ends it; without a program there is a shell; SIGINT ends it too", async () => {
