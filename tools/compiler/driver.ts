@@ -87,7 +87,7 @@ export interface CompileOptions {
   root?: string;
   /** Sources to be taken instead of those on disk: absolute path -> text. */
   virtual?: Readonly<Record<string, string>>;
-  /** A program with all debug information; what is loaded of it is the same. */
+  /** With all debug information, as a kernel has unless told; what is loaded is the same. */
   fullDebug?: boolean;
   /** Sees every register allocation with its input: for the checker. */
   onAllocation?: (machine: MachineFunction, allocation: Allocation) => void;
@@ -101,7 +101,8 @@ export interface BuiltImage {
 
 /** Builds the kernel. Throws CompileError. */
 export function buildKernel(options: CompileOptions = {}): Promise<BuiltImage> {
-  return build(KERNEL, undefined, options);
+  const { fullDebug = KERNEL.fullDebug } = options;
+  return build({ ...KERNEL, fullDebug }, undefined, options);
 }
 
 /** Builds a program from one source, which may be anywhere and may import "tine". Throws CompileError. */
