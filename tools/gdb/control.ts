@@ -131,6 +131,7 @@ export class Control {
       return STEP;
     }
     this.goTo({ instret: this.history.frontier, step: -1 });
+    if (this.ended?.instret === this.machine.instret) return this.ended.stop;
     while (this.machine.instret < instret) {
       const stop = this.run(null, Math.min(FREE_SLICE, instret - this.machine.instret));
       if (stop.reason !== "budget" && stop.reason !== "idle") return this.end(stop);
