@@ -34,6 +34,7 @@ function backwards({ debugged }: Rig): { kind: string; instret: number }[] {
     const stop = finish(control.backward());
     if (stop.kind === "beginning") return found;
     found.push({ kind: stop.kind, instret: control.position.instret });
+    assert.ok(found.length < 1000, "each search leads further back");
   }
 }
 
