@@ -6,4 +6,8 @@ declare namespace WebAssembly {
     bytes: Uint8Array<ArrayBuffer>,
     imports: Record<string, Record<string, unknown>>,
   ): Promise<{ instance: { exports: Record<string, unknown> } }>;
+  class Module {
+    constructor(bytes: Uint8Array);
+    static imports(module: Module): { module: string; name: string; kind: string }[];
+  }
 }

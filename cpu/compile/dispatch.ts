@@ -59,7 +59,7 @@ function slotOf(physical: number): number {
 
 /** The regions of a processor by number, and the blocks where they can be entered. */
 export class RegionTable {
-  /** Their functions, for the dispatcher. */
+  /** Their functions, for the dispatcher alone: a module that imports a table lives as long as the table. */
   readonly functions = new WebAssembly.Table({ element: "anyfunc", initial: FIRST_CAPACITY });
   readonly entries: Int32Array;
   private readonly regions: Region[] = [];

@@ -99,7 +99,7 @@ export function compileRegion(cpu: Cpu, hot: Block): void {
     if (!faulted(cpu)) op.run(cpu, op);
     return r[Word.Event];
   };
-  const imports = { e: { m: cpu.memory, t: cpu.regions.functions, ...cpu.runtime.functions, 0: runHandler } };
+  const imports = { e: { m: cpu.memory, ...cpu.runtime.functions, 0: runHandler } };
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
   const run = instance.exports[REGION] as (block: number) => number;
   const region: Region = { number: cpu.regions.number(), run, blocks, siteBlock, siteIndex };

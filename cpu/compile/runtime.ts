@@ -65,7 +65,7 @@ export function makeRuntime(cpu: Cpu): Runtime {
     isZeroPage(),
   ];
   const translate = (linear: number, write: number): number => fillHostTlb(cpu, linear, write);
-  const module = new WebAssembly.Module(moduleBytes(TYPES, [Type.Binary], definitions));
+  const module = new WebAssembly.Module(moduleBytes(TYPES, [Type.Binary], definitions, true));
   const { exports: functions } = new WebAssembly.Instance(module, {
     e: { m: cpu.memory, t: cpu.regions.functions, 0: translate },
   });

@@ -304,13 +304,14 @@ function list<T>(items: readonly T[], write: (to: Bytes, item: T) => void): Byte
 }
 
 /**
- * A module that imports the memory "e.m", the table of functions "e.t", and functions "e.0", "e.1", … with the given types, and
- * exports the functions it defines under their numbers. Functions are numbered imports first.
+ * A module that imports the memory "e.m", with `table` the table of functions "e.t", and functions "e.0", "e.1", … with the given
+ * types, and exports the functions it defines under their numbers. Functions are numbered imports first.
  */
 export function moduleBytes(
   types: readonly Signature[],
   imports: readonly number[],
   functions: readonly Definition[],
+  table = false,
 ): Uint8Array {
   const out = new Bytes();
   out.bytes([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
@@ -324,13 +325,15 @@ export function moduleBytes(
   section(out, 1, typeSection);
 
   const importSection = new Bytes();
-  importSection.unsigned(imports.length + 2);
+  importSection.unsigned(imports.length + (table ? 2 : 1));
   importSection.name("e");
   importSection.name("m");
   importSection.bytes([2, 0, 0]);
-  importSection.name("e");
-  importSection.name("t");
-  importSection.bytes([1, FUNCREF, 0, 0]);
+  if (table) {
+    importSection.name("e");
+    importSection.name("t");
+    importSection.bytes([1, FUNCREF, 0, 0]);
+  }
   for (const [index, type] of imports.entries()) {
     importSection.name("e");
     importSection.name(String(index));

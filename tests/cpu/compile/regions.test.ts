@@ -3,9 +3,11 @@
  * device, through each mapping of its frame, and frames that are given up and used again.
  */
 import { suite } from "uvu";
-import { AL, at, CL, CODE0, EAX, EBP, EBX, ECX, EDI, EDX, ESI, type Line, type Rig, rep } from "../rig";
+import * as assert from "uvu/assert";
+import { AL, at, CL, CODE0, EAX, EBP, EBX, ECX, EDI, EDX, ESI, type Line, Rig, rep } from "../rig";
 import {
   alike,
+  CHOICE,
   CHOOSE,
   choose,
   DATA,
@@ -22,6 +24,9 @@ import {
 } from "./scenes";
 
 const test = suite("cpu/compile/regions");
+
+/** Selector of a data segment of 4 KB. */
+const LIMITED = 0x30;
 
 for (const [whose, distance] of [
   ["its own mapping", LIFT],
@@ -298,6 +303,81 @@ alike(test, "an interrupt waits for STI in a loop over two pages, and comes behi
     rig.cpu.bus.write = (port) => rig.cpu.setInterruptLine(port === LOWER_THE_LINE ? 0 : 1);
     return ONE + LIFT;
   },
+});
+
+/** What the loop takes from the table: `first` one round in 16, else `usual`. */
+function alternating(rig: Rig, usual: number, first: number): void {
+  for (let index = 0; index < 16; index++) rig.word(CHOICE + 4 * index, index === 0 ? first : usual);
+}
+
+/** What a loop takes from the table each round changes what its next access does. */
+const CHANGES: Record<string, { end: number; usual: number; first: number; take: Line[]; rings: readonly (0 | 3)[] }> =
+  {
+    "a segment stops being flat": {
+      end: 13,
+      usual: 0x23,
+      first: LIMITED | 3,
+      take: [["mov", { kind: "sreg", number: 3 }, EBP]],
+      rings: [3],
+    },
+    "alignment is checked": {
+      end: 17,
+      usual: 0x202,
+      first: 0x40202,
+      take: [["push", EBP], ["popfd"]],
+      rings: [3],
+    },
+    "steps are trapped": { end: 1, usual: 0x202, first: 0x302, take: [["push", EBP], ["popfd"]], rings: [0, 3] },
+  };
+for (const [what, { end, usual, first, take, rings }] of Object.entries(CHANGES)) {
+  alike(test, `${what} in the middle of a loop`, {
+    end,
+    rings,
+    prepare(rig) {
+      rig.cpu.setControl(0, rig.cpu.control(0) | 0x40000);
+      rig.descriptor(LIMITED, 0, 0xfff, 0x40f3);
+      alternating(rig, usual, first);
+      rig.code(
+        ONE,
+        // Fifteen rounds are ordinary.
+        ["mov", EDI, ROUNDS - 1],
+        "round",
+        ...CHOOSE,
+        ...take,
+        ["add", ECX, at(null, DATA + 1)],
+        ["inc", EBX],
+        ["dec", EDI],
+        ["jnz", "@round"],
+        ["int", END],
+      );
+      return ONE + LIFT;
+    },
+  });
+}
+
+test("a region's module imports no table: the table would keep it, and the memory of its code, for ever", () => {
+  const { Module } = WebAssembly;
+  const regions: WebAssembly.Module[] = [];
+  const rig = new Rig({ compileAfter: 0 });
+  const host = WebAssembly as { Module: typeof Module };
+  host.Module = class extends Module {
+    constructor(bytes: Uint8Array) {
+      super(bytes);
+      regions.push(this);
+    }
+  };
+  try {
+    rig.code(ONE, ["inc", EBX], ["int", END]);
+    rig.ring(0);
+    rig.run(ONE, 10_000);
+  } finally {
+    host.Module = Module;
+  }
+  assert.ok(regions.length > 0, "something is compiled");
+  for (const region of regions) {
+    const kinds = Module.imports(region).map(({ kind }) => kind);
+    assert.not(kinds.includes("table"), `a region imports ${[...new Set(kinds)].join(", ")}`);
+  }
 });
 
 test.run();

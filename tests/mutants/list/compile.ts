@@ -348,4 +348,27 @@ export const COMPILER_MUTANTS: readonly CompilerMutant[] = [
     edits: [["    e.op(Op.I32LtU);\n    slowIf(e);\n", "    e.op(Op.I32LtU);\n    e.set(Local.U);\n"]],
     test: "emitters",
   },
+  {
+    fault: "a segment that stops being flat changes nothing",
+    file: "generate.ts",
+    edits: [
+      [
+        "    loadWord(body, Word.Mode);\n    body.constant(block.mode);\n    body.op(Op.I32Ne);\n",
+        "    body.constant(0);\n",
+      ],
+    ],
+    test: "regions",
+  },
+  {
+    fault: "TF that POPFD loads changes nothing",
+    file: "generate.ts",
+    edits: [["    loadWord(body, Word.Attention);\n    body.op(Op.I32Or);\n", ""]],
+    test: "regions",
+  },
+  {
+    fault: "AC that POPFD loads changes nothing",
+    file: "generate.ts",
+    edits: [["    loadWord(body, Word.ReadBit);\n    body.op(Op.I32Eqz);\n    body.op(Op.I32Or);\n", ""]],
+    test: "regions",
+  },
 ];
