@@ -252,6 +252,17 @@ test("monitor commands", async () => {
   assert.match(at[13], /no such command: nonsense/);
   assert.match(at[14], /it wants an address/);
   const frame = /frame (0x\w+) pur/.exec(at[6])?.[1];
+  const table = /^slot 32 .*table (0x\w+)/m.exec(at[6])?.[1];
+  const why = await gdb(
+    ...["break addToCounter", "continue", "print $instret", `monitor why ${table}`, "print $instret", "stepi", "print $instret"],
+    "monitor why",
+  );
+  assert.match(why[3], /shareTables/, "who made the sharing");
+  assert.match(why[3], /pid 3 program/);
+  assert.is(numberIn(why[4]), numberIn(why[2]), "the machine is where it was");
+  assert.is(numberIn(why[6]), numberIn(why[2]) + 1);
+  assert.match(why[7], /it wants a frame/);
+  assert.is(output, "", "what was run through again is not told");
   const [, , rmap] = await gdb("break addToCounter", "continue", `monitor rmap ${frame}`);
   assert.match(rmap, /^frame 0x\w+: data, count \d+, [1-9]\d* in its rmap\n {2}\w{8} by pte/);
 });

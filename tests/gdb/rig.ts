@@ -122,7 +122,10 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const layout = kernelLayout(built.kernel);
   if (layout === undefined) throw new Error("our kernel has a layout");
   const symbols = new Symbols(built.kernel);
-  debugged = debugMachine(machine, layout, { name: program.name, data: bytes }, options.history);
+  debugged = debugMachine(machine, {
+    ...{ layout, program: { name: program.name, data: bytes }, images: { kernel: built.kernel, modules: [initrd] } },
+    ...(options.history ? { history: options.history } : {}),
+  });
   const farewells: string[] = [];
   const notes: string[] = [];
   const server = new GdbServer(debugged, {

@@ -102,7 +102,10 @@ export async function runGdb(path: string | undefined, args: string[], options: 
       const machine = bootRecipe(made, await copyOfDisk(made), (bytes) => {
         if (debugged?.control.isTelling) write(bytes);
       });
-      debugged = debugMachine(machine, kernelLayout(made.kernel), program);
+      debugged = debugMachine(machine, {
+        ...{ layout: kernelLayout(made.kernel), images: { kernel: made.kernel, modules: made.modules } },
+        ...(program ? { program } : {}),
+      });
       return debugged;
     } catch (error) {
       throw error instanceof MachineError ? new CliError(error.message) : error;
@@ -180,7 +183,9 @@ function watchStatus({ control }: Debugged): { code(): number } {
         programStatus,
         panicked,
         regions: [],
-        trace: [],
+        last: [],
+        trace: undefined,
+        recordError: undefined,
         audit: [],
       });
       if (line) process.stderr.write(`tine: ${line}\n`);

@@ -222,6 +222,17 @@ export class Control {
     return found;
   }
 
+  /** Lets somebody else move the machine, whose run is told nowhere, and comes back. Hooks and listeners of theirs must be gone afterwards. */
+  elsewhere<T>(body: () => T): T {
+    const present = this.at;
+    this.silent = true;
+    try {
+      return body();
+    } finally {
+      this.goTo(present);
+    }
+  }
+
   private toBeginning(): Stop {
     this.goTo({ instret: this.history.beginning, step: -1 });
     return { kind: "beginning" };

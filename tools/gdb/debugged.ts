@@ -21,18 +21,24 @@ export interface Debugged {
 /** Characters of a task's name, as the kernel keeps it. */
 const NAME_CHARACTERS = 15;
 
-/** `program`: the debugged one as a file of the initrd; without one user addresses mean every process. */
-export function debugMachine(
-  machine: Machine,
-  layout: KernelLayout | undefined,
-  program?: { name: string; data: Uint8Array },
-  history: HistoryOptions = {},
-): Debugged {
+export interface DebugOptions {
+  /** Of a kernel of ours. */
+  layout: KernelLayout | undefined;
+  /** The debugged program as a file of the initrd; without one user addresses mean every process. */
+  program?: { name: string; data: Uint8Array };
+  /** The images that the machine has booted, for `monitor why`. */
+  images?: { kernel: Uint8Array; modules: readonly Uint8Array[] };
+  history?: HistoryOptions;
+}
+
+/** `machine` stands at the beginning of what can be gone back to. */
+export function debugMachine(machine: Machine, options: DebugOptions): Debugged {
+  const { layout, program, images, history } = options;
   const tasks = new Tasks(machine, layout);
-  const name =
-    layout === undefined || program === undefined ? undefined : basename(program.name).slice(0, NAME_CHARACTERS);
+  const isKnown = layout !== undefined && program !== undefined;
+  const name = isKnown ? basename(program.name).slice(0, NAME_CHARACTERS) : undefined;
   const stops = new Stops(machine, tasks, name);
   const control = new Control(machine, stops, history);
   const memory = new Memory(machine, program?.data);
-  return { control, stops, tasks, memory, monitor: new Monitor(machine, control, stops, memory, layout) };
+  return { control, stops, tasks, memory, monitor: new Monitor({ control, stops, memory, tasks, layout, images }) };
 }

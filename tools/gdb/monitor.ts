@@ -1,5 +1,5 @@
 /**
- * `monitor` commands: a table of what a debugger can ask of the machine beside gdb's own questions. May import tools/audit,
+ * `monitor` commands: a table of what a debugger can ask of the machine beside gdb's own questions. May import tools/{audit,trace,why},
  * tools/image/layout's types, cpu's public face, and the rest of tools/gdb.
  * Invariant: those that look read memory only; a kernel that is not ours, or has not set up its memory, is said to be so.
  */
@@ -10,11 +10,14 @@ import { LayoutError, type Model, modelOf } from "../audit/model";
 import { auditDirectories, readSpaces, SLOT_BYTES } from "../audit/spaces";
 import { Broken, hex, type Space, type Table, View } from "../audit/view";
 import type { KernelLayout } from "../image/layout";
+import { programsOf } from "../trace/programs";
+import { explainFrame } from "../why/explain";
+import { explanationLines } from "../why/text";
 import type { Control, Progress } from "./control";
 import type { Memory } from "./memory";
 import { ranges } from "./pages";
 import type { Stops } from "./stops";
-import type { Task } from "./tasks";
+import type { Task, Tasks } from "./tasks";
 
 interface Command {
   name: string;
@@ -42,6 +45,12 @@ const COMMANDS: readonly Command[] = [
     arguments: "FRAME",
     help: "the ptes that map a frame, and who uses them",
     run: (monitor, word) => monitor.rmap(word),
+  },
+  {
+    name: "why",
+    arguments: "FRAME",
+    help: "since when a table or data frame is used as it is, and which instructions made it so",
+    run: (monitor, word) => monitor.why(word),
   },
   { name: "tlb", arguments: "", help: "what the TLB holds, stale entries too", run: (monitor) => monitor.tlb() },
   {
@@ -92,24 +101,31 @@ const COMMANDS: readonly Command[] = [
 /** What the user can mend: its message is the answer. */
 class Refused extends Error {}
 
+export interface MonitorParts {
+  control: Control;
+  stops: Stops;
+  memory: Memory;
+  tasks: Tasks;
+  layout: KernelLayout | undefined;
+  /** What the machine has booted, if that is known. */
+  images: { kernel: Uint8Array; modules: readonly Uint8Array[] } | undefined;
+}
+
 export class Monitor {
   /** A step in user mode goes into the kernel where the instruction traps. */
   stepsIntoTraps = false;
+  private readonly machine: Machine;
   private readonly model: Model | undefined;
   private readonly words: Uint32Array;
   private directory = 0;
   private task: Task | undefined;
 
-  constructor(
-    private readonly machine: Machine,
-    private readonly control: Control,
-    private readonly stops: Stops,
-    private readonly memory: Memory,
-    private readonly layout: KernelLayout | undefined,
-  ) {
+  constructor(private readonly parts: MonitorParts) {
+    const { machine } = parts.control;
     const { ram } = machine.cpu;
+    this.machine = machine;
     this.words = new Uint32Array(ram.buffer, ram.byteOffset, ram.byteLength >>> 2);
-    this.model = layout === undefined ? undefined : knownModel(layout);
+    this.model = parts.layout === undefined ? undefined : knownModel(parts.layout);
   }
 
   /** Runs a command for a thread with its page directory: its output, or where it moves the machine, its progress. */
@@ -137,7 +153,8 @@ export class Monitor {
   }
 
   private get known(): { layout: KernelLayout; model: Model } {
-    const { layout, model } = this;
+    const { model } = this;
+    const { layout } = this.parts;
     if (layout === undefined || model === undefined)
       throw new Refused("this kernel carries no layout to read its memory by");
     return { layout, model };
@@ -200,6 +217,25 @@ export class Monitor {
     return `${lines.join("\n")}\n`;
   }
 
+  /** The run is gone through again, and the machine is then where it was. */
+  why(word: string): string {
+    const frame = numberOf(word, "a frame");
+    const { model, layout } = this.known;
+    const { control, images, tasks } = this.parts;
+    if (images === undefined) throw new Refused("what was booted is not known");
+    const { frames } = this.view();
+    if (frame >= frames) return `frame ${hex(frame)}: there are ${frames} frames\n`;
+    const programs = programsOf(images.modules);
+    const names = new Map(tasks.list().map(({ thread, name }) => [thread, name]));
+    const { history } = control;
+    const explanation = control.elsewhere(() =>
+      explainFrame({ history, layout, kernel: images.kernel, programs }, frame),
+    );
+    return explanationLines(explanation, names, model.kindNames)
+      .map((line) => `${line}\n`)
+      .join("");
+  }
+
   tlb(): string {
     const entries = this.machine.tlbEntries().sort((a, b) => a.linear - b.linear);
     if (entries.length === 0) return "the TLB is empty\n";
@@ -248,18 +284,19 @@ export class Monitor {
   }
 
   instret(): string {
-    const { machine, control } = this;
+    const { machine } = this;
+    const { control } = this.parts;
     const { beginning, frontier } = control.history;
     return `instret ${machine.instret}, cycles ${Math.floor(machine.cycles)}; known from ${beginning} to ${frontier}\n`;
   }
 
   seek(word: string): Progress {
-    return this.control.seek(numberOf(word, "an instruction count"));
+    return this.parts.control.seek(numberOf(word, "an instruction count"));
   }
 
   physical(word: string): string {
-    this.memory.physical = choice(word, "on", "off", this.memory.physical);
-    return `addresses are ${this.memory.physical ? "physical" : "linear"}\n`;
+    this.parts.memory.physical = choice(word, "on", "off", this.parts.memory.physical);
+    return `addresses are ${this.parts.memory.physical ? "physical" : "linear"}\n`;
   }
 
   traps(word: string): string {
@@ -268,8 +305,8 @@ export class Monitor {
   }
 
   everywhere(word: string): string {
-    this.stops.everywhere = choice(word, "on", "off", this.stops.everywhere);
-    return `breakpoints at user addresses count in ${this.stops.everywhere ? "every process" : "the debugged program only"}\n`;
+    this.parts.stops.everywhere = choice(word, "on", "off", this.parts.stops.everywhere);
+    return `breakpoints at user addresses count in ${this.parts.stops.everywhere ? "every process" : "the debugged program only"}\n`;
   }
 }
 
