@@ -16,6 +16,8 @@ const SOURCE_FOLDERS = ["cpu", "tools", "kernel/abi"];
  * for the others. Each is bundled by itself: every file more that a start has to load costs it a millisecond or two.
  */
 const ENTRIES = { index: "cpu/index.ts", worker: "tools/cli/worker.ts", cli: "tools/cli/main.ts" };
+/** What `tine show --html` puts into its pages: code for browsers, in one piece. */
+const PAGE = { name: "showpage", source: "tools/show/page/page.ts" };
 /** How long parts of former bundles stay, in milliseconds: a process that still runs may come to need one. */
 const KEEP_PARTS = 24 * 3600 * 1000;
 
@@ -54,12 +56,30 @@ export async function bundle(entries, outdir, plugins = []) {
   });
 }
 
+/** Bundles the page's code. Throws esbuild's own error. */
+async function bundlePage(outdir) {
+  const { build } = await import("esbuild");
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: { [PAGE.name]: PAGE.source },
+    outdir,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    outExtension: { ".js": ".mjs" },
+    logLevel: "warning",
+  });
+}
+
 /** Brings dist/ up to date if any source is newer; in an installed package, which has no sources, does nothing. */
 export async function bundleTools() {
   if (!existsSync(join(ROOT, ENTRIES.cli))) return;
   const stamp = join(ROOT, "dist/cli.mjs");
   const time = Math.max(...SOURCE_FOLDERS.map((folder) => newest(join(ROOT, folder))));
   if (existsSync(stamp) && statSync(stamp).mtimeMs > time) return;
+  await bundlePage("dist");
   for (const [name, source] of Object.entries(ENTRIES)) await bundle({ [name]: source }, "dist");
   removeOldParts(join(ROOT, "dist"));
 }

@@ -53,6 +53,8 @@ export const enum Mark {
   Injected = 33,
   /** A test asks its host: from now on the disk refuses what DiskRefusal says. */
   RefuseDisk = 34,
+  /** The guest speaks to whoever traces it: TraceControl << 16 | tag. */
+  Trace = 48,
 }
 
 /** What a test's disk refuses: a sum. */
@@ -60,6 +62,15 @@ export const enum DiskRefusal {
   Nothing = 0,
   Reads = 1,
   Writes = 2,
+}
+
+/** What the guest says to a trace. */
+export const enum TraceControl {
+  /** Nothing but its tag: a place to find. */
+  Note = 0,
+  /** Lines from here on; no more lines. */
+  On = 1,
+  Off = 2,
 }
 
 /** What an operation may leave behind that failed for want of memory, besides tables that it has unshared. */

@@ -50,7 +50,16 @@ test("a state with a fault in it: the report, and exit code 3", () => {
 });
 
 test("an audit that finds something ends the run with exit code 3", () => {
-  const counts = { instret: 5, cycles: 9, programStatus: undefined, panicked: false, regions: [], trace: [] };
+  const counts = {
+    instret: 5,
+    cycles: 9,
+    programStatus: undefined,
+    panicked: false,
+    regions: [],
+    last: [],
+    trace: undefined,
+    recordError: undefined,
+  };
   const { code, line } = outcome({ end: { reason: "audit" }, audit: ["I1 ..."], ...counts });
   assert.is(code, 3);
   assert.match(line ?? "", /audit.*after 5 instructions/);

@@ -1,12 +1,15 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { Machine } from "../../cpu/index";
 import { assemble } from "../../tools/compiler/assembler";
 import { buildDwarf } from "../../tools/compiler/dwarf";
 import { writeElf } from "../../tools/compiler/elf";
 import { link } from "../../tools/compiler/link";
+import { kernelLayout } from "../../tools/image/layout";
 import { buildInitrd } from "../../tools/image/ustar";
-import type { CodeSample } from "../../tools/trace/lines";
-import { programsOf, symbolsByProgram } from "../../tools/trace/programs";
+import { Events } from "../../tools/trace/events";
+import { Programs, programsOf } from "../../tools/trace/programs";
+import { builtImages } from "../guest/guest";
 
 const test = suite("trace/programs");
 
@@ -27,37 +30,27 @@ function program(name: string, source: string, base: number, physicalOffset = 0)
 const USER = 0x08048000;
 const KERNEL = 0xc0100000;
 const first = program("a.s", "nop\nmov eax, 1\nfirstEnd: ret", USER);
-const second = program("b.s", "nop\nmov eax, 2\nsecondEnd: ret", USER);
 const kernel = program("k.s", "nop\nkernelNext: nop", KERNEL, 0xc0000000);
 
-/** What a process was seen to run. */
-function samples(...code: [address: number, bytes: string][]): CodeSample[] {
-  return code.map(([address, bytes]) => ({ address, bytes: Uint8Array.from(Buffer.from(bytes, "hex")) }));
+/** Names of a kernel on a machine that does not run. */
+function namesOf(elf: Uint8Array, programs = programsOf([])): Programs {
+  const events = new Events(new Machine({ memoryMB: 2 }), kernelLayout(elf));
+  return new Programs(elf, programs, events);
 }
 
-const resolver = symbolsByProgram(kernel, [
-  { path: "/bin/a", elf: first },
-  { path: "/bin/b", elf: second },
-]);
-
-test("tells programs apart by the instructions seen", () => {
-  const ofSecond = samples([USER, "90"], [USER + 1, "b802000000"]);
-  assert.equal(resolver(5, USER + 6, ofSecond)?.lookup(USER + 6), { name: "secondEnd", offset: 0 });
-  assert.equal(resolver(5, USER + 6, ofSecond)?.line(USER + 6), { file: "b.s", line: 6 });
-  const ofFirst = samples([USER + 1, "b801000000"]);
-  assert.is(resolver(5, USER, ofFirst)?.lookup(USER + 6)?.name, "firstEnd");
-});
-
-test("says nothing of a program that it does not know, or has not seen", () => {
-  assert.is(resolver(5, USER, samples([USER, "cc"])), undefined);
-  assert.is(resolver(5, USER, samples([USER + 0x500, "90"])), undefined);
-  assert.is(resolver(5, USER, []), undefined);
-});
-
 test("knows the kernel where it is linked and where it runs before paging", () => {
-  assert.is(resolver(-1, KERNEL + 1, [])?.lookup(KERNEL + 1)?.name, "kernelNext");
-  assert.is(resolver(-1, 0x100001, [])?.lookup(0x100001)?.name, "kernelNext");
-  assert.equal(resolver(-1, 0x100001, [])?.line(0x100001), { file: "k.s", line: 5 });
+  const names = namesOf(kernel);
+  assert.is(names.namesAt(KERNEL + 1)?.lookup(KERNEL + 1)?.name, "kernelNext");
+  assert.is(names.namesAt(0x100001)?.lookup(0x100001)?.name, "kernelNext");
+  assert.equal(names.namesAt(0x100001)?.line(0x100001), { file: "k.s", line: 5 });
+});
+
+test("knows a kernel that is linked where it is loaded, and none of a file that is no ELF", () => {
+  const low = program("low.s", "nop\nlowNext: nop", 0x100000);
+  assert.is(namesOf(low).namesAt(0x100001)?.lookup(0x100001)?.name, "lowNext");
+  const rom = namesOf(new Uint8Array(65536));
+  assert.is(rom.namesAt(0x100001), undefined);
+  assert.is(rom.namesAt(KERNEL), undefined);
 });
 
 test("finds the executables in a machine's modules, and nothing in what is no archive", () => {
@@ -75,8 +68,37 @@ test("a file that ends in its program headers is no reason to stop", () => {
     path: "/bin/a",
     elf: first.slice(0, 52 + bytes),
   }));
-  const all = symbolsByProgram(kernel, damaged);
-  assert.is(all(5, USER, samples([USER, "cc"])), undefined);
+  assert.is(namesOf(kernel, damaged).namesAt(USER), undefined);
+});
+
+test("a process has the names of the program that it executes, whether or not its exec was heard", async () => {
+  const built = await builtImages();
+  const machine = new Machine({ memoryMB: 64 });
+  machine.loadMultiboot(built.kernel, { commandLine: "fork=share -- /bin/forkstorm 2", modules: [built.initrd] });
+  const layout = kernelLayout(built.kernel);
+  const events = new Events(machine, layout);
+  const heard = new Programs(built.kernel, programsOf([built.initrd]), events);
+  const seen = new Map<string, string | undefined>();
+  machine.onInstruction(() => {
+    if (machine.cpu.cpl !== 3) return;
+    // Whoever comes late, at this very instruction, finds the same.
+    const key = `${events.pid} ${heard.namesAt(machine.cpu.eip) && heard.pathOf(events.pid)}`;
+    if (seen.has(key)) return;
+    const late = new Events(machine, layout);
+    const guessed = new Programs(built.kernel, programsOf([built.initrd]), late);
+    seen.set(key, guessed.namesAt(machine.cpu.eip) && guessed.pathOf(late.pid));
+  });
+  machine.run({ maxInstructions: 1e8 });
+  assert.equal([...seen.keys()].sort(), [
+    "1 /bin/init",
+    "2 /bin/forkstorm",
+    "2 /bin/init",
+    "3 /bin/forkstorm",
+    "3 /bin/true",
+    "4 /bin/forkstorm",
+    "4 /bin/true",
+  ]);
+  for (const [key, late] of seen) assert.is(late, key.split(" ")[1], `pid ${key}`);
 });
 
 test.run();

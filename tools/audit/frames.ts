@@ -97,8 +97,12 @@ function auditRmap(view: View, frame: number, rmap: number, seen: Seen): number 
   return blocks;
 }
 
-/** The ptes that a reverse map names, `most` at most. */
-function readRmap(view: View, rmap: number, most: number): { entries: number[]; blocks: number; fault?: string } {
+/** The ptes that a reverse map names, `most` at most: their kernel addresses. */
+export function readRmap(
+  view: View,
+  rmap: number,
+  most: number,
+): { entries: number[]; blocks: number; fault?: string } {
   const { direct, blockMask, firstEntry, chain } = view.model.constants;
   if (rmap === 0) return { entries: [], blocks: 0 };
   if ((rmap & direct) !== 0) return { entries: [(rmap & ~direct) >>> 0], blocks: 0 };

@@ -36,12 +36,12 @@ async function demoRun(
       modules: [images.initrd],
       maxInstructions: Number.POSITIVE_INFINITY,
       input: "none",
-      trace: { count: PANIC_TRACE, when: "panic" },
+      last: { count: PANIC_TRACE, when: "panic" },
     });
     const result = await session.result;
     const { code, line } = outcome(result);
     if (code !== ExitCode.Ok) {
-      process.stderr.write(`${output}\n${result.trace.join("\n")}\n`);
+      process.stderr.write(`${output}\n${result.last.join("\n")}\n`);
       throw new CliError(
         `forkdemo failed with fork=${mode}: ${line ?? `status ${code}`}`,
         code === ExitCode.Panic ? code : ExitCode.Failed,

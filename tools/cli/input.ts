@@ -10,6 +10,7 @@ const REASONS: Record<string, string> = {
   EISDIR: "is a directory",
   ENOSPC: "no space left on the disk",
   EROFS: "the file system is read-only",
+  EFBIG: "it has grown as large as a file may",
   ENOTDIR: "a part of its path is not a directory",
 };
 

@@ -10,8 +10,13 @@ import { auditCommand } from "./commands/audit";
 import { bootCommand } from "./commands/boot";
 import { buildCommand } from "./commands/build";
 import { demoCommand } from "./commands/demo";
-import { runCommand, traceCommand } from "./commands/run";
+import { gdbCommand } from "./commands/gdb";
+import { profileCommand } from "./commands/profile";
+import { runCommand } from "./commands/run";
+import { showCommand } from "./commands/show";
 import { testCommand } from "./commands/test";
+import { traceCommand } from "./commands/trace";
+import { whyCommand } from "./commands/why";
 import { CliError, ExitCode } from "./exitcodes";
 import { fileReason } from "./input";
 import { dropThread, offerThread, SessionError } from "./session";
@@ -25,6 +30,10 @@ function program(): Command {
     .addCommand(runCommand())
     .addCommand(testCommand())
     .addCommand(traceCommand())
+    .addCommand(gdbCommand())
+    .addCommand(showCommand())
+    .addCommand(whyCommand())
+    .addCommand(profileCommand())
     .addCommand(auditCommand())
     .addCommand(demoCommand())
     .addCommand(buildCommand());

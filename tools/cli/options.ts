@@ -27,11 +27,11 @@ export const budgetOption = (): Option =>
     .argParser(wholeNumber(1, Number.MAX_SAFE_INTEGER, "instructions"))
     .default(Number.POSITIVE_INFINITY, "no limit");
 
-/** How many instructions a trace shows. */
-export const lastOption = (initial: number): Option =>
-  new Option("--last <N>", "how many instructions to show")
-    .argParser(wholeNumber(1, 10_000_000, "instructions"))
-    .default(initial);
+/** The end of a run alone. */
+export const lastOption = (): Option =>
+  new Option("--last <N>", "show only the last N instructions: before a panic, a failed assert, or the end").argParser(
+    wholeNumber(1, 10_000_000, "instructions"),
+  );
 
 const TLBS: Readonly<Record<string, TlbGeometry>> = {
   standard: STANDARD_TLB,
@@ -73,7 +73,7 @@ export function auditInterval({ audit, auditEvery }: { audit?: boolean; auditEve
 }
 
 /** A file that can be written: made now, so that a wrong name is known before the run. */
-function writableFile(path: string): string {
+export function writableFile(path: string): string {
   try {
     closeSync(openSync(path, "a"));
     return path;

@@ -21,6 +21,8 @@ export function outcome(result: SessionResult): { code: number; line?: string } 
       return { code: ExitCode.Budget, line: `out of budget ${at}` };
     case "audit":
       return { code: ExitCode.Panic, line: `the audit found the guest's memory in disorder ${at}` };
+    case "traced":
+      return { code: ExitCode.Ok };
     case "stopped":
       return { code: INTERRUPTED };
     case "reset":

@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import type { Screen, StopReason } from "../../cpu/index";
 import type { RegionCount } from "../lab/regions";
 import type { Recipe } from "../replay/recipe";
+import type { TraceEnd, TraceSpec } from "../trace/session";
 
 /** Instructions shown, unasked, when the kernel panics. */
 export const PANIC_TRACE = 40;
@@ -18,16 +19,20 @@ export interface SessionSpec extends Recipe {
   input: "none" | "pipe" | "terminal";
   /** The screen is told of, and input goes to the keyboard as scan codes: these at the start, more as it comes. */
   screen?: { keys: Uint8Array };
-  /** How many instructions to show of the end of the run, and whether of any run or only of one that went wrong. */
-  trace: { count: number; when: "always" | "panic" };
+  /** How many instructions to show of the end of the run, and how; of any run, or only of one that went wrong. */
+  last: { count: number; when: "always" | "panic"; spec?: TraceSpec };
+  /** A trace of the whole run. */
+  trace?: TraceSpec;
+  /** File to record the run in, and what to note there of how it came about. The disk is a copy in memory then. */
+  record?: { path: string; command: string };
   /** Every how many returns to user mode to audit the guest's memory; 0 or absent for never. Wants a kernel of ours. */
   auditEvery?: number;
   /** File to write the machine's state to at the end. */
   saveState?: string;
 }
 
-/** Why a run ended: the machine's reason, `stopped` from outside, or an audit that found something. */
-export type SessionEnd = StopReason | { reason: "stopped" } | { reason: "audit" };
+/** Why a run ended: the machine's reason, `stopped` from outside, an audit that found something, or a trace with nothing more to show. */
+export type SessionEnd = StopReason | { reason: "stopped" } | { reason: "audit" } | { reason: "traced" };
 
 /** How a run ended, and what was gathered. */
 export interface SessionResult {
@@ -39,7 +44,12 @@ export interface SessionResult {
   /** A Mark.Panic was seen. */
   panicked: boolean;
   regions: RegionCount[];
-  trace: string[];
+  /** The end of the run, in lines. */
+  last: string[];
+  /** How the trace of the run went. */
+  trace: TraceEnd | undefined;
+  /** What went wrong with the file of the recording, in Node's code. */
+  recordError: string | undefined;
   /** What an audit found, in lines. */
   audit: string[];
 }

@@ -46,7 +46,7 @@ async function runTests(
       modules: [images.initrd],
       maxInstructions: options.budget,
       input: "none",
-      trace: { count: PANIC_TRACE, when: "panic" },
+      last: { count: PANIC_TRACE, when: "panic" },
       tlb: options.tlb,
       cpu: options.cpu,
       auditEvery: auditInterval(options),
@@ -58,7 +58,7 @@ async function runTests(
       cases.push({
         name: line ?? `the program ended with status ${code}`,
         ok: false,
-        notes: [...result.audit, ...result.trace],
+        notes: [...result.audit, ...result.last],
       });
     }
     for (const { name: caseName, ok, notes } of cases) {

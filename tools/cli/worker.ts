@@ -22,7 +22,9 @@ import { Mark } from "../../kernel/abi/marks";
 import type { AuditWatch } from "../audit/watch";
 import type { FileDisk } from "../disk/filedisk";
 import { type RegionCount, Regions } from "../lab/regions";
-import { bootRecipe, openDisk } from "../replay/recipe";
+import { bootRecipe, copyOfDisk, openDisk } from "../replay/recipe";
+import type { RecordingWriter } from "../replay/recording";
+import type { TraceSession } from "../trace/session";
 import type { FromWorker, SessionEnd, SessionSpec, ToWorker } from "./session";
 
 /** Instructions between two looks at the mailbox: some 20 ms of host time. */
@@ -31,7 +33,11 @@ const SLICE = 1_000_000;
 const SHORT_SLEEP_MS = 1;
 /** Shortest time between two pieces of output within a slice, so that a guest that writes much costs few messages. */
 const FLUSH_MS = 20;
+/** A trace may make the machine a hundred times slower: a slice is shorter then. */
+const TRACED_SLICE = 50_000;
 const END_OF_TRANSMISSION = 4;
+/** Exit code of a program of which an assert failed (userland/lib/abort.ts). */
+const ABORT_STATUS = 134;
 const NEWLINE = 10;
 
 const port = parentPort as MessagePort;
@@ -129,19 +135,51 @@ async function replayEnd(
   disk: DiskBackend | undefined,
   inputLog: Machine["inputLog"],
   until: number,
-  count: number,
 ): Promise<string[]> {
-  const { LastInstructions } = await import("../trace/last");
-  const { programsOf, symbolsByProgram } = await import("../trace/programs");
+  const { lastLines, panicSpec } = await import("../trace/last");
   const machine = bootRecipe(spec, disk, () => {});
   for (const { bytes, atInstret, device } of inputLog) machine.input(bytes, { atInstret, device });
-  // It follows from the start which process runs, and records only the end.
-  const resolver = spec.rom ? () => undefined : symbolsByProgram(spec.kernel, programsOf(spec.modules));
-  const trace = new LastInstructions(machine, { count, resolver, record: false });
-  machine.run({ maxInstructions: Math.max(0, until - count) });
-  trace.start();
-  machine.run({ maxInstructions: until - machine.instret });
-  return [...trace.lines()];
+  return lastLines(machine, spec, { until, count: spec.last.count, spec: spec.last.spec ?? panicSpec() });
+}
+
+/** The trace of the run that the spec asks for. Throws MachineError for a filter that names what there is not. */
+async function startTrace(spec: SessionSpec, machine: Machine): Promise<TraceSession | undefined> {
+  if (spec.trace === undefined) return undefined;
+  const { TraceSession } = await import("../trace/session");
+  const { TraceError } = await import("../trace/tracer");
+  try {
+    return new TraceSession(machine, spec, spec.trace);
+  } catch (error) {
+    throw error instanceof TraceError ? new MachineError(error.message) : error;
+  }
+}
+
+/** The recording that the spec asks for, with the machine's first moment in it. The disk is one in memory. */
+async function startRecording(
+  spec: SessionSpec,
+  machine: Machine,
+  disk: FileDisk | BufferDisk | undefined,
+): Promise<RecordingWriter | undefined> {
+  if (spec.record === undefined) return undefined;
+  const { RecordingWriter } = await import("../replay/recording");
+  const inMemory = disk !== undefined && "contents" in disk ? disk : undefined;
+  const recorder = new RecordingWriter(spec.record.path, spec, inMemory, spec.record.command);
+  recorder.checkpoint(machine);
+  return recorder;
+}
+
+/** instret at which the first guest assert failed, or undefined. */
+async function watchAsserts({ kernel }: SessionSpec, machine: Machine): Promise<() => number | undefined> {
+  const { kernelLayout } = await import("../image/layout");
+  const { Events } = await import("../trace/events");
+  let failedAt: number | undefined;
+  new Events(machine, kernelLayout(kernel)).on(
+    (event) => {
+      if (event.kind === "exit" && event.status === ABORT_STATUS << 8) failedAt ??= event.instret;
+    },
+    ["exit"],
+  );
+  return () => failedAt;
 }
 
 /** One machine and what is gathered while it runs. */
@@ -157,6 +195,8 @@ class Run {
   private stopped = false;
   private shown: Screen | undefined;
   private watch: AuditWatch | undefined;
+  private tracing: TraceSession | undefined;
+  private recorder: RecordingWriter | undefined;
 
   constructor(
     private readonly spec: SessionSpec,
@@ -180,21 +220,31 @@ class Run {
 
   /** Runs to the end. */
   async run(): Promise<void> {
-    this.watch = await auditWatch(this.spec, this.machine);
+    const { spec, machine } = this;
+    this.watch = await auditWatch(spec, machine);
+    this.recorder = await startRecording(spec, machine, this.disk);
+    this.tracing = await startTrace(spec, machine);
+    const always = spec.last.when === "always";
+    const assertFailedAt = always ? await watchAsserts(spec, machine) : () => undefined;
     const end = await this.slices();
     this.flush();
-    const { instret, cycles, inputLog } = this.machine;
+    const trace = this.tracing?.end();
+    this.recorder?.end(machine, end.reason);
+    const recordError = this.recorder?.error?.code;
+    const { instret, cycles, inputLog } = machine;
     const { programStatus, panickedAt, regionCounts: regions } = this;
-    const { count, when } = this.spec.trace;
     const wrong = panickedAt !== undefined || end.reason === "tripleFault";
-    const wanted = count > 0 && (when === "always" || wrong);
+    const wanted = spec.last.count > 0 && (always || wrong);
     // The instruction that the processor died of never retires: the replay has to try it.
-    const until = panickedAt ?? (end.reason === "tripleFault" ? instret + 1 : instret);
-    const trace = wanted ? await replayEnd(this.spec, await this.diskAsAtFirst(), inputLog, until, count) : [];
+    const until = panickedAt ?? assertFailedAt() ?? (end.reason === "tripleFault" ? instret + 1 : instret);
+    const last = wanted ? await replayEnd(spec, await this.diskAsAtFirst(), inputLog, until) : [];
     const panicked = panickedAt !== undefined;
     const audit = this.watch?.report() ?? [];
-    await save(this.spec, this.machine);
-    post({ kind: "end", result: { end, instret, cycles, programStatus, panicked, regions, trace, audit } });
+    await save(spec, machine);
+    post({
+      kind: "end",
+      result: { end, instret, cycles, programStatus, panicked, regions, last, trace, recordError, audit },
+    });
   }
 
   /** The disk with the contents that the run found on it. */
@@ -206,11 +256,19 @@ class Run {
     for (;;) {
       this.readMail();
       if (this.stopped) return { reason: "stopped" };
-      const left = this.spec.maxInstructions - this.machine.instret;
-      const stop = this.machine.run({ maxInstructions: Math.min(SLICE, left), stopWhenIdle: true });
+      const { tracing, recorder, machine } = this;
+      const boundaries = [tracing?.nextBoundary(), recorder?.nextCheckpoint].map(
+        (at) => at ?? Number.POSITIVE_INFINITY,
+      );
+      const until = Math.min(this.spec.maxInstructions, ...boundaries);
+      const slice = Math.min(tracing === undefined ? SLICE : TRACED_SLICE, until - machine.instret);
+      const stop = machine.run({ maxInstructions: slice, stopWhenIdle: true });
+      tracing?.atBoundary();
+      if (recorder !== undefined && machine.instret >= recorder.nextCheckpoint) recorder.checkpoint(machine);
       this.flush();
       post({ kind: "progress", instret: this.machine.instret });
       if (this.watch?.found) return { reason: "audit" };
+      if (tracing?.isDone && recorder === undefined) return { reason: "traced" };
       // Asleep for good: no timer runs, and no input will ever come.
       if (stop.reason === "idle" && this.spec.input === "none" && stop.wakeCycles === Number.POSITIVE_INFINITY) {
         return { reason: "halt" };
@@ -272,7 +330,7 @@ class Run {
 const first = await mailbox.wait(Infinity);
 if (first?.kind === "start") {
   try {
-    await new Run(first.spec, await openDisk(first.spec)).run();
+    await new Run(first.spec, await (first.spec.record ? copyOfDisk(first.spec) : openDisk(first.spec))).run();
   } catch (error) {
     if (!(error instanceof MachineError)) throw error;
     post({ kind: "error", message: error.message });

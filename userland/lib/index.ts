@@ -24,4 +24,5 @@ export * from "./strerror";
 export * from "./string";
 export * from "./syscalls";
 export * from "./test";
+export * from "./trace";
 export * from "./vmstat";

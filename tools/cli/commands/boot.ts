@@ -13,8 +13,10 @@ import { readInput } from "../input";
 import { budgetOption, cpuOption, memoryOption, saveStateOption, tlbOption } from "../options";
 import { outcome } from "../outcome";
 import { PANIC_TRACE, type SessionSpec } from "../session";
+import { finishTrace } from "../traceend";
+import { type TraceOptions, traceLettersOption, traceSpecOf, withTraceOptions } from "../traceoptions";
 
-interface BootOptions extends DiskOptions {
+interface BootOptions extends DiskOptions, TraceOptions {
   mem: number;
   cmdline: string;
   initrd?: string;
@@ -53,9 +55,33 @@ function images(
   };
 }
 
+const STDERR = 2;
+
+/** The trace that the options ask for, if they do. Throws CliError for options of a trace without `--trace`. */
+function bootTrace(options: BootOptions): Pick<SessionSpec, "trace"> {
+  if (options.trace !== undefined) return { trace: traceSpecOf(options, STDERR, "boot") };
+  const names = [
+    "att",
+    "fields",
+    "without",
+    "pid",
+    "ring",
+    "func",
+    "range",
+    "from",
+    "count",
+    "after",
+    "until",
+  ] as const;
+  const more = [...names, "marked", "watch", "output", "binary"] as const;
+  const given = more.find((name) => options[name] !== undefined);
+  if (given !== undefined) throw new CliError(`--${given} says how to trace: it wants --trace beside it`);
+  return {};
+}
+
 /** `tine boot`. */
 export function bootCommand(): Command {
-  return new Command("boot")
+  return withTraceOptions(new Command("boot"))
     .description("boot a kernel with its console on this terminal (Ctrl-A x quits); ours with a shell by default")
     .argument("[kernel]", "any multiboot-1 ELF32")
     .addOption(memoryOption(64))
@@ -76,8 +102,10 @@ export function bootCommand(): Command {
     .addOption(tlbOption())
     .addOption(cpuOption())
     .addOption(saveStateOption())
+    .addOption(traceLettersOption("trace the run, on stderr or in the --output; what to show, by letters (see below)"))
     .action(async (kernelPath: string | undefined, options: BootOptions) => {
       const disk = diskFor(options);
+      const trace = bootTrace(options);
       const read = images(kernelPath, options);
       const console = options.screen
         ? await (await import("../screenconsole")).screenConsole()
@@ -88,14 +116,16 @@ export function bootCommand(): Command {
         memoryMB: options.mem,
         commandLine: `${swapWords(options)}${options.cmdline}`,
         maxInstructions: options.budget,
-        trace: { count: PANIC_TRACE, when: "panic" },
+        last: { count: PANIC_TRACE, when: "panic" },
+        ...trace,
         tlb: options.tlb,
         cpu: options.cpu,
         ...(options.saveState === undefined ? {} : { saveState: options.saveState }),
       }));
-      for (const line of result.trace) process.stderr.write(`${line}\n`);
+      for (const line of result.last) process.stderr.write(`${line}\n`);
       const { code, line } = outcome(result);
       if (line) process.stderr.write(`tine: ${line}\n`);
       process.exitCode = code;
+      finishTrace(result.trace, result.end.reason === "stopped", options.output ?? options.binary);
     });
 }

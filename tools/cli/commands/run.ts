@@ -1,6 +1,6 @@
 /**
- * `tine run PROGRAM [ARGS]` and `tine trace PROGRAM [ARGS]`: boot our kernel with one program as a child of init, and end
- * with its exit status. The trace is the same run with the last N instructions printed on stdout when it is over.
+ * `tine run PROGRAM [ARGS]`: boots our kernel with one program as a child of init, and ends with its exit status. What it is made of serves
+ * `tine trace` too.
  */
 import { Command } from "commander";
 import { runOnConsole, serialConsole } from "../console";
@@ -14,7 +14,6 @@ import {
   budgetOption,
   cpuOption,
   forkOption,
-  lastOption,
   memoryOption,
   saveStateOption,
   tlbOption,
@@ -22,12 +21,11 @@ import {
 import { outcome } from "../outcome";
 import { PANIC_TRACE, type SessionResult, type SessionSpec } from "../session";
 
-interface RunOptions extends DiskOptions {
+export interface RunOptions extends DiskOptions {
   mem: number;
   fork: string;
   cmdline: string;
   budget: number;
-  trace: SessionSpec["trace"];
   tlb: NonNullable<SessionSpec["tlb"]>;
   cpu: NonNullable<SessionSpec["cpu"]>;
   audit?: boolean;
@@ -36,16 +34,20 @@ interface RunOptions extends DiskOptions {
 }
 
 /** The kernel's command line is split at blanks, so arguments with blanks are quoted, as Linux's are. */
-function quoted(argument: string): string {
+export function quoted(argument: string): string {
   if (argument.includes('"')) throw new CliError(`an argument with a double quote cannot be passed: ${argument}`);
   return /[\s]/.test(argument) || argument === "" ? `"${argument}"` : argument;
 }
 
+/** What is kept of the run: its end, a trace, a recording. */
+export type Shown = Pick<SessionSpec, "last" | "trace" | "record">;
+
 /** Boots, runs the program with this process's stdin as its console, and returns how it ended. */
-async function runProgram(
+export async function runProgram(
   path: string,
   args: readonly string[],
   options: RunOptions,
+  shown: Shown,
   output: NodeJS.WriteStream,
 ): Promise<SessionResult> {
   const disk = diskFor(options);
@@ -61,7 +63,7 @@ async function runProgram(
       commandLine: `quiet fork=${options.fork} ${swapWords(options)}init=/bin/init ${options.cmdline} -- ${words.join(" ")}`,
       modules: [initrdWith(initrd, program)],
       maxInstructions: options.budget,
-      trace: options.trace,
+      ...shown,
       tlb: options.tlb,
       cpu: options.cpu,
       auditEvery: auditInterval(options),
@@ -71,14 +73,15 @@ async function runProgram(
 }
 
 /** Says on stderr what went wrong; the process ends with the run's code. */
-function finish(result: SessionResult): void {
+export function finish(result: SessionResult): void {
   const { code, line } = outcome(result);
   for (const text of result.audit) process.stderr.write(`${text}\n`);
   if (line) process.stderr.write(`tine: ${line}\n`);
   process.exitCode = code;
 }
 
-function withRunOptions(command: Command): Command {
+/** Adds the arguments and options of a command that runs a guest program. */
+export function withRunOptions(command: Command): Command {
   return command
     .argument("<program>", "a guest program: TypeScript source or an i386 ELF")
     .argument("[args...]", "its arguments")
@@ -101,23 +104,10 @@ function withRunOptions(command: Command): Command {
 export function runCommand(): Command {
   return withRunOptions(new Command("run"))
     .description("compile a guest program, boot, run it; its exit status becomes ours")
-    .action(async (path: string, args: string[], options: Omit<RunOptions, "trace">) => {
-      const trace = { count: PANIC_TRACE, when: "panic" } as const;
-      const result = await runProgram(path, args, { ...options, trace }, process.stdout);
-      for (const line of result.trace) process.stderr.write(`${line}\n`);
-      finish(result);
-    });
-}
-
-/** `tine trace`. */
-export function traceCommand(): Command {
-  return withRunOptions(new Command("trace"))
-    .description("run a guest program and print the last instructions before its machine stopped")
-    .addOption(lastOption(100))
-    .action(async (path: string, args: string[], options: Omit<RunOptions, "trace"> & { last: number }) => {
-      const trace = { count: options.last, when: "always" } as const;
-      const result = await runProgram(path, args, { ...options, trace }, process.stderr);
-      for (const line of result.trace) process.stdout.write(`${line}\n`);
+    .action(async (path: string, args: string[], options: RunOptions) => {
+      const last = { count: PANIC_TRACE, when: "panic" } as const;
+      const result = await runProgram(path, args, options, { last }, process.stdout);
+      for (const line of result.last) process.stderr.write(`${line}\n`);
       finish(result);
     });
 }

@@ -1,0 +1,88 @@
+/** What `tine profile` does. May import tools/profile, tools/trace/programs, picocolors and the rest of tools/cli. */
+import { writeFileSync } from "node:fs";
+import pc from "picocolors";
+import { Profiler } from "../profile/profiler";
+import { foldedStacks, functionRows, lineRows, type Unit } from "../profile/report";
+import { programsOf } from "../trace/programs";
+import { ExitCode } from "./exitcodes";
+import { type ProgramOptions, programMachine, programRecipe, serialToStderr } from "./guestprogram";
+
+export interface ProfileOptions extends ProgramOptions {
+  by: Unit;
+  top: number;
+  folded?: boolean;
+  svg?: string;
+  json?: boolean;
+}
+
+/** Version of the JSON that --json prints. */
+const JSON_VERSION = 1;
+
+interface Column<Row> {
+  head: string;
+  text: (row: Row) => string;
+  left?: boolean;
+}
+
+/** Rows in columns, numbers to the right. */
+function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string[] {
+  const cells = [columns.map(({ head }) => head), ...rows.map((row) => columns.map(({ text }) => text(row)))];
+  const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i].length)));
+  return cells.map((line, at) => {
+    const text = line.map((cell, i) => (columns[i].left ? cell.padEnd(widths[i]) : cell.padStart(widths[i])));
+    return at === 0 ? pc.bold(text.join("  ").trimEnd()) : text.join("  ").trimEnd();
+  });
+}
+
+const number = (value: number): string => value.toLocaleString("en-US");
+const percent = (part: number, whole: number): string => `${((100 * part) / Math.max(1, whole)).toFixed(1)} %`;
+
+/** Profiles the program's run and prints it; an exit code only where the machine did not end well. Throws CliError. */
+export async function runProfile(path: string, args: readonly string[], options: ProfileOptions): Promise<void> {
+  const { by, top } = options;
+  const recipe = await programRecipe(path, args, options);
+  const machine = await programMachine(recipe, await serialToStderr());
+  const profiler = new Profiler(machine, recipe.kernel, programsOf(recipe.modules));
+  const stop = profiler.run({ maxInstructions: options.budget });
+  const { profile } = profiler;
+  const { instructions, cycles } = profile;
+  const say = (line: string) => process.stdout.write(`${line}\n`);
+  if (options.svg !== undefined) {
+    const { flameSvg } = await import("../profile/flame");
+    const heading = `${path} ${args.join(" ")}`.trim();
+    writeFileSync(options.svg, flameSvg(`${heading}: ${number(profile[by])} ${by}, fork=${options.fork}`, profile, by));
+  }
+  const functions = functionRows(profile, by);
+  const lines = lineRows(profile, by);
+  if (options.json) say(JSON.stringify({ version: JSON_VERSION, instructions, cycles, functions, lines }));
+  else if (options.folded) for (const line of foldedStacks(profile, by)) say(line);
+  else {
+    say(`${number(instructions)} instructions, ${number(cycles)} cycles`);
+    const costs = [
+      { head: "instructions", text: (row: { instructions: number }) => number(row.instructions) },
+      { head: "cycles", text: (row: { cycles: number }) => number(row.cycles) },
+      { head: "%", text: (row: { instructions: number; cycles: number }) => percent(row[by], profile[by]) },
+    ];
+    const functionColumns: Column<(typeof functions)[number]>[] = [
+      ...costs,
+      { head: `with callees`, text: ({ total }) => percent(total[by], profile[by]) },
+      { head: "function", text: ({ name }) => name, left: true },
+      { head: "of", text: ({ image }) => image, left: true },
+    ];
+    for (const line of table(functions.slice(0, top), functionColumns)) say(line);
+    say("");
+    const lineColumns: Column<(typeof lines)[number]>[] = [
+      ...costs,
+      { head: "line", text: ({ place }) => place, left: true },
+      { head: "of", text: ({ image }) => image, left: true },
+    ];
+    for (const line of table(lines.slice(0, top), lineColumns)) say(line);
+  }
+  if (stop.reason === "budget") {
+    process.stderr.write(`tine: out of budget after ${instructions} instructions\n`);
+    process.exitCode = ExitCode.Budget;
+  } else if (stop.reason === "tripleFault" || (stop.reason === "exit" && stop.value === 1)) {
+    process.stderr.write(`tine: the machine stopped (${stop.reason}) after ${instructions} instructions\n`);
+    process.exitCode = ExitCode.Panic;
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * A trace as the command line asks for it: plain data, and what it does beside a run. May import the rest of tools/trace, cpu.
+ */
+import type { Machine } from "../../cpu/index";
+import { BinarySink } from "./binary";
+import type { Syntax } from "./code";
+import type { TraceEvent } from "./eventtypes";
+import type { Field, TraceFilter } from "./filter";
+import { TextFormat } from "./format";
+import { Output } from "./output";
+import type { Step } from "./step";
+import { Tracer, type TraceSink } from "./tracer";
+
+/** What to trace, and how to show it. Fit for structured cloning. */
+export interface TraceSpec {
+  filter: TraceFilter;
+  /** Fields of a line. */
+  fields: readonly Field[];
+  syntax: Syntax;
+  /** File for the text, or a descriptor; absent: no text. */
+  output?: string | number;
+  /** File for the binary form, and what to note there of what was traced. */
+  binary?: { path: string; command: string };
+}
+
+/** Why a trace has ended, for whoever asked for it. */
+export interface TraceEnd {
+  lines: number;
+  /** instret at which nothing more was shown. */
+  instret: number;
+  /** The file could not be written, in Node's code: "ENOSPC"; "EPIPE": nobody reads it any more. */
+  error?: string;
+}
+
+/** Whether events need to say where they happen: where no instruction's line before them does. */
+export function eventsNeedPlace({ letters }: TraceFilter): boolean {
+  return !/[kuj]/.test(letters);
+}
+
+/** Writes steps and events as text. */
+export class TextSink implements TraceSink {
+  private readonly format: TextFormat;
+
+  constructor(
+    { fields, syntax, filter }: Pick<TraceSpec, "fields" | "syntax" | "filter">,
+    private readonly write: (line: string) => void,
+  ) {
+    this.format = new TextFormat({ fields: new Set(fields), syntax, where: eventsNeedPlace(filter) });
+  }
+
+  step(step: Step): void {
+    this.write(this.format.step(step));
+  }
+
+  event(event: TraceEvent, where: string): void {
+    this.write(this.format.event(event, where));
+  }
+}
+
+/** Gives the same to several. */
+class Sinks implements TraceSink {
+  constructor(private readonly sinks: readonly TraceSink[]) {}
+
+  step(step: Step): void {
+    for (const sink of this.sinks) sink.step(step);
+  }
+
+  event(event: TraceEvent, where: string): void {
+    for (const sink of this.sinks) sink.event(event, where);
+  }
+}
+
+/** A trace that goes on beside a run. */
+export class TraceSession {
+  private readonly tracer: Tracer;
+  private readonly output: Output | undefined;
+  private readonly binary: BinarySink | undefined;
+  private endedAt: number | undefined;
+
+  /** Throws TraceError, or Node's error for a file that cannot be written. */
+  constructor(
+    private readonly machine: Machine,
+    { kernel, modules }: { kernel: Uint8Array; modules: readonly Uint8Array[] },
+    spec: TraceSpec,
+  ) {
+    const { filter } = spec;
+    const sinks: TraceSink[] = [];
+    if (spec.output !== undefined) {
+      const output = new Output(spec.output);
+      this.output = output;
+      sinks.push(new TextSink(spec, (line) => this.write(output, line)));
+    }
+    if (spec.binary !== undefined) {
+      const { path, command } = spec.binary;
+      this.binary = new BinarySink(path, { command, where: eventsNeedPlace(filter) });
+      sinks.push(this.binary);
+    }
+    const memory = this.binary !== undefined || spec.fields.includes("memory");
+    const sink = sinks.length === 1 ? sinks[0] : new Sinks(sinks);
+    this.tracer = new Tracer(machine, { kernel, modules, filter, sink, memory });
+  }
+
+  private write(output: Output, line: string): void {
+    output.write(line);
+    if (output.error !== undefined) this.stop();
+  }
+
+  private stop(): void {
+    this.endedAt ??= this.machine.instret;
+    this.tracer.end();
+  }
+
+  private get error(): NodeJS.ErrnoException | undefined {
+    return this.output?.error ?? this.binary?.error;
+  }
+
+  /** Up to which instret the machine may run before atBoundary() must be called. */
+  nextBoundary(): number {
+    return this.tracer.nextBoundary();
+  }
+
+  /** To be called between two runs of the machine. */
+  atBoundary(): void {
+    this.tracer.atBoundary();
+    this.output?.flush();
+    if (this.error !== undefined) this.stop();
+  }
+
+  /** Nothing more will be shown. */
+  get isDone(): boolean {
+    return this.tracer.isDone;
+  }
+
+  /** Ends it, and says how it went. */
+  end(): TraceEnd {
+    this.stop();
+    this.output?.close();
+    const instret = this.endedAt ?? this.machine.instret;
+    this.binary?.close(instret);
+    const end = { lines: this.tracer.count, instret };
+    return this.error === undefined ? end : { ...end, error: this.error.code ?? this.error.message };
+  }
+}
