@@ -7,15 +7,14 @@ import { Region } from "../../kernel/abi/marks";
 import { buildAll } from "../../tools/image/build";
 import { costConstant } from "../../tools/lab/costs";
 import type { Experiment, Seen, Values } from "../../tools/lab/experiment";
-import { EXPERIMENTS } from "../../tools/lab/experiments/index";
 import { Initrds } from "../../tools/lab/images";
 import { type Point, type PointResult, runPoint, setupOf } from "../../tools/lab/point";
+import { demo } from "./demo";
 
 const test = suite("lab/point");
 const root = process.cwd();
 const { kernel } = await buildAll(join(root, "dist"));
 const initrds = new Initrds(root);
-const demo = EXPERIMENTS.find(({ name }) => name === "demo") as Experiment;
 
 async function run(
   experiment: Experiment,

@@ -1,6 +1,5 @@
 /** All experiments, in the order in which they are listed and reported. May import the experiments. */
 import type { Experiment } from "../experiment";
-import { demo } from "./demo";
 import { forkserver } from "./forkserver";
 import { forktime } from "./forktime";
 import { prefork } from "./prefork";
@@ -11,7 +10,6 @@ import { storm } from "./storm";
 import { touch } from "./touch";
 
 export const EXPERIMENTS: readonly Experiment[] = [
-  demo,
   forktime,
   touch,
   storm,

@@ -1,6 +1,6 @@
-/** forkdemo as an experiment. May import kernel/abi, ../experiment. */
-import { Region } from "../../../kernel/abi/marks";
-import { type Experiment, numberOf } from "../experiment";
+/** forkdemo as an experiment: one fork, one size. May import kernel/abi, tools/lab. */
+import { Region } from "../../kernel/abi/marks";
+import { type Experiment, numberOf } from "../../tools/lab/experiment";
 
 const KB_A_MB = 1024;
 
