@@ -123,6 +123,17 @@ test("a point that fails is a line with its reason, FAILED in the table, and exi
   assert.is(status, 1);
   assert.match(stderr, /^tine: 1 of 2 points FAILED$/m);
   assert.match(stdout, /│ 64 KB │ +3 │ FAILED │/);
+  const text = readFileSync(fileOf("failing"), "utf8");
+  assert.match(
+    text,
+    /"status":"failed","reason":"the program failed after \d+ instructions; the guest said: kilobytes=64"/,
+  );
+  const report = lab("report failing --experiment twin.mjs --md").stdout;
+  assert.match(report, /### points that FAILED\n[\s\S]*the program failed after/);
+  assert.is(lab(`${grid} --out failing`).status, 1);
+  const again = parse(readFileSync(fileOf("failing"), "utf8"));
+  assert.is(again.length, 3, "the good one is not run again, the failed one is");
+  assert.is(lab("run twin.mjs --sizes 64K --modes copy --budget 100000 --out failing").status, 1);
   assert.match(readFileSync(fileOf("failing"), "utf8"), /"reason":"out of budget after 100000 instructions/);
 });
 
