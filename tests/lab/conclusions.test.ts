@@ -6,6 +6,8 @@ import type { Mode } from "../../tools/lab/experiment";
 import { axisOf } from "../../tools/lab/report/axis";
 import { conclusionsOf, crossingsOf, curvesOf, underText, winnersAt } from "../../tools/lab/report/conclusions";
 import { type ExperimentResults, merge } from "../../tools/lab/report/merge";
+import { commandOf } from "../../tools/lab/report/provenance";
+import { figureTable } from "../../tools/lab/report/tables";
 import type { ResultLine } from "../../tools/lab/results";
 import { demo } from "./demo";
 
@@ -99,6 +101,17 @@ test("a conclusion that other costs change says so, and with what", () => {
   assert.is(underText(crosses as never), "changes: walkRead=3: copy and share cross at 5.86 MB");
   const [untried] = conclusionsOf(results(world(3000)));
   assert.is(underText(untried as never), "not tried with other costs (--sensitivity)");
+});
+
+test("where there are points of other costs only, tables and conclusions are of those", () => {
+  const seen = results(world(3000, { iret: 20 }));
+  assert.is(figureTable(seen, fork as never).title, "fork, cycles (iret=20)");
+  assert.equal(
+    figureTable(seen, fork as never).rows[0]?.map(({ text }) => text),
+    ["1 MB", "1,024", "3,000", "0.341x"],
+  );
+  assert.is(conclusionsOf(seen).length, 2);
+  assert.match(commandOf(seen), /--sizes 1MB,2MB,4MB,8MB --modes copy,share --cost iret=20$/);
 });
 
 test("a point that failed once and went well later went well; one that only failed stays in sight", () => {

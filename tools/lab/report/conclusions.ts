@@ -28,7 +28,7 @@ export function curvesOf(
   results: ExperimentResults,
   { figure, x, relativeTo }: Pick<Chart, "figure" | "x" | "relativeTo">,
   places: readonly Values[],
-  costs: Costs = {},
+  costs = results.base,
 ): Curve[] {
   const curves = results.modes.map((mode) => {
     const points = places.flatMap((values) => {
@@ -87,7 +87,7 @@ export function winnersAt(
   results: ExperimentResults,
   { name, lessIsBetter = true }: Figure,
   values: Values,
-  costs: Costs = {},
+  costs = results.base,
 ): Mode[] {
   const rivals = results.modes.filter((mode) => sameKernel(mode, results.modes[0] as Mode));
   const measured = rivals.flatMap((mode) => {
@@ -123,9 +123,9 @@ function winnersText(winners: readonly (readonly Mode[])[]): string {
 /** How far a crossing may move and still be the same, as a factor. */
 const SAME_PLACE = 1.25;
 
-/** Costs other than the standard ones that an experiment was run under. */
-function others(results: ExperimentResults): Costs[] {
-  return results.costs.filter((costs) => costsText(costs) !== "standard");
+/** Costs besides the base ones that an experiment was run under. */
+function others({ costs, base }: ExperimentResults): Costs[] {
+  return costs.filter((each) => costsText(each) !== costsText(base));
 }
 
 /** Figures that conclusions are drawn of: those that are compared or drawn. */
