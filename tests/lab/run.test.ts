@@ -83,6 +83,12 @@ test("shards make the whole, and a report of them is the report of the whole", (
   );
 });
 
+test("a shard without a point is no error, and does not keep a report from being made", () => {
+  assert.is(lab("run twin.mjs --sizes 64K --modes copy --shard 2/2 --out none").status, 0);
+  assert.is(lab("report none shards --experiment twin.mjs --md").status, 0);
+  assert.is(lab("report none --experiment twin.mjs").status, 2);
+});
+
 test("what is there is not run again, a half-written line is dropped with a notice and made again", () => {
   lab("run twin.mjs --out resumed");
   const before = readFileSync(fileOf("resumed"), "utf8");
