@@ -109,6 +109,7 @@ const NEED_SHARING: ReadonlySet<TraceEventKind> = new Set<TraceEventKind>(["unsh
 export class Events {
   private readonly listeners = new Map<TraceEventListener, ReadonlySet<TraceEventKind>>();
   private readonly wanted = new Set<TraceEventKind>();
+  private readonly byKind = new Map<TraceEventKind, TraceEventListener[]>();
   private needsTraps = false;
   private needsSharing = false;
   private unlisten: (() => void) | undefined;
@@ -192,7 +193,13 @@ export class Events {
     const { wanted } = this;
     const followed = wanted.size > 0;
     wanted.clear();
-    for (const kinds of this.listeners.values()) for (const kind of kinds) wanted.add(kind);
+    this.byKind.clear();
+    for (const [listener, kinds] of this.listeners) {
+      for (const kind of kinds) {
+        wanted.add(kind);
+        this.byKind.set(kind, [...(this.byKind.get(kind) ?? []), listener]);
+      }
+    }
     const needsTraps = [...wanted].some((kind) => NEED_TRAPS.has(kind));
     const needsSharing = [...wanted].some((kind) => NEED_SHARING.has(kind));
     const grew = (needsTraps && !this.needsTraps) || (needsSharing && !this.needsSharing);
@@ -214,7 +221,7 @@ export class Events {
   }
 
   private emit(event: TraceEvent): void {
-    for (const [listener, kinds] of this.listeners) if (kinds.has(event.kind)) listener(event);
+    for (const listener of this.byKind.get(event.kind) ?? []) listener(event);
   }
 
   private processOf(pid: number): Process {

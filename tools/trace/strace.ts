@@ -270,21 +270,48 @@ export function isError(result: number): boolean {
   return result < 0 && result >= -Number(MAX_ERRNO);
 }
 
+interface Signature {
+  name: string;
+  /** Form of each argument, and the number of the argument that says how many bytes. */
+  forms: readonly { form: string; length: number }[];
+  result: string;
+}
+
+/** SIGNATURES, taken apart once. */
+const parsed = new Map<number, Signature>();
+
+function signatureOf(number: number): Signature {
+  let signature = parsed.get(number);
+  if (signature === undefined) {
+    const [name, ...words] = (SIGNATURES[number] ?? `syscall_${number} hex hex hex`).split(" ");
+    const forms = words
+      .filter((word) => !word.startsWith("="))
+      .map((word) => {
+        const [form, length] = word.split(":");
+        return { form, length: Number(length ?? -1) };
+      });
+    const result = words.find((word) => word.startsWith("="))?.slice(1) ?? "int";
+    signature = { name, forms, result };
+    parsed.set(number, signature);
+  }
+  return signature;
+}
+
 /** A system call's name: "syscall_99" for one that this table does not know. */
 export function syscallName(number: number): string {
-  return SIGNATURES[number]?.split(" ")[0] ?? `syscall_${number}`;
+  return signatureOf(number).name;
 }
 
 /** The arguments of a call as it is made, in words. `args` are its six registers; memory is the running process's. */
 export function argumentTexts(machine: Machine, number: number, args: readonly number[]): string[] {
-  const words = wordsOf(number);
-  if (words[0] === "old") {
+  const { forms } = signatureOf(number);
+  if (forms[0]?.form === "old") {
     const bytes = machine.readVirtual(args[0], 24);
     if (bytes.length < 24) return [numberText("ptr", args[0])];
     const view = new DataView(bytes.buffer, bytes.byteOffset, 24);
     return MMAP_ARGUMENTS.map((form, i) => numberText(form, view.getUint32(4 * i, true)));
   }
-  return words.map((word, i) => argumentText(machine, word, args[i] >>> 0, args));
+  return forms.map(({ form, length }, i) => argumentText(machine, form, args[i] >>> 0, args[length] >>> 0));
 }
 
 /** The call as it is made, with the arguments in words. */
@@ -300,19 +327,13 @@ export function resultText(
   texts: readonly string[],
   result: number,
 ): string {
+  const { forms, result: form } = signatureOf(number);
   const done = isError(result)
     ? texts
-    : texts.map((text, i) => filledIn(machine, wordsOf(number)[i] ?? "", args[i] >>> 0, result) ?? text);
+    : texts.map((text, i) => filledIn(machine, forms[i]?.form ?? "", args[i] >>> 0, result) ?? text);
   const call = callText(number, done);
   if (isError(result)) return `${call} = -1 ${errorName(-result)}`;
-  const form = SIGNATURES[number]?.match(/=(\w+)$/)?.[1] ?? "int";
   return `${call} = ${form === "int" ? result : numberText(form, result >>> 0)}`;
-}
-
-/** A call's arguments in SIGNATURES' words. */
-function wordsOf(number: number): string[] {
-  const words = SIGNATURES[number]?.split(" ").slice(1) ?? ["hex", "hex", "hex"];
-  return words.filter((word) => !word.startsWith("="));
 }
 
 function errorName(number: number): string {
@@ -325,10 +346,10 @@ export function statusText(status: number): string {
   return signal === 0 ? `exited ${(status >>> 8) & 0xff}` : `killed by ${SIGNALS[signal] ?? `signal ${signal}`}`;
 }
 
-function argumentText(machine: Machine, word: string, value: number, args: readonly number[]): string {
-  const [form, length] = word.split(":");
+/** `length` is the argument that says how many bytes there are. */
+function argumentText(machine: Machine, form: string, value: number, length: number): string {
   if (form === "path") return stringAt(machine, value);
-  if (form === "buf") return bytesAt(machine, value, args[Number(length)] >>> 0);
+  if (form === "buf") return bytesAt(machine, value, length);
   if (form === "argv") return vectorAt(machine, value);
   return numberText(OUTPUTS.has(form) ? "ptr" : form, value);
 }
@@ -337,8 +358,7 @@ function argumentText(machine: Machine, word: string, value: number, args: reado
 const OUTPUTS: ReadonlySet<string> = new Set(["out", "status", "pair"]);
 
 /** What the call that came to `result` has filled in at an argument, in words; undefined where it fills in nothing. */
-function filledIn(machine: Machine, word: string, value: number, result: number): string | undefined {
-  const [form] = word.split(":");
+function filledIn(machine: Machine, form: string, value: number, result: number): string | undefined {
   if (!OUTPUTS.has(form) || value === 0) return undefined;
   if (form === "out") return bytesAt(machine, value, result);
   const words = wordsAt(machine, value, form === "pair" ? 2 : 1);
