@@ -10,6 +10,7 @@ import { auditCommand } from "./commands/audit";
 import { bootCommand } from "./commands/boot";
 import { buildCommand } from "./commands/build";
 import { demoCommand } from "./commands/demo";
+import { gdbCommand } from "./commands/gdb";
 import { profileCommand } from "./commands/profile";
 import { runCommand } from "./commands/run";
 import { showCommand } from "./commands/show";
@@ -29,6 +30,7 @@ function program(): Command {
     .addCommand(runCommand())
     .addCommand(testCommand())
     .addCommand(traceCommand())
+    .addCommand(gdbCommand())
     .addCommand(showCommand())
     .addCommand(whyCommand())
     .addCommand(profileCommand())
