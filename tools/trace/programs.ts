@@ -58,7 +58,7 @@ interface Segment {
 }
 
 /** A program's loaded bytes, and its symbols once somebody asks. */
-export class Program {
+class Program {
   private symbols: CodeNames | undefined;
   private readonly segments: readonly Segment[];
   readonly name: string;
