@@ -254,7 +254,15 @@ test("monitor commands", async () => {
   const frame = /frame (0x\w+) pur/.exec(at[6])?.[1];
   const table = /^slot 32 .*table (0x\w+)/m.exec(at[6])?.[1];
   const why = await gdb(
-    ...["break addToCounter", "continue", "print $instret", `monitor why ${table}`, "print $instret", "stepi", "print $instret"],
+    ...[
+      "break addToCounter",
+      "continue",
+      "print $instret",
+      `monitor why ${table}`,
+      "print $instret",
+      "stepi",
+      "print $instret",
+    ],
     "monitor why",
   );
   assert.match(why[3], /shareTables/, "who made the sharing");
