@@ -59,20 +59,22 @@ interface Segment {
 
 /** A program's loaded bytes, and its symbols once somebody asks. */
 export class Program {
-  private symbols: Symbols | undefined;
+  private symbols: CodeNames | undefined;
   private readonly segments: readonly Segment[];
   readonly name: string;
 
   constructor(
     readonly path: string,
     private readonly elf: Uint8Array,
+    /** Sources in it, or below, are called by their path from there; "": all by their whole path. */
+    private readonly folder = "",
   ) {
     this.name = baseName(path);
     this.segments = loadedSegments(elf);
   }
 
   get names(): CodeNames {
-    this.symbols ??= new Symbols(this.elf);
+    this.symbols ??= this.folder === "" ? new Symbols(this.elf) : relativeTo(this.folder, new Symbols(this.elf));
     return this.symbols;
   }
 
@@ -115,6 +117,19 @@ function moved(names: CodeNames, by: number): CodeNames {
   };
 }
 
+/** Names with sources in a folder, or below it, called by their path from there. */
+function relativeTo(folder: string, names: CodeNames): CodeNames {
+  const prefix = folder.endsWith("/") ? folder : `${folder}/`;
+  return {
+    lookup: (address) => names.lookup(address),
+    line: (address) => {
+      const found = names.line(address);
+      return found?.file.startsWith(prefix) ? { ...found, file: found.file.slice(prefix.length) } : found;
+    },
+    address: (name) => names.address(name),
+  };
+}
+
 /** The symbols of an ELF; undefined for a file that is none (a ROM, a kernel loaded by its multiboot header). */
 function symbolsOf(elf: Uint8Array): Symbols | undefined {
   try {
@@ -137,11 +152,13 @@ export class Programs {
     kernel: Uint8Array,
     programs: readonly ProgramFile[],
     private readonly events: Events,
+    /** Where the user stands: sources there are called by their path from there. */
+    folder = process.cwd(),
   ) {
     this.kernel = symbolsOf(kernel);
     this.beforePaging = this.kernel && moved(this.kernel, KERNEL_BASE);
     this.isLow = this.kernel !== undefined && loadedSegments(kernel).some(({ start }) => start < KERNEL_BASE);
-    this.candidates = programs.map(({ path, elf }) => new Program(path, elf));
+    this.candidates = programs.map(({ path, elf }) => new Program(path, elf, folder));
     events.on(
       (event) => {
         if (event.kind === "exec") this.ofProcess.set(event.pid, this.byPath(event.path) ?? null);
