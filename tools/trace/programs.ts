@@ -58,7 +58,7 @@ interface Segment {
 }
 
 /** A program's loaded bytes, and its symbols once somebody asks. */
-export class Program {
+class Program {
   private symbols: CodeNames | undefined;
   private readonly segments: readonly Segment[];
   readonly name: string;
@@ -66,15 +66,14 @@ export class Program {
   constructor(
     readonly path: string,
     private readonly elf: Uint8Array,
-    /** Sources in it, or below, are called by their path from there; "": all by their whole path. */
-    private readonly folder = "",
+    private readonly folder: string,
   ) {
     this.name = baseName(path);
     this.segments = loadedSegments(elf);
   }
 
   get names(): CodeNames {
-    this.symbols ??= this.folder === "" ? new Symbols(this.elf) : relativeTo(this.folder, new Symbols(this.elf));
+    this.symbols ??= relativeTo(this.folder, new Symbols(this.elf));
     return this.symbols;
   }
 
