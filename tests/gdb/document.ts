@@ -1,6 +1,6 @@
 /**
  * The gdb sessions of a document: `(gdb) command` lines in ```gdb blocks, each followed by what gdb prints. All blocks are one session, with the
- * program of the document's ```ts block. May import Node, rig.
+ * program of the ```ts block before the first. May import Node, rig.
  */
 import { readFileSync } from "node:fs";
 import { type Rig, runGdb, startRig } from "./rig";
@@ -29,7 +29,7 @@ export async function runDocument(): Promise<Session> {
   let program: { name: string; source: string } | undefined;
   for (const [line, text] of lines.entries()) {
     const [, name] = /^```ts (\S+)\.ts$/.exec(text) ?? [];
-    if (name && !program)
+    if (name && examples.length === 0)
       program = { name, source: `${lines.slice(line + 1, lines.indexOf("```", line)).join("\n")}\n` };
     if (text.startsWith("```")) inside = text === "```gdb";
     else if (inside && text.startsWith("(gdb) ")) examples.push({ command: text.slice(6), expected: "", line });
