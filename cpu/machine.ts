@@ -60,7 +60,7 @@ export class Machine {
   private exitValue = 0;
   private readonly listeners = new Map<EventListener, ReadonlySet<EventKind>>();
   private readonly event: MachineEvent = { kind: EventKind.Mark, instret: 0, cycles: 0, a: 0, b: 0 };
-  private hook: (() => void) | null = null;
+  private hook: (() => unknown) | null = null;
   private readonly breakpoints = new Set<number>();
   /** Where a breakpoint last stopped the run, and at which instret: the instruction there runs next time. */
   private passedAddress = -1;
@@ -308,8 +308,11 @@ export class Machine {
     this.cpu.cycles += cycles;
   }
 
-  /** Calls `hook` before each instruction, with the machine stopped at it; null for no more. It must not throw. */
-  onInstruction(hook: (() => void) | null): void {
+  /**
+   * Calls `hook` before each instruction, with the machine stopped at it; null for no more. Where it returns true the run stops as at
+   * a breakpoint, and the next run asks again at the same instruction. It must not throw.
+   */
+  onInstruction(hook: (() => unknown) | null): void {
     this.hook = hook;
     this.updateHook();
   }
@@ -341,8 +344,7 @@ export class Machine {
         return true;
       }
     }
-    this.hook?.();
-    return false;
+    return this.hook?.() === true;
   }
 
   /** Instructions retired since the start; each repetition of a string instruction counts one. */

@@ -1,8 +1,8 @@
 /**
  * `npm run bench -- [--only NAME,...] [--peers ours,v86,v86-jit,qemu] [--repeat N] [--quick] [--clock wall|cpu] [--kernel] [--json]`: the
- * processor's speed beside other emulators', guest by guest, with the ratios that are wanted; the time that a start takes; with
+ * processor's speed beside other emulators', guest by guest, with the ratios that are wanted; the time that a start takes; what tracing costs; with
  * --kernel also forkdemo from boot to exit under each way to fork. docs/bench.md says what it means.
- * May import compare, guests, peers, startup, cpu, tools.
+ * May import compare, guests, peers, startup, trace, cpu, tools.
  */
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
@@ -14,10 +14,14 @@ import { GUESTS } from "./guests/index";
 import { type Clock, hasQemu, PEER_NAMES, PEERS, type Peer } from "./peers";
 import { STARTUP_LIMIT, startup } from "./startup";
 import { type Spread, spread } from "./statistics";
+import { TRACE_LIMITS, type TraceCosts, traceCosts } from "./trace";
 
 /** --quick: a tenth of the operations. */
 const QUICK = 0.1;
 const STARTS = 7;
+
+/** What --only takes beside guests. */
+const OTHERS: readonly string[] = ["startup", "trace"];
 
 interface KernelWork {
   name: string;
@@ -83,6 +87,23 @@ function comparisonTable(results: readonly Comparison[], peers: readonly Peer[])
   return table.toString();
 }
 
+/** The cost of tracing, with what is wanted. */
+function printTrace({ lines, events, waiting }: TraceCosts): void {
+  const mark = (reached: boolean) => (reached ? "reached" : "short");
+  const percent = ({ median, min, max }: Spread) =>
+    `${((median - 1) * 100).toFixed(1)} % (${((min - 1) * 100).toFixed(1)}–${((max - 1) * 100).toFixed(1)})`;
+  const { median, min, max } = lines;
+  console.log(
+    `full text trace to a file: ${number(median)} lines/s (${number(min)}–${number(max)}), wanted ${number(TRACE_LIMITS.lines)}: ${mark(median >= TRACE_LIMITS.lines)}`,
+  );
+  console.log(
+    `events alone: longer by ${percent(events)}, wanted at most 10: ${mark(events.median <= TRACE_LIMITS.events)}`,
+  );
+  console.log(
+    `a trace that waits: longer by ${percent(waiting)}, wanted at most 2: ${mark(waiting.median <= TRACE_LIMITS.waiting)}`,
+  );
+}
+
 interface Options {
   only: string[];
   peers: Peer[];
@@ -96,10 +117,10 @@ function check(only: string | undefined, peers: string | undefined, repeat: stri
   if (!(Number.isInteger(rounds) && rounds > 0)) throw new Error(`--repeat wants a whole number, not '${repeat}'`);
   if (clock !== "wall" && clock !== "cpu") throw new Error(`--clock is wall or cpu, not '${clock}'`);
   const names = only?.split(",") ?? GUESTS.map(({ name }) => name);
-  const wrong = names.find((name) => !GUESTS.some((guest) => guest.name === name) && name !== "startup");
+  const wrong = names.find((name) => !GUESTS.some((guest) => guest.name === name) && !OTHERS.includes(name));
   if (wrong !== undefined) {
     const all = GUESTS.map(({ name }) => name).join(", ");
-    throw new Error(`no guest is called '${wrong}'; there are: ${all}, startup`);
+    throw new Error(`no guest is called '${wrong}'; there are: ${all}, ${OTHERS.join(", ")}`);
   }
   const wanted = peers?.split(",") ?? PEERS.filter((peer) => peer !== "qemu" || hasQemu());
   const odd = wanted.find((peer) => !(PEERS as readonly string[]).includes(peer));
@@ -136,9 +157,11 @@ async function main(): Promise<void> {
   const guests = GUESTS.filter(({ name }) => options.only.includes(name));
   const results = await compare({ guests, peers, rounds, scale, clock, progress });
   const start = values.only === undefined || options.only.includes("startup") ? await startup(STARTS) : undefined;
+  const wantsTrace = values.only === undefined || options.only.includes("trace");
+  const trace = wantsTrace ? await traceCosts(rounds, scale, progress) : undefined;
   const kernel = values.kernel ? await kernelWork(rounds, progress) : [];
   if (values.json) {
-    console.log(JSON.stringify({ version: 2, results, startup: start, kernel }));
+    console.log(JSON.stringify({ version: 2, results, startup: start, trace, kernel }));
     return;
   }
   if (results.length > 0) console.log(comparisonTable(results, peers));
@@ -149,6 +172,7 @@ async function main(): Promise<void> {
       `start of Node to the first serial byte: ${median.toFixed(0)} ms (${min.toFixed(0)}–${max.toFixed(0)}), wanted under ${STARTUP_LIMIT}: ${mark}`,
     );
   }
+  if (trace !== undefined) printTrace(trace);
   for (const { name, seconds, mips } of kernel)
     console.log(`${name}: ${seconds.median.toFixed(2)} s, ${number(mips.median)} MIPS`);
 }

@@ -45,7 +45,7 @@ function check(blocks: AllocatedInstruction[][], edges: number[][] = [[]], saved
   made.forEach((block, i) => {
     block.successors = edges[i].map((to) => made[to]);
   });
-  const machine: MachineFunction = { name: "f", blocks: made, registerCount: 16, outgoingBytes: 0 };
+  const machine: MachineFunction = { name: "f", blocks: made, registerCount: 16, outgoingBytes: 0, variables: [] };
   checkAllocation(machine, { blocks, slots, saved });
 }
 

@@ -13,7 +13,7 @@ export function makeSection(name: string, bytes: readonly number[], align = 1): 
 }
 
 export function makeObject(name: string, parts: Partial<ObjectFile>): ObjectFile {
-  return { name, sections: [], symbols: [], relocations: [], lines: [], ...parts };
+  return { name, sections: [], symbols: [], relocations: [], lines: [], frames: [], variables: new Map(), ...parts };
 }
 
 /** A function of `size` one-byte NOPs but for its frame, to be placed at offset 0. */

@@ -203,6 +203,8 @@ function listCalls(calls: readonly Call[]): ObjectFile {
       return { section: ".data", offset: 4 + 4 * i * CALL_WORDS, kind: "abs32", symbol: name, addend: 0 };
     }),
     lines: [],
+    frames: [],
+    variables: new Map(),
   };
 }
 

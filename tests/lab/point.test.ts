@@ -7,16 +7,14 @@ import { Region } from "../../kernel/abi/marks";
 import { buildAll } from "../../tools/image/build";
 import { costConstant } from "../../tools/lab/costs";
 import type { Experiment, Seen, Values } from "../../tools/lab/experiment";
-import { forktime } from "../../tools/lab/experiments/forktime";
 import { Initrds } from "../../tools/lab/images";
 import { type Point, type PointResult, runPoint, setupOf } from "../../tools/lab/point";
+import { demo } from "./demo";
 
 const test = suite("lab/point");
 const root = process.cwd();
 const { kernel } = await buildAll(join(root, "dist"));
 const initrds = new Initrds(root);
-/** One fork of each kind, so that what a region counts is one figure. */
-const forks: Experiment = { ...forktime, arguments: ({ size = 0 }) => [size, 1] };
 
 async function run(
   experiment: Experiment,
@@ -38,23 +36,23 @@ function figure(result: PointResult, name: string): number {
 test("a point gives the same to the last digit each time, and more in copy than in share", async () => {
   const values = { size: 4096 };
   const [copy, again, share] = [
-    await run(forks, { values }),
-    await run(forks, { values }),
-    await run(forks, { values, mode: "share" }),
+    await run(demo, { values }),
+    await run(demo, { values }),
+    await run(demo, { values, mode: "share" }),
   ];
   assert.equal(copy, again);
   assert.ok(figure(copy, "fork") > 3 * figure(share, "fork"));
-  assert.is(figure(share, "forkFrames"), 1);
+  assert.is(figure(share, "frames"), 1);
 });
 
 test("counting references changes no figure; TLB misses are what dearer page walks cost more", async () => {
   const values = { size: 4096 };
   for (const mode of ["copy", "share"] as const) {
-    const plain = await run(forks, { values, mode });
-    const { references, ...counted } = await run(forks, { values, mode }, true);
+    const plain = await run(demo, { values, mode });
+    const { references, ...counted } = await run(demo, { values, mode }, true);
     assert.equal(counted, plain);
     const { reads = 0, writes = 0, tlbMisses = 0, tlbMissesLarge = 0, pageFaults = 0 } = references?.fork ?? {};
-    const dearer = await run(forks, { values, mode, costs: { walkRead: STANDARD_COSTS.walkRead + 1 } });
+    const dearer = await run(demo, { values, mode, costs: { walkRead: STANDARD_COSTS.walkRead + 1 } });
     // A walk for a page of 4 KB reads two entries; one that ends in a fault reads up to two and enters nothing.
     const walkReads = figure(dearer, "fork") - figure(plain, "fork");
     const entered = 2 * tlbMisses + tlbMissesLarge;
@@ -71,17 +69,17 @@ test("counting references changes no figure; TLB misses are what dearer page wal
 
 test("costs are what they are set to", async () => {
   const values = { size: 4096 };
-  const plain = await run(forks, { values });
-  const iret = await run(forks, { values, costs: { iret: 2 * costConstant("iret").standard } });
-  const trap = await run(forks, { values, costs: { trapEntry: 2 * costConstant("trapEntry").standard } });
+  const plain = await run(demo, { values });
+  const iret = await run(demo, { values, costs: { iret: 2 * costConstant("iret").standard } });
+  const trap = await run(demo, { values, costs: { trapEntry: 2 * costConstant("trapEntry").standard } });
   // The system call, and the fault of the parent's first write to its stack; no timer interrupt falls between.
   assert.is(figure(iret, "fork") - figure(plain, "fork"), 2 * costConstant("iret").standard);
   assert.is(figure(trap, "fork") - figure(plain, "fork"), 2 * costConstant("trapEntry").standard);
 });
 
-/** The experiment with something wrong. */
+/** The demo with something wrong. */
 function broken(change: Partial<Experiment>): Experiment {
-  return { ...forks, ...change };
+  return { ...demo, ...change };
 }
 
 test("what goes wrong in the guest is a failed point with its reason", async () => {
@@ -92,7 +90,7 @@ test("what goes wrong in the guest is a failed point with its reason", async () 
   };
   assert.match(
     await reason(broken({ arguments: () => ["nonsense"] })),
-    /^the program failed after \d+ instructions; the guest said: usage: forktime/,
+    /^the program failed after \d+ instructions; the guest said: usage: forkdemo/,
   );
   assert.match(await reason(broken({ budget: 1_000_000 })), /^out of budget after 1000000 instructions/);
   assert.match(await reason(broken({ memoryMB: () => 1 })), /^no machine of 1 MB: /);

@@ -83,6 +83,12 @@ test("shards make the whole, and a report of them is the report of the whole", (
   );
 });
 
+test("a shard without a point is no error, and does not keep a report from being made", () => {
+  assert.is(lab("run twin.mjs --sizes 64K --modes copy --shard 2/2 --out none").status, 0);
+  assert.is(lab("report none shards --experiment twin.mjs --md").status, 0);
+  assert.is(lab("report none --experiment twin.mjs").status, 2);
+});
+
 test("what is there is not run again, a half-written line is dropped with a notice and made again", () => {
   lab("run twin.mjs --out resumed");
   const before = readFileSync(fileOf("resumed"), "utf8");
@@ -123,6 +129,17 @@ test("a point that fails is a line with its reason, FAILED in the table, and exi
   assert.is(status, 1);
   assert.match(stderr, /^tine: 1 of 2 points FAILED$/m);
   assert.match(stdout, /│ 64 KB │ +3 │ FAILED │/);
+  const text = readFileSync(fileOf("failing"), "utf8");
+  assert.match(
+    text,
+    /"status":"failed","reason":"the program failed after \d+ instructions; the guest said: kilobytes=64"/,
+  );
+  const report = lab("report failing --experiment twin.mjs --md").stdout;
+  assert.match(report, /### points that FAILED\n[\s\S]*the program failed after/);
+  assert.is(lab(`${grid} --out failing`).status, 1);
+  const again = parse(readFileSync(fileOf("failing"), "utf8"));
+  assert.is(again.length, 3, "the good one is not run again, the failed one is");
+  assert.is(lab("run twin.mjs --sizes 64K --modes copy --budget 100000 --out failing").status, 1);
   assert.match(readFileSync(fileOf("failing"), "utf8"), /"reason":"out of budget after 100000 instructions/);
 });
 

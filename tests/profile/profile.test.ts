@@ -101,10 +101,19 @@ test("of two programs of one name the one counts that runs", () => {
   const profiler = new Profiler(again, built.kernel, [{ path: "/tests/forkdemo", elf: init.elf }, ...twice]);
   profiler.run({ maxInstructions: 1e6 });
   const names = functionRows(profiler.profile, "cycles").filter(({ image }) => image === "forkdemo");
-  assert.ok(names.some(({ name }) => name === "demonstrate" || name === "main"), JSON.stringify(names));
+  assert.ok(
+    names.some(({ name }) => name === "demonstrate" || name === "main"),
+    JSON.stringify(names),
+  );
   const lines = lineRows(profiler.profile, "cycles").filter(({ image }) => image === "forkdemo");
-  assert.ok(lines.some(({ place }) => place.startsWith("userland/bin/forkdemo.ts:")), "its own lines");
-  assert.not(lines.some(({ place }) => place.startsWith("userland/bin/init.ts:")), "none of the other's");
+  assert.ok(
+    lines.some(({ place }) => place.startsWith("userland/bin/forkdemo.ts:")),
+    "its own lines",
+  );
+  assert.not(
+    lines.some(({ place }) => place.startsWith("userland/bin/init.ts:")),
+    "none of the other's",
+  );
 });
 
 test("the flame graph is as wide as the whole, at the bottom, and its boxes lie within those below", () => {

@@ -47,23 +47,23 @@ test("what the guest prints goes to stderr", () => {
 });
 
 test("profile prints totals and tables; as JSON and folded they sum up to the same", () => {
-  const args = ["--mem", "16", "--fork", "share"];
-  const text = tine(["profile", ...args, "--top", "3", PROGRAM, "4"]);
-  assert.is(text.status, 0, text.stderr);
-  const [head] = text.stdout.split("\n");
-  const json = JSON.parse(tine(["profile", ...args, "--json", PROGRAM, "4"]).stdout);
-  const number = (value: number): string => value.toLocaleString("en-US");
-  assert.is(head, `${number(json.instructions)} instructions, ${number(json.cycles)} cycles`);
-  assert.is(text.stdout.trimEnd().split("\n").length, 1 + 4 + 1 + 4, "three functions and three lines");
-  const sum = json.functions.reduce((total: number, row: { cycles: number }) => total + row.cycles, 0);
-  assert.is(sum, json.cycles);
-  const folded = tine(["profile", ...args, "--folded", PROGRAM, "4"])
-    .stdout.trimEnd()
-    .split("\n");
-  assert.is(
-    folded.reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" "))), 0),
-    json.cycles,
-  );
+  withFiles({ "seven.ts": SEVEN }, (folder) => {
+    const profile = (...options: string[]) => tine(["profile", "--mem", "16", ...options, join(folder, "seven.ts")]);
+    const text = profile("--top", "3");
+    assert.is(text.status, 0, text.stderr);
+    const [head] = text.stdout.split("\n");
+    const json = JSON.parse(profile("--json").stdout);
+    const number = (value: number): string => value.toLocaleString("en-US");
+    assert.is(head, `${number(json.instructions)} instructions, ${number(json.cycles)} cycles`);
+    assert.is(text.stdout.trimEnd().split("\n").length, 1 + 4 + 1 + 4, "three functions and three lines");
+    const sum = json.functions.reduce((total: number, row: { cycles: number }) => total + row.cycles, 0);
+    assert.is(sum, json.cycles);
+    const folded = profile("--folded").stdout.trimEnd().split("\n");
+    assert.is(
+      folded.reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" "))), 0),
+      json.cycles,
+    );
+  });
 });
 
 test("bad input gets one line and exit code 2", () => {

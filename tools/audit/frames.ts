@@ -97,7 +97,7 @@ function auditRmap(view: View, frame: number, rmap: number, seen: Seen): number 
   return blocks;
 }
 
-/** The ptes that a reverse map names, `most` at most. */
+/** The ptes that a reverse map names, `most` at most: their kernel addresses. */
 export function readRmap(
   view: View,
   rmap: number,

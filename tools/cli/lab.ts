@@ -6,8 +6,9 @@ import { availableParallelism } from "node:os";
 import { findRoot } from "../compiler/root";
 import { COST_NAMES, type CostName, type Costs, MOST_CYCLES, normalCosts, variants } from "../lab/costs";
 import { LabError } from "../lab/errors";
-import { inShard, parseModes, parseShard, pointsOfAll } from "../lab/grid";
+import { inShard, parseModes, parseShard, pointsOfAll, type Shard } from "../lab/grid";
 import type { Baseline } from "../lab/loop";
+import type { Point } from "../lab/point";
 import { allExperiments, findExperiment } from "../lab/registry";
 import { merge } from "../lab/report/merge";
 import { baselineText, textReport } from "../lab/report/text";
@@ -100,8 +101,8 @@ function timeText(seconds: number): string {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
-function progressText({ building, done, failed, total, secondsLeft }: State): string {
-  if (building !== undefined) return building;
+function progressText({ preparing, done, failed, total, secondsLeft }: State): string {
+  if (preparing !== undefined) return preparing;
   const left = secondsLeft === undefined ? "" : `, ${timeText(secondsLeft)} left`;
   return `${done} of ${total} points${failed > 0 ? `, ${failed} FAILED` : ""}${left}`;
 }
@@ -139,18 +140,22 @@ function notice(text: string): void {
   process.stderr.write(`tine: ${text}\n`);
 }
 
+/** The points of a command line. Throws LabError. */
+function pointsFor(chosen: readonly Chosen[], options: LabRunOptions, shard: Shard | undefined): Point[] {
+  const { modes, sizes, set = [], full, cost = [], sensitivity } = options;
+  const base = costsOf(cost);
+  const costs = sensitivity ? [base, ...variants().map((each) => normalCosts({ ...base, ...each }))] : [base];
+  const experiments = chosen.map(({ experiment }) => experiment);
+  const all = pointsOfAll(experiments, { modes: modes && parseModes(modes), sizes, set: settings(set), full, costs });
+  return shard === undefined ? all : inShard(all, shard);
+}
+
 /** `tine lab run`. Throws LabError, CompileError. */
 export async function runExperiments(names: readonly string[], options: LabRunOptions): Promise<void> {
-  const { modes, sizes, full, repeat, references = false, json = false, out, budget } = options;
+  const { repeat, references = false, json = false, out, budget } = options;
   const chosen = await chosenOf(names);
-  const base = costsOf(options.cost ?? []);
-  const costs = options.sensitivity ? [base, ...variants().map((each) => normalCosts({ ...base, ...each }))] : [base];
-  const all = pointsOfAll(
-    chosen.map(({ experiment }) => experiment),
-    { modes: modes && parseModes(modes.join(",")), sizes, set: settings(options.set ?? []), full, costs },
-  );
   const shard = options.shard === undefined ? undefined : parseShard(options.shard);
-  const points = shard === undefined ? all : inShard(all, shard);
+  const points = pointsFor(chosen, options, shard);
   const file = out === undefined ? undefined : new ResultFile(out, shard);
   for (const text of file?.found.notices ?? []) notice(text);
   const { kernel } = await builtImages();
@@ -225,10 +230,12 @@ export async function reportResults(folders: readonly string[], options: ReportO
   const lines: ResultLine[] = [];
   for (const folder of folders) {
     const read = readResults(folder);
-    if (read.lines.length === 0) throw new LabError(`${folder}: no results of tine lab run --out`);
+    if (read.files === 0) throw new LabError(`${folder}: no results of tine lab run --out`);
     for (const text of read.notices) notice(text);
     lines.push(...read.lines);
   }
+  // A shard of a small grid may have had no point; all of them cannot.
+  if (lines.length === 0) throw new LabError(`${folders.join(", ")}: no results of tine lab run --out`);
   const merged = merge(lines, (name) => [...allExperiments(), ...own].find((experiment) => experiment.name === name));
   for (const text of merged.notices) notice(text);
   if (options.html !== undefined) {

@@ -11,6 +11,7 @@ import { auditCommand } from "./commands/audit";
 import { bootCommand } from "./commands/boot";
 import { buildCommand } from "./commands/build";
 import { demoCommand } from "./commands/demo";
+import { gdbCommand } from "./commands/gdb";
 import { labCommand } from "./commands/lab";
 import { profileCommand } from "./commands/profile";
 import { runCommand } from "./commands/run";
@@ -31,6 +32,7 @@ function program(): Command {
     .addCommand(runCommand())
     .addCommand(testCommand())
     .addCommand(traceCommand())
+    .addCommand(gdbCommand())
     .addCommand(showCommand())
     .addCommand(whyCommand())
     .addCommand(profileCommand())

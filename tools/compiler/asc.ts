@@ -1,7 +1,7 @@
 /**
  * Runs AssemblyScript in this process: sources on disk in, a wasm binary with its source map out. It drives the
  * compiler's own interface rather than asc's command line, because that one ends the process when it meets a mistake of
- * its own. May import errors, sourcemap, asclint, ascfiles, ascblame.
+ * its own. May import errors, sourcemap, asclint, ascvariables, ascfiles, ascblame.
  *
  * Invariants: synchronous once loaded, so that two compilations never mix in Binaryen's global state. Nothing is written
  * to disk. Everything that was read is listed in the result, so that a cache can tell when it is stale.
@@ -21,6 +21,7 @@ import {
   shown,
 } from "./ascfiles";
 import { checkSources, type Declarations, type LintSource, listDeclarations, listLandmarks } from "./asclint";
+import { type FunctionVariables, listVariables } from "./ascvariables";
 import { CompileError, placeOf, type SourcePlace } from "./errors";
 import { describeLayout, type LayoutProgram, type SourceLayout } from "./layout";
 import { WasmSourceMap } from "./sourcemap";
@@ -41,6 +42,8 @@ export interface AscOutput {
   staticEnd: number;
   /** Where functions are declared. */
   declarations: Declarations;
+  /** Their variables, by their names in the module: for full debug information. */
+  variables(): ReadonlyMap<string, FunctionVariables>;
   /** The kernel's structs and constants, as far as the program uses them. */
   layout: SourceLayout;
   /** The first place in the project that makes use of functions of a file of asc's library. Compiles again: for messages. */
@@ -168,6 +171,7 @@ function compile(tools: Toolchain, input: AscInput): AscOutput {
   const { asc, binaryen } = tools;
   const { program, files } = parseAll(tools, input);
   const declarations = listDeclarations(program.sources, shown);
+  const variables = () => listVariables(program.sources, shown);
   const { compiled, module } = compileProgram(tools, program);
   try {
     if (ALLOCATORS.some((name) => module.getFunction(name) !== 0)) throw allocationError(module.emitText());
@@ -185,7 +189,7 @@ function compile(tools: Toolchain, input: AscInput): AscOutput {
     const { binary, sourceMap } = module.emitBinary("wasm.map");
     const map = new WasmSourceMap(sourceMap, shown);
     const blame = (libraryFile: string) => findLibraryUse(textOf(tools, input), libraryFile);
-    return { wasm: binary, map, staticEnd, declarations, layout, blame, files };
+    return { wasm: binary, map, staticEnd, declarations, variables, layout, blame, files };
   } finally {
     module.dispose();
   }

@@ -13,7 +13,7 @@
 import { CompileError, placeOf, type SourcePlace } from "./errors";
 
 /** What is used of a node; every node has a kind and a range, and its children are among its properties. */
-interface LintNode {
+export interface LintNode {
   kind: number;
   range: { start: number; end: number; source: LintSource };
   [property: string]: unknown;
@@ -155,7 +155,7 @@ function isExportedFunction(node: LintNode): boolean {
   return node.kind === Kind.FunctionDeclaration && (flags & FLAG_EXPORT) !== 0 && (flags & FLAG_AMBIENT) === 0;
 }
 
-function nameOfDeclaration(node: LintNode): string {
+export function nameOfDeclaration(node: LintNode): string {
   return (node.name as LintNode).text as string;
 }
 
@@ -232,7 +232,7 @@ function hasEffect(node: LintNode): boolean {
 }
 
 /** Calls `each` for the node and all below it, in source order of the properties. */
-function visit(node: LintNode, each: (node: LintNode) => void): void {
+export function visit(node: LintNode, each: (node: LintNode) => void): void {
   each(node);
   for (const key in node) {
     if (key === "range") continue;

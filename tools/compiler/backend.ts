@@ -4,11 +4,13 @@
  */
 
 import { allocate } from "./allocate";
+import type { FunctionVariables } from "./ascvariables";
 import { analyse, cleanGraph, splitCriticalEdges } from "./cfg";
 import { expandFunction } from "./emitexpand";
 import { layOut, shapeBlocks } from "./emitlayout";
 import { ObjectBuilder } from "./emitobject";
 import { improve } from "./emitpeephole";
+import { variablesOf } from "./emitvariables";
 import { type BuildContext, buildFunction } from "./irbuild";
 import { lowerFunction } from "./lower";
 import type { Allocation, MachineFunction } from "./mir";
@@ -27,6 +29,8 @@ export interface BackendOptions {
   name: string;
   /** Source place of a byte of the wasm binary. */
   locate: Locate;
+  /** What the source says of a function's variables, by its name in the module; for debug information. */
+  variables?: ReadonlyMap<string, FunctionVariables>;
   /** The wasm import module whose functions are emitted in place. */
   intrinsicModule?: string;
   /** Called with each allocation's input and output: for the checker. */
@@ -45,7 +49,14 @@ export function compileModule(wasm: Uint8Array, options: BackendOptions): Object
   const module = decodeModule(wasm, name, locate);
   const object = new ObjectBuilder(module, name, locate);
   const intrinsicModule = options.intrinsicModule ?? "intrinsics";
-  const context: BuildContext = { module, name, locate, intrinsicModule, stringAt: stringReader(module) };
+  const context: BuildContext = {
+    module,
+    name,
+    locate,
+    intrinsicModule,
+    stringAt: stringReader(module),
+    variables: (name) => options.variables?.get(name),
+  };
   for (const source of module.functions) {
     if (source.imported !== null) continue;
     const fn = buildFunction(source, context);
@@ -71,7 +82,7 @@ export function compileModule(wasm: Uint8Array, options: BackendOptions): Object
     improve(blocks);
     const code = layOut(blocks, object.makeTable);
     dump?.("assembly", printAssembly(fn.name, code));
-    object.addFunction(source.name, code);
+    object.addFunction(source.name, code, variablesOf(machine, allocation));
   }
   return object.finish();
 }

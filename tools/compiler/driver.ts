@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { type AscOutput, runAsc } from "./asc";
 import type { Declarations } from "./asclint";
+import { type AssemblyEntry, assemblyFrames } from "./asmframe";
 import { assemble } from "./assembler";
 import { compileModule } from "./backend";
 import { buildDwarf } from "./dwarf";
@@ -24,6 +25,8 @@ interface Target {
   /** Folder of the `.s` files (with those below it), and the one that comes first in .text. */
   assembly: string;
   firstAssembly: string;
+  /** Labels of the assembly that are not entered by a call. */
+  assemblyEntries: readonly AssemblyEntry[];
   abort: string;
   textBase: number;
   /** First guess for the size of text and read-only data, in bytes; doubled as needed. */
@@ -34,12 +37,22 @@ interface Target {
   kernelSymbols: boolean;
   /** Whether the file gets a section with the layout of the kernel's data. */
   describesLayout: boolean;
+  /** Whether the file gets all that a debugger can use, or only lines and names: an initrd grows with its programs, and a run with it. */
+  fullDebug: boolean;
 }
 
 const KERNEL: Target = {
   entries: ["kernel/main.ts"],
   assembly: "kernel",
   firstAssembly: "kernel/arch/i386/entry.s",
+  // A stub finds EIP, CS and EFLAGS on the stack, and maybe an error code: kernel/arch/i386/trapframe.ts.
+  assemblyEntries: [
+    { label: "_start", entry: "outermost", bytes: 4 },
+    { label: "plainStubs", entry: "trap", bytes: 12, every: 16 },
+    { label: "errorStubs", entry: "trap", bytes: 16, every: 16 },
+    { label: "trapEntry", entry: "trap" },
+    { label: "kernelTask", entry: "outermost", bytes: 4 },
+  ],
   abort: "kernel/lib/panic/abortPanic",
   textBase: 0xc0100000,
   textRoom: 0x40000,
@@ -47,12 +60,14 @@ const KERNEL: Target = {
   physicalOffset: 0xc0000000,
   kernelSymbols: true,
   describesLayout: true,
+  fullDebug: true,
 };
 
 const PROGRAM: Target = {
   entries: ["userland/lib/start.ts"],
   assembly: "userland/lib",
   firstAssembly: "userland/lib/crt0.s",
+  assemblyEntries: [{ label: "_start", entry: "outermost", bytes: 4 }],
   abort: "userland/lib/abort/abortProgram",
   textBase: 0x08048000,
   textRoom: 0x38000,
@@ -60,6 +75,7 @@ const PROGRAM: Target = {
   physicalOffset: 0,
   kernelSymbols: false,
   describesLayout: false,
+  fullDebug: false,
 };
 
 /** Module name of the guest library, for programs outside the tree. */
@@ -71,6 +87,8 @@ export interface CompileOptions {
   root?: string;
   /** Sources to be taken instead of those on disk: absolute path -> text. */
   virtual?: Readonly<Record<string, string>>;
+  /** With all debug information, as a kernel has unless told; what is loaded is the same. */
+  fullDebug?: boolean;
   /** Sees every register allocation with its input: for the checker. */
   onAllocation?: (machine: MachineFunction, allocation: Allocation) => void;
 }
@@ -83,12 +101,14 @@ export interface BuiltImage {
 
 /** Builds the kernel. Throws CompileError. */
 export function buildKernel(options: CompileOptions = {}): Promise<BuiltImage> {
-  return build(KERNEL, undefined, options);
+  const { fullDebug = KERNEL.fullDebug } = options;
+  return build({ ...KERNEL, fullDebug }, undefined, options);
 }
 
 /** Builds a program from one source, which may be anywhere and may import "tine". Throws CompileError. */
 export function buildProgram(file: string, options: CompileOptions = {}): Promise<BuiltImage> {
-  return build(PROGRAM, path.resolve(file), options);
+  const { fullDebug = PROGRAM.fullDebug } = options;
+  return build({ ...PROGRAM, fullDebug }, path.resolve(file), options);
 }
 
 async function build(target: Target, program: string | undefined, options: CompileOptions): Promise<BuiltImage> {
@@ -108,7 +128,11 @@ async function build(target: Target, program: string | undefined, options: Compi
     const name = program ? shortName(root, program) : target.entries[0];
     const inspect = options.onAllocation ? { onAllocation: options.onAllocation } : {};
     const code = blameProgram(compiled, () =>
-      compileModule(compiled.wasm, { name, locate: (offset) => compiled.map.locate(offset), ...inspect }),
+      compileModule(compiled.wasm, {
+        ...{ name, locate: (offset) => compiled.map.locate(offset) },
+        ...(target.fullDebug ? { variables: compiled.variables() } : {}),
+        ...inspect,
+      }),
     );
     if (program && !code.symbols.some((symbol) => symbol.global && symbol.name === "main")) {
       const reason = "exports no function main(argc: i32, argv: usize, envp: usize): i32";
@@ -171,7 +195,7 @@ function markDeclarations({ symbols, sections, lines }: ObjectFile, declarations
 }
 
 function finish(image: LinkedImage, root: string, target: Target, layout: SourceLayout): Uint8Array {
-  const debug = buildDwarf(image.units, root);
+  const debug = buildDwarf(image.units, root, target.fullDebug);
   if (target.describesLayout) debug.push({ name: LAYOUT_SECTION, bytes: Buffer.from(JSON.stringify(layout)) });
   return writeElf(image, { physicalOffset: target.physicalOffset, debug });
 }
@@ -198,7 +222,8 @@ function assembleAll(
     if (!existsSync(file)) throw new CompileError("no such file", { file: name, line: 0 });
     const text = virtual[file] ?? readFileSync(file, "utf8");
     files.set(file, text);
-    return assemble(text, name);
+    const object = assemble(text, name);
+    return { ...object, frames: assemblyFrames(object, target.assemblyEntries) };
   });
 }
 

@@ -1,9 +1,11 @@
 /**
  * Debug information, as much as a debugger needs to set breakpoints by line, list sources and name functions: one
  * compile unit for each object with code, a line-number program, a DIE for each function and each global word. May import link's types,
- * elf (string table), dwarfwriter.
+ * elf (string table), dwarfframe, dwarfvariables, dwarfwriter.
  * Source: DWARF Debugging Information Format 4, sections 6.1.2 (.debug_aranges), 6.2 (.debug_line), 7.5 (.debug_info).
  */
+import { buildFrames } from "./dwarfframe";
+import { VARIABLE_ABBREVIATIONS, VARIABLE_TYPES, writeVariables } from "./dwarfvariables";
 import { ByteWriter } from "./dwarfwriter";
 import { StringTable } from "./elf";
 import type { LinkedUnit } from "./link";
@@ -28,6 +30,7 @@ const DW_AT_decl_file = 0x3a;
 const DW_AT_decl_line = 0x3b;
 const DW_AT_encoding = 0x3e;
 const DW_AT_external = 0x3f;
+const DW_AT_frame_base = 0x40;
 const DW_AT_type = 0x49;
 const DW_FORM_addr = 0x01;
 const DW_FORM_data2 = 0x05;
@@ -39,8 +42,8 @@ const DW_FORM_udata = 0x0f;
 const DW_FORM_ref4 = 0x13;
 const DW_FORM_sec_offset = 0x17;
 const DW_FORM_exprloc = 0x18;
-const DW_ATE_unsigned = 7;
 const DW_OP_addr = 3;
+const DW_OP_call_frame_cfa = 0x9c;
 /** Debuggers have no TypeScript; the expressions a person types at them are C's. */
 const DW_LANG_C99 = 0x0c;
 
@@ -49,8 +52,9 @@ const ABBREV_FUNCTION = 2;
 const ABBREV_FUNCTION_WITHOUT_LINE = 3;
 const ABBREV_WORD = 4;
 const ABBREV_VARIABLE = 5;
+const ABBREV_FUNCTION_WITH_VARIABLES = 6;
 /** For each abbreviation: code, tag, has children, then attribute and form pairs. */
-const ABBREVIATIONS: readonly (readonly number[])[] = [
+const OWN_ABBREVIATIONS: readonly (readonly number[])[] = [
   [
     ABBREV_UNIT,
     DW_TAG_compile_unit,
@@ -74,6 +78,14 @@ const ABBREVIATIONS: readonly (readonly number[])[] = [
     ...[DW_AT_high_pc, DW_FORM_data4],
   ],
   [
+    ABBREV_FUNCTION_WITH_VARIABLES,
+    DW_TAG_subprogram,
+    1,
+    ...[DW_AT_name, DW_FORM_strp, DW_AT_external, DW_FORM_flag, DW_AT_low_pc, DW_FORM_addr],
+    ...[DW_AT_high_pc, DW_FORM_data4, DW_AT_decl_file, DW_FORM_udata, DW_AT_decl_line, DW_FORM_udata],
+    ...[DW_AT_frame_base, DW_FORM_exprloc],
+  ],
+  [
     ABBREV_WORD,
     DW_TAG_base_type,
     0,
@@ -88,6 +100,12 @@ const ABBREVIATIONS: readonly (readonly number[])[] = [
   ],
 ];
 
+/** Without what only full debug information uses. */
+const LEAN_ABBREVIATIONS = OWN_ABBREVIATIONS.filter(([code]) => code <= ABBREV_VARIABLE);
+const ABBREVIATIONS = [...OWN_ABBREVIATIONS, ...VARIABLE_ABBREVIATIONS];
+/** The type of global words. */
+const [WORD] = VARIABLE_TYPES;
+
 const DW_LNS_copy = 1;
 const DW_LNS_advance_pc = 2;
 const DW_LNS_advance_line = 3;
@@ -101,27 +119,37 @@ const LINE_RANGE = 14;
 /** Operands of the standard opcodes 1 to 12. */
 const OPCODE_LENGTHS = [0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1];
 
-/** The sections, to be stored with the image. `directory` is what relative file names are relative to, absolute. */
-export function buildDwarf(units: readonly LinkedUnit[], directory: string): { name: string; bytes: Uint8Array }[] {
+/**
+ * The sections, to be stored with the image. `directory` is what relative file names are relative to, absolute. `full`: with frames, not
+ * only lines and names.
+ */
+export function buildDwarf(
+  units: readonly LinkedUnit[],
+  directory: string,
+  full = true,
+): { name: string; bytes: Uint8Array }[] {
   const info = new ByteWriter();
   const lines = new ByteWriter();
   const ranges = new ByteWriter();
   const strings = new StringTable();
+  const places = new ByteWriter();
   for (const unit of units) {
     if (unit.textEnd === unit.textStart) continue;
     const files = fileTable(unit);
     const lineOffset = lines.length;
     const infoOffset = info.length;
     writeLines(lines, unit, files);
-    writeUnit(info, unit, files, strings, directory, lineOffset);
+    writeUnit(info, full ? unit : { ...unit, locals: NO_LOCALS }, { files, strings, places, directory, lineOffset });
     writeRanges(ranges, unit, infoOffset);
   }
   return [
     { name: ".debug_aranges", bytes: ranges.bytes() },
     { name: ".debug_info", bytes: info.bytes() },
-    { name: ".debug_abbrev", bytes: writeAbbreviations() },
+    { name: ".debug_abbrev", bytes: writeAbbreviations(full ? ABBREVIATIONS : LEAN_ABBREVIATIONS) },
     { name: ".debug_line", bytes: lines.bytes() },
     { name: ".debug_str", bytes: strings.bytes() },
+    ...(full ? [{ name: ".debug_loc", bytes: places.bytes() }] : []),
+    ...(full ? [{ name: ".debug_frame", bytes: buildFrames(units.flatMap(({ frames }) => frames)) }] : []),
   ];
 }
 
@@ -200,14 +228,19 @@ function writeRow(out: ByteWriter, lineAdvance: number, addressAdvance: number):
   else out.u8(lines - LINE_BASE + LINE_RANGE * bytes + OPCODE_BASE);
 }
 
-function writeUnit(
-  out: ByteWriter,
-  unit: LinkedUnit,
-  files: ReadonlyMap<string, number>,
-  strings: StringTable,
-  directory: string,
-  lineOffset: number,
-): void {
+/** What all units, or a unit's parts, are written with. */
+interface UnitParts {
+  files: ReadonlyMap<string, number>;
+  strings: StringTable;
+  places: ByteWriter;
+  directory: string;
+  lineOffset: number;
+}
+
+const NO_LOCALS: LinkedUnit["locals"] = new Map();
+
+function writeUnit(out: ByteWriter, unit: LinkedUnit, parts: UnitParts): void {
+  const { files, strings, places, directory, lineOffset } = parts;
   const unitStart = out.length;
   out.sized32(() => {
     out.u16(VERSION);
@@ -221,9 +254,16 @@ function writeUnit(
     out.u32(unit.textStart);
     out.u32(unit.textEnd - unit.textStart);
     out.u32(lineOffset);
+    // Types come before those who refer to them, where there are any.
+    const types = new Map<string, number>();
+    if (unit.locals.size > 0)
+      for (const type of VARIABLE_TYPES) types.set(type.name, writeType(out, strings, type) - unitStart);
     for (const { name, address, size, global } of unit.functions) {
       const first = firstLine(unit, address, address + size);
-      out.uleb(first ? ABBREV_FUNCTION : ABBREV_FUNCTION_WITHOUT_LINE);
+      const variables = first ? unit.locals.get(address) : undefined;
+      out.uleb(
+        variables?.length ? ABBREV_FUNCTION_WITH_VARIABLES : first ? ABBREV_FUNCTION : ABBREV_FUNCTION_WITHOUT_LINE,
+      );
       out.u32(strings.add(name));
       out.u8(global ? 1 : 0);
       out.u32(address);
@@ -232,12 +272,12 @@ function writeUnit(
         out.uleb(files.get(first.file)!);
         out.uleb(first.line);
       }
+      if (!variables?.length) continue;
+      out.uleb(1);
+      out.u8(DW_OP_call_frame_cfa);
+      writeVariables({ info: out, places, strings, types }, variables, address - unit.textStart);
     }
-    const wordType = out.length - unitStart;
-    out.uleb(ABBREV_WORD);
-    out.u32(strings.add("u32"));
-    out.u8(4);
-    out.u8(DW_ATE_unsigned);
+    const wordType = types.get(WORD.name) ?? writeType(out, strings, WORD) - unitStart;
     for (const { name, address, global } of unit.variables) {
       out.uleb(ABBREV_VARIABLE);
       out.u32(strings.add(name));
@@ -249,6 +289,20 @@ function writeUnit(
     }
     out.uleb(0);
   });
+}
+
+/** Writes a base type; returns where. */
+function writeType(
+  out: ByteWriter,
+  strings: StringTable,
+  { name, encoding, bytes }: (typeof VARIABLE_TYPES)[number],
+): number {
+  const at = out.length;
+  out.uleb(ABBREV_WORD);
+  out.u32(strings.add(name));
+  out.u8(bytes);
+  out.u8(encoding);
+  return at;
 }
 
 /** The first line record within a range of addresses: by its own account, where the function is declared. */
@@ -275,9 +329,9 @@ function writeRanges(out: ByteWriter, unit: LinkedUnit, infoOffset: number): voi
   });
 }
 
-function writeAbbreviations(): Uint8Array {
+function writeAbbreviations(abbreviations: readonly (readonly number[])[]): Uint8Array {
   const out = new ByteWriter();
-  for (const [code, tag, children, ...pairs] of ABBREVIATIONS) {
+  for (const [code, tag, children, ...pairs] of abbreviations) {
     out.uleb(code);
     out.uleb(tag);
     out.u8(children);

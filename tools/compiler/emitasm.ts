@@ -34,6 +34,8 @@ export interface AsmInstruction {
   rep: boolean;
   /** Byte offset in the wasm binary. */
   offset: number;
+  /** Which instruction of the allocation it was made of, counted over all blocks; absent on what layout adds. For debuggers. */
+  note?: number;
 }
 
 /** How an AsmBlock ends; its code holds everything but the jumps. */

@@ -23,6 +23,8 @@ export interface EncodedFunction {
   labels: Map<number, number>;
   /** Where each wasm offset's instructions begin, in order. */
   lines: { at: number; wasmOffset: number }[];
+  /** Bytes from the function's start of each instruction, and behind them its size. */
+  starts: Int32Array;
 }
 
 /** One instruction's bytes, or a jump whose form is not yet known. */
@@ -152,5 +154,5 @@ function assemble(pieces: readonly Piece[], starts: Int32Array, labels: Map<numb
     if (last !== undefined && last.at === start) last.wasmOffset = piece.offset;
     else if (last?.wasmOffset !== piece.offset) lines.push({ at: start, wasmOffset: piece.offset });
   }
-  return { bytes, fixups, labels, lines };
+  return { bytes, fixups, labels, lines, starts };
 }

@@ -25,20 +25,24 @@ class Frame {
   readonly bytes: number;
 
   constructor(allocation: Allocation, machine: MachineFunction) {
-    this.saved = [Register.EBX, Register.ESI, Register.EDI].filter((register) => (allocation.saved >>> register) & 1);
+    this.saved = savedRegisters(allocation);
     this.bytes = 4 * allocation.slots + machine.outgoingBytes;
   }
+}
 
-  /** Displacement of a slot from EBP. */
-  slot(number: number): number {
-    return -4 * (this.saved.length + 1 + number);
-  }
+/** Displacement of a slot from EBP. */
+export function slotDisplacement(allocation: Allocation, slot: number): number {
+  return -4 * (savedRegisters(allocation).length + 1 + slot);
+}
+
+function savedRegisters({ saved }: Allocation): number[] {
+  return [Register.EBX, Register.ESI, Register.EDI].filter((register) => (saved >>> register) & 1);
 }
 
 /** Write out one function. `tableSize` is the number of entries of the table of functions. */
 export function expandFunction(machine: MachineFunction, allocation: Allocation, tableSize: number): AsmBlock[] {
   const frame = new Frame(allocation, machine);
-  const expander = new FunctionExpander(frame, tableSize);
+  const expander = new FunctionExpander(allocation, frame, tableSize);
   const blocks = machine.blocks.map(
     (block): AsmBlock => ({
       ...{
@@ -58,9 +62,11 @@ export function expandFunction(machine: MachineFunction, allocation: Allocation,
     block.successors = machine.blocks[b].successors.map((successor) => blocks[successor.id]);
     expander.begin(block);
     for (const item of allocation.blocks[b]) {
+      expander.note++;
       if (item.kind === "move") expander.move(item.to, item.from);
       else expander.instruction(item.instruction, item.locations);
     }
+    expander.note++;
   }
   return blocks;
 }
@@ -69,8 +75,11 @@ class FunctionExpander implements Expander {
   private block!: AsmBlock;
   private offset = 0;
   private labels = 0;
+  /** The number of the instruction that is being expanded; a block's end has one too. */
+  note = -1;
 
   constructor(
+    private readonly allocation: Allocation,
     private readonly frame: Frame,
     readonly tableSize: number,
   ) {}
@@ -80,7 +89,7 @@ class FunctionExpander implements Expander {
   }
 
   emit(mnemonic: string, ...operands: AsmOperand[]): AsmInstruction {
-    const instruction = { mnemonic, operands, rep: false, offset: this.offset };
+    const instruction = { mnemonic, operands, rep: false, offset: this.offset, note: this.note };
     this.block.code.push(instruction);
     this.block.endOffset = this.offset;
     return instruction;
@@ -91,7 +100,7 @@ class FunctionExpander implements Expander {
   }
 
   private operandAt(location: Location, size: 1 | 2 | 4): AsmOperand {
-    return location >= 0 ? reg(location, size) : mem(Register.EBP, this.frame.slot(~location), size);
+    return location >= 0 ? reg(location, size) : mem(Register.EBP, slotDisplacement(this.allocation, ~location), size);
   }
 
   move(to: Location, from: Location): void {

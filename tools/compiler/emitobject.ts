@@ -1,6 +1,6 @@
 /**
  * Collects the code and data of a module into an object file: sections, symbols, relocations, lines. Imports object,
- * emitencode, lowercontext (for what lowering asks of a module), wasm.
+ * emitencode, emitframe, lowercontext (for what lowering asks of a module), wasm.
  *
  * Sections: `.text`; `.rodata` with strings, jump tables and the table of functions; `.data` with one word for each mutable
  * wasm global; `.data@<hex address>` for each data segment, which the linker puts at that address.
@@ -10,8 +10,11 @@
 import type { AsmInstruction } from "./emitasm";
 import { encodeFunction, type Fixup } from "./emitencode";
 import { TABLE_SYMBOL } from "./emitexpansions";
+import { frameRules } from "./emitframe";
+import type { MakeVariables } from "./emitvariables";
+import type { FrameRecord } from "./frames";
 import type { ModuleLayout, SymbolReference } from "./lowercontext";
-import type { LineRecord, ObjectFile, ObjectSymbol, Relocation } from "./object";
+import type { LineRecord, LocalVariable, ObjectFile, ObjectSymbol, Relocation } from "./object";
 import type { Locate, WasmModule } from "./wasm";
 
 const TEXT = ".Ltext";
@@ -34,6 +37,8 @@ export class ObjectBuilder implements ModuleLayout {
   private readonly symbols: ObjectSymbol[] = [];
   private readonly relocations: Relocation[] = [];
   private readonly lines: LineRecord[] = [];
+  private readonly frames: FrameRecord[] = [];
+  private readonly variables = new Map<number, readonly LocalVariable[]>();
   private readonly strings = new Map<string, number>();
   /** Offset in .text by wasm name. */
   private readonly functions = new Map<string, number>();
@@ -97,8 +102,8 @@ export class ObjectBuilder implements ModuleLayout {
     return at;
   }
 
-  /** Add the code of a function of the module. */
-  addFunction(wasmName: string, code: readonly AsmInstruction[]): void {
+  /** Add the code of a function of the module; `variables` tells of its variables once it has its place. */
+  addFunction(wasmName: string, code: readonly AsmInstruction[], variables: MakeVariables): void {
     const encoded = encodeFunction(code);
     const at = this.appendText(encoded.bytes);
     this.functions.set(wasmName, at);
@@ -113,6 +118,9 @@ export class ObjectBuilder implements ModuleLayout {
     }
     this.pendingTables = [];
     this.addLines(at, encoded.lines);
+    const rules = frameRules(code, encoded.starts).map((rule) => ({ ...rule, at: rule.at + at }));
+    this.variables.set(at, variables(code, encoded.starts));
+    this.frames.push({ offset: at, size: encoded.bytes.length, entry: "call", rules });
     this.symbols.push({
       ...{ name: plainName(wasmName), section: ".text", offset: at, global: false },
       ...{ kind: "function", size: encoded.bytes.length },
@@ -151,8 +159,8 @@ export class ObjectBuilder implements ModuleLayout {
         ...{ name: `.data@${address.toString(16)}`, bytes, size: bytes.length, align: 1 },
       })),
     ];
-    const { name, symbols, relocations, lines } = this;
-    return { name, sections, symbols, relocations, lines };
+    const { name, symbols, relocations, lines, frames, variables } = this;
+    return { name, sections, symbols, relocations, lines, frames, variables };
   }
 
   /** Calls inside the module are final; those of others become relocations. */

@@ -4,8 +4,9 @@
  * A block's `body` holds its values in program order; a value of the body that nothing uses and that has no effect is
  * dead. Constants are in no block: one Value per number and function. Phis stand apart, their arguments parallel to `preds`.
  * `successors` has no duplicates, so an edge is named by its two blocks; `preds` is its exact mirror.
- * May import nothing.
+ * May import variables' types.
  */
+import type { SourceVariable } from "./variables";
 
 /** The operations. The order of Add … GeU follows wasm's opcodes, which irbuild.ts relies on. */
 export const enum Op {
@@ -143,6 +144,8 @@ export class Block {
 
 export class IrFunction {
   blocks: Block[] = [];
+  /** For debuggers: values that are variables of the source. */
+  readonly variables: { variable: SourceVariable; value: Value | undefined }[] = [];
   private values = 0;
   private blockCount = 0;
   private readonly constants = new Map<number, Value>();

@@ -1,10 +1,11 @@
 /**
  * WebAssembly code to the intermediate representation: a value for each operation, at the place and in the order that
  * irflow.ts follows. Operands on the wasm stack are values, so they need no place and keep their order of evaluation.
- * Imports irflow, wasm, ir, cfg, optfold, intrinsics, errors.
+ * Imports irflow, wasm, ascvariables' types, ir, cfg, optfold, intrinsics, errors.
  * Source: WebAssembly core specification 2.0, section 4.4; Braun et al., "Simple and efficient construction of SSA", 2013.
  */
 
+import type { FunctionVariables } from "./ascvariables";
 import { removeTrivialPhis } from "./cfg";
 import { CompileError } from "./errors";
 import { INTRINSICS } from "./intrinsics";
@@ -22,6 +23,8 @@ export interface BuildContext {
   locate: Locate;
   /** Name of the wasm import module whose functions are emitted in place. */
   intrinsicModule: string;
+  /** What the source says of a function's variables, by its name in the module. */
+  variables(name: string): FunctionVariables | undefined;
   /** The AssemblyScript string at an address, or undefined when there is none. */
   stringAt(address: number): string | undefined;
 }
@@ -54,11 +57,16 @@ export function buildFunction(source: WasmFunction, context: BuildContext): IrFu
 }
 
 class Builder extends FlowBuilder {
+  private readonly variables: FunctionVariables | undefined;
+  /** Values of the variables that have been met, by their position; undefined where there was more than one. */
+  private readonly declared = new Map<number, Value | undefined>();
+
   constructor(
     private readonly source: WasmFunction,
     private readonly context: BuildContext,
   ) {
     super(source);
+    this.variables = context.variables(source.name);
   }
 
   build(): IrFunction {
@@ -69,12 +77,41 @@ class Builder extends FlowBuilder {
       parameter.imm = i;
       this.locals.push(this.append(parameter));
     }
+    const parameters = [...this.locals];
     for (let i = 0; i < source.locals; i++) this.locals.push(fn.constant(0));
     for (let i = 0; i < source.code.length - 1; i++) this.instruction(source.code[i], assigned.get(i));
     this.offset = source.code[source.code.length - 1].offset;
     if (this.current !== null) this.ret();
+    this.tellVariables(parameters);
     removeTrivialPhis(fn);
     return fn;
+  }
+
+  /** A local of the module gets the value of a variable where it is set at the place of the variable's declaration, and nothing else is. */
+  private noteVariable(value: Value): void {
+    const { variables } = this;
+    const place = variables?.locals.length ? this.context.locate(this.offset) : undefined;
+    if (place === undefined || variables === undefined || place.file !== variables.file) return;
+    const at = variables.locals.findIndex(({ line, column }) => line === place.line && column === place.column);
+    if (at < 0) return;
+    this.declared.set(at, this.declared.has(at) ? undefined : value);
+  }
+
+  private tellVariables(parameters: readonly Value[]): void {
+    const { variables, fn } = this;
+    if (variables === undefined) return;
+    // The optimiser may have taken parameters away, and then it is not known which.
+    if (variables.parameters.length === parameters.length) {
+      for (const [i, { name, type, assigned }] of variables.parameters.entries()) {
+        fn.variables.push({
+          variable: { name, type, parameter: i, assigned },
+          value: assigned ? undefined : parameters[i],
+        });
+      }
+    }
+    for (const [i, { name, type }] of variables.locals.entries()) {
+      fn.variables.push({ variable: { name, type, parameter: -1, assigned: false }, value: this.declared.get(i) });
+    }
   }
 
   /** Make an operation at the current place, or what it folds to. */
@@ -172,9 +209,11 @@ class Builder extends FlowBuilder {
         break;
       case Opcode.LocalSet:
         locals[a] = this.pop();
+        this.noteVariable(locals[a]);
         break;
       case Opcode.LocalTee:
         locals[a] = stack[stack.length - 1];
+        this.noteVariable(locals[a]);
         break;
       case Opcode.GlobalGet: {
         const global = context.module.globals[a];

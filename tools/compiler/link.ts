@@ -22,8 +22,9 @@
  * Source: System V ABI, "Object files" (symbol resolution), Intel386 supplement (R_386_32, R_386_PC32).
  */
 import { CompileError } from "./errors";
+import type { FrameRecord } from "./frames";
 import { buildKernelSymbols, KERNEL_SYMBOLS } from "./ksyms";
-import type { LineRecord, ObjectFile, Relocation } from "./object";
+import type { LineRecord, LocalVariable, ObjectFile, Relocation } from "./object";
 
 export interface LinkInput {
   objects: readonly ObjectFile[];
@@ -66,6 +67,10 @@ export interface LinkedUnit {
   variables: LinkedSymbol[];
   /** By ascending address. */
   lines: { address: number; file: string; line: number }[];
+  /** Frames at addresses. */
+  frames: FrameRecord[];
+  /** Variables of functions by address. */
+  locals: Map<number, readonly LocalVariable[]>;
 }
 
 export interface LinkedImage {
@@ -309,7 +314,15 @@ class Linker {
   }
 }
 
-const LINKER: ObjectFile = { name: "the linker", sections: [], symbols: [], relocations: [], lines: [] };
+const LINKER: ObjectFile = {
+  name: "the linker",
+  sections: [],
+  symbols: [],
+  relocations: [],
+  lines: [],
+  frames: [],
+  variables: new Map(),
+};
 
 const ownSymbolsOf = new WeakMap<ObjectFile, Map<string, { section: string; offset: number }>>();
 
@@ -365,5 +378,11 @@ function makeUnit(object: ObjectFile, homes: Map<string, number>, { textBase }: 
   const lines = object.lines
     .filter((record) => record.section === ".text")
     .map(({ offset, file, line }) => ({ address: base + offset, file, line }));
-  return { name: object.name, textStart: base, textEnd: base + size, functions, variables, lines };
+  const frames = object.frames.map((frame) => ({
+    ...frame,
+    offset: base + frame.offset,
+    rules: frame.rules.map((rule) => ({ ...rule, at: base + rule.at })),
+  }));
+  const locals = new Map([...object.variables].map(([offset, list]) => [base + offset, list]));
+  return { name: object.name, textStart: base, textEnd: base + size, functions, variables, lines, frames, locals };
 }

@@ -15,7 +15,7 @@ import { FIRST_VIRTUAL, MachineBlock, type MachineFunction, type MachineInstruct
 /** Select machine instructions for a function. */
 export function lowerFunction(fn: IrFunction, layout: ModuleLayout): MachineFunction {
   const machine: MachineFunction = {
-    ...{ name: fn.name, registerCount: FIRST_VIRTUAL, outgoingBytes: 0 },
+    ...{ name: fn.name, registerCount: FIRST_VIRTUAL, outgoingBytes: 0, variables: [] },
     blocks: fn.blocks.map((block, i) => {
       const result = new MachineBlock(i);
       result.depth = block.depth;
@@ -31,6 +31,7 @@ export function lowerFunction(fn: IrFunction, layout: ModuleLayout): MachineFunc
     target.cases = block.cases;
     target.code = lowerBlock(context, block);
   }
+  for (const { variable, value } of fn.variables) machine.variables.push({ ...variable, ...context.placeOf(value) });
   return machine;
 }
 

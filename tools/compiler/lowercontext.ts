@@ -7,7 +7,7 @@
  * user's instruction is emitted at the same colour in the same block: nothing between the two writes memory.
  */
 
-import { Access, type Block, type IrFunction, Op, type Value, writesMemory } from "./ir";
+import { Access, type Block, type IrFunction, Op, resolve, type Value, writesMemory } from "./ir";
 import { IrLiveness } from "./irliveness";
 import { type MachineFunction, MachineInstruction, type Operand, Role } from "./mir";
 
@@ -136,6 +136,13 @@ export class LoweringContext {
   /** Whether something after the instruction being lowered reads the value's register. */
   isLiveAfter(value: Value): boolean {
     return this.usedHere.has(value) || this.liveness.isLiveOut(this.block, value);
+  }
+
+  /** Once all is lowered: where a value of the source went, if anywhere. */
+  placeOf(value: Value | undefined): { register: number; constant: number | undefined } {
+    const end = value === undefined ? undefined : resolve(value);
+    if (end?.op === Op.Const) return { register: -1, constant: end.imm };
+    return { register: end === undefined ? -1 : (this.registers[end.id] ?? -1), constant: undefined };
   }
 
   isSunk(value: Value): boolean {

@@ -1,7 +1,7 @@
 /**
  * The machine representation: i386 instructions over virtual registers, and what the register allocator says about them.
  * This is the documented seam that the independent allocation checker reads: the allocator gets a MachineFunction and
- * gives an Allocation; it never changes the instructions. May import nothing.
+ * gives an Allocation; it never changes the instructions. May import variables' types.
  *
  * Register numbers: 0 to 7 are the physical EAX ECX EDX EBX ESP EBP ESI EDI; FIRST_VIRTUAL and up are virtual.
  * An instruction lists every register it names in `registers`, with a role each; its operands refer to positions in that list.
@@ -9,6 +9,8 @@
  * (physical registers that it reads or changes without naming them). Every register that an instruction writes is written
  * after all it reads are read; physical registers carry values only within a block.
  */
+
+import type { MachineVariable } from "./variables";
 
 /** Physical registers, in the encoding of ModRM. */
 export const enum Register {
@@ -119,6 +121,8 @@ export interface MachineFunction {
   registerCount: number;
   /** Bytes of stack arguments that its calls need below the frame slots. */
   outgoingBytes: number;
+  /** For debuggers. */
+  variables: MachineVariable[];
 }
 
 /** Where a value is: 0 to 7 a physical register; negative a frame slot, ~location its number. */

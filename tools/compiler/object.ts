@@ -1,10 +1,11 @@
 /**
- * A relocatable object: what the assembler and the back end make, and the linker joins. May import nothing.
+ * A relocatable object: what the assembler and the back end make, and the linker joins. May import frames' types.
  *
  * Sections go by name; the linker lays all sections of one name out in the order of the objects. Relocations are of the
  * RELA kind: the addend stands in the record and the four bytes at `offset` are overwritten (they are zero here).
  * Source: System V ABI, Intel386 supplement, "Relocation" (R_386_32 and R_386_PC32).
  */
+import type { FrameRecord } from "./frames";
 
 /** A piece of a section: `.text`, `.rodata`, `.data` or `.bss`, or any other name. */
 export interface ObjectSection {
@@ -54,6 +55,23 @@ export interface LineRecord {
   line: number;
 }
 
+/** Where a variable is in a range of a function's code, in bytes from the function's start: in a register, at CFA + offset, or a constant. */
+export interface VariableRange {
+  start: number;
+  end: number;
+  place:
+    | { kind: "register"; register: number }
+    | { kind: "frame"; offset: number }
+    | { kind: "constant"; value: number };
+}
+
+export interface LocalVariable {
+  name: string;
+  type: string;
+  isParameter: boolean;
+  ranges: VariableRange[];
+}
+
 export interface ObjectFile {
   /** For messages: the source it was made from. */
   name: string;
@@ -62,4 +80,8 @@ export interface ObjectFile {
   relocations: Relocation[];
   /** Ordered by offset within each section. */
   lines: LineRecord[];
+  /** Frames of `.text`, by bytes from its start in this object; ascending. */
+  frames: FrameRecord[];
+  /** Variables of the functions in `.text`, by the bytes from its start in this object to the function's. */
+  variables: ReadonlyMap<number, readonly LocalVariable[]>;
 }

@@ -5,13 +5,20 @@
 import path from "node:path";
 import { findRoot } from "../compiler/root";
 
-/** The program as a static ELF32 file. Throws CompileError for a mistake in a source. */
-export async function buildUserProgram(file: string, options: { root?: string } = {}): Promise<Uint8Array> {
+/**
+ * The program as a static ELF32 file; with `fullDebug` the same one with all that a debugger can use. Throws CompileError for a mistake in a
+ * source.
+ */
+export async function buildUserProgram(
+  file: string,
+  options: { root?: string; fullDebug?: boolean } = {},
+): Promise<Uint8Array> {
   const { ImageCache } = await import("./cache");
   const root = options.root ?? findRoot();
   const absolute = path.resolve(file);
-  return new ImageCache(root).get(absolute, async () => {
+  const { fullDebug = false } = options;
+  return new ImageCache(root).get(fullDebug ? `${absolute} with full debug information` : absolute, async () => {
     const { buildProgram } = await import("../compiler/index");
-    return buildProgram(absolute, { root });
+    return buildProgram(absolute, { root, fullDebug });
   });
 }

@@ -168,7 +168,7 @@ export interface Experiment {
   budget?: number;
   figures: readonly Figure[];
   distributions?: readonly Distribution[];
-  /** Names of regions, for the columns of `--references`. */
+  /** Names of regions, for the columns of `--references`. 128 to 255 are free for programs that are not of this tree. */
   regions?: Readonly<Record<string, Region>>;
   charts?: readonly Chart[];
   comparisons?: readonly Comparison[];

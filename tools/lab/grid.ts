@@ -36,8 +36,8 @@ export interface GridOptions {
 }
 
 /** Checks names of modes. Throws LabError. */
-export function parseModes(text: string): Mode[] {
-  return text.split(",").map((name) => {
+export function parseModes(names: readonly string[]): Mode[] {
+  return names.map((name) => {
     if (!(name in MODES))
       throw new LabError(`no mode is called '${name}'; there are: ${Object.keys(MODES).join(", ")}`);
     return name as Mode;

@@ -38,7 +38,7 @@ export class Initrds {
     const files: TarFile[] = [];
     for (const source of [INIT, ...others, program]) {
       const as = source === program ? name : path.basename(source, ".ts");
-      this.progress(`building ${as}`);
+      this.progress(`preparing ${as}`);
       const data = await buildUserProgram(path.resolve(this.root, source), { root: this.root });
       files.push({ name: `bin/${as}`, data, mode: EXECUTABLE });
     }

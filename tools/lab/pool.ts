@@ -46,6 +46,7 @@ function run(worker: Worker, { point, source, images, setup, references }: Task)
 /** Runs all tasks. Rejects with the signal's reason when it is aborted, and with what onAnswer throws; no thread is left then. */
 export async function runPool(tasks: readonly PoolTask[], options: PoolOptions): Promise<void> {
   const { jobs, memoryMB, signal, onAnswer } = options;
+  signal.throwIfAborted();
   const queue = [...tasks];
   const idle: Worker[] = [];
   const all = new Set<Worker>();

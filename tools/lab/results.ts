@@ -61,6 +61,7 @@ export function identityKey(line: Identity): string {
 }
 
 export interface ReadResults {
+  files: number;
   lines: ResultLine[];
   /** What was left out, in words. */
   notices: string[];
@@ -82,7 +83,7 @@ function parseLine(text: string, place: string): ResultLine | undefined {
 }
 
 /** The lines of one file's text; half-written ones are told of. */
-function linesOf(text: string, file: string): ReadResults {
+function linesOf(text: string, file: string): Omit<ReadResults, "files"> {
   const lines: ResultLine[] = [];
   const notices: string[] = [];
   for (const [index, line] of text.split("\n").entries()) {
@@ -107,7 +108,7 @@ export function readResults(folder: string): ReadResults {
     const reason = code === "ENOENT" ? "no such directory" : code === "ENOTDIR" ? "not a directory" : code;
     throw new LabError(`${folder}: ${reason}`);
   }
-  const all: ReadResults = { lines: [], notices: [] };
+  const all: ReadResults = { files: names.length, lines: [], notices: [] };
   for (const name of names.sort()) {
     const file = path.join(folder, name);
     const text = readFileSync(file, "utf8");

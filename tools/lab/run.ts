@@ -40,8 +40,8 @@ export interface LabRun {
 
 /** How far a run is. */
 export interface Progress {
-  /** What is being built; absent once points run. */
-  building?: string;
+  /** What is being made ready; absent once points run. */
+  preparing?: string;
   done: number;
   failed: number;
   total: number;
@@ -58,8 +58,8 @@ interface LabTask extends PoolTask {
 /** Every run of every point, with the identity that its result has. */
 async function allTasks(run: LabRun): Promise<LabTask[]> {
   const { root, kernel, chosen, points, repeat, references, budget } = run;
-  const initrds = new Initrds(root, (building) =>
-    run.onProgress({ building, done: 0, failed: 0, total: points.length * repeat }),
+  const initrds = new Initrds(root, (preparing) =>
+    run.onProgress({ preparing, done: 0, failed: 0, total: points.length * repeat }),
   );
   const kernelHash = sha256(kernel);
   const tasks: LabTask[] = [];

@@ -7,8 +7,9 @@ import { DecodeResult, decode } from "../../cpu/decoder";
 import type { Machine } from "../../cpu/index";
 import { Instruction } from "../../cpu/instruction";
 import { ROWS } from "../../cpu/isa";
+import { loadedSegments } from "../image/segments";
 import { Symbols } from "../image/symbols";
-import { Program, type ProgramFile } from "../trace/programs";
+import type { ProgramFile } from "../trace/programs";
 
 /** What an instruction does to the stack of calls. */
 export const enum Flow {
@@ -95,7 +96,12 @@ export class Image {
   private fileWith(eip: number): ProgramFile | undefined {
     const page = eip - (eip % PAGE_BYTES);
     const bytes = this.machine.readVirtual(page, PAGE_BYTES);
-    return this.files.find(({ path, elf }) => new Program(path, elf).holds(page, bytes));
+    return this.files.find(({ elf }) =>
+      loadedSegments(elf).some(({ start, contents }) => {
+        const at = page - start;
+        return at >= 0 && at < contents.length && bytes.every((byte, i) => (contents[at + i] ?? byte) === byte);
+      }),
+    );
   }
 
   /** The source line of an address; before paging is on the kernel runs 3 GB lower than it is linked. */

@@ -1,6 +1,6 @@
 /**
  * Decoded events of a run: what happened, to whom, with names and numbers instead of vectors and marks. May import cpu's public
- * face and registers, kernel/abi, eventtypes, kernelview, strace.
+ * face and registers, kernel/abi, eventtypes, kernelview, pageentries, sharedtables, strace, traps.
  *
  *     const events = new Events(machine, kernelLayout(kernel));
  *     const unlisten = events.on((event) => ..., ["fork", "unshare"]);
@@ -21,10 +21,14 @@ import { Register, Word } from "../../cpu/registers";
 import { Mark, UnshareCause } from "../../kernel/abi/marks";
 import { Syscall } from "../../kernel/abi/syscalls";
 import type { KernelLayout } from "../image/layout";
-import type { EventBase, FaultOutcome, Origin, TraceEvent, TraceEventKind, TraceEventListener } from "./eventtypes";
+import type { EventBase, Origin, TraceEvent, TraceEventKind, TraceEventListener } from "./eventtypes";
 import { EVENT_KINDS } from "./eventtypes";
 import { KernelView } from "./kernelview";
+import { frameOf, PageEntries } from "./pageentries";
+import { SharedTables } from "./sharedtables";
 import { ARGUMENT_REGISTERS, argumentTexts, callText, PATH_BYTES, readString, resultText, syscallName } from "./strace";
+
+import { newProcess, newTrap, outcomeOf, type Process, type Trap } from "./traps";
 
 export type { KernelLayout } from "../image/layout";
 export * from "./eventtypes";
@@ -39,10 +43,6 @@ const INT_BYTES = 2;
 const ARGUMENT_MASK = 0xffffff;
 const SLOT_MASK = 0x3ff;
 const CAUSE_SHIFT = 10;
-/** Bits of a pde or pte (Intel SDM volume 3, 4.3). */
-const PRESENT = 1;
-const WRITE = 2;
-const LARGE = 0x80;
 /** Traps within traps that are remembered of a process; a kernel that is not ours may never come back from one. */
 const MOST_TRAPS = 32;
 
@@ -59,38 +59,6 @@ export const UNSHARE_CAUSES: Readonly<Record<number, string>> = {
   [UnshareCause.Madvise]: "madvise",
   [UnshareCause.Mlock]: "mlock",
 };
-
-/** An entry into the kernel that has not been left yet. */
-interface Trap {
-  vector: number;
-  /** Of the code that was interrupted; of a system call, behind its INT. */
-  eip: number;
-  ring: number;
-  instret: number;
-  /** Page fault: address, error code, the pde and pte of the address then, what the marks have said since. */
-  address: number;
-  errorCode: number;
-  pde: number;
-  pte: number;
-  outcome: FaultOutcome[];
-  swappedIn: number;
-  /** System call: number, argument registers, arguments in words, path of an execve that has succeeded. */
-  number: number;
-  args: number[];
-  texts: string[] | undefined;
-  path: string | undefined;
-  executed: boolean;
-}
-
-interface Process {
-  pid: number;
-  /** Traps that it is in, the outermost first. */
-  traps: Trap[];
-  /** Frame of its page directory; -1: not known. */
-  directory: number;
-  /** It may be in a trap that began before we listened. */
-  isStale: boolean;
-}
 
 /** Kinds that need to know which traps a process is in. */
 const NEED_TRAPS: ReadonlySet<TraceEventKind> = new Set<TraceEventKind>([
@@ -109,6 +77,7 @@ const NEED_SHARING: ReadonlySet<TraceEventKind> = new Set<TraceEventKind>(["unsh
 export class Events {
   private readonly listeners = new Map<TraceEventListener, ReadonlySet<TraceEventKind>>();
   private readonly wanted = new Set<TraceEventKind>();
+  private readonly byKind = new Map<TraceEventKind, TraceEventListener[]>();
   private needsTraps = false;
   private needsSharing = false;
   private unlisten: (() => void) | undefined;
@@ -116,10 +85,8 @@ export class Events {
   private running: Process = newProcess(-1);
   /** Whom the last switch led to. */
   private lastPid = -1;
-  /** Frame of the table that a directory (its frame << 10 | slot) shares, as share events have told. */
-  private readonly sharedTables = new Map<number, number>();
-  /** Slots and tables that the fork under way has shared: they are the child's too. */
-  private readonly givenToChild = new Map<number, number>();
+  private readonly entries: PageEntries;
+  private readonly tables: SharedTables | undefined;
   /** What is read of the kernel; undefined where it is not ours. */
   readonly kernel: KernelView | undefined;
 
@@ -128,7 +95,9 @@ export class Events {
     readonly machine: Machine,
     layout: KernelLayout | undefined,
   ) {
+    this.entries = new PageEntries(machine);
     this.kernel = KernelView.of(machine, layout);
+    this.tables = this.kernel && new SharedTables(this.entries, this.kernel);
     this.moved();
   }
 
@@ -158,8 +127,7 @@ export class Events {
   /** To be called when the machine has been taken to another moment: what was remembered is read anew from its memory. */
   moved(): void {
     this.processes.clear();
-    this.sharedTables.clear();
-    this.givenToChild.clear();
+    if (this.needsSharing) this.tables?.readAll();
     const { kernel } = this;
     this.lastPid = kernel?.currentPid() ?? -1;
     if (kernel === undefined) {
@@ -168,22 +136,11 @@ export class Events {
     }
     for (const { pid, directory, isNew } of kernel.tasks()) {
       this.processes.set(pid, { ...newProcess(pid), directory, isStale: !isNew });
-      if (directory >= 0) this.noteTables(kernel, directory);
     }
     this.running = this.processOf(kernel.currentPid());
     const inUserMode = this.machine.cpu.cpl === 3;
     this.running.isStale = false;
     if (!inUserMode) this.recover();
-  }
-
-  /** Notes the tables of a directory that others use too. */
-  private noteTables(kernel: KernelView, directory: number): void {
-    for (let slot = 0; slot < kernel.userSlots; slot++) {
-      const pde = kernel.physical(directory * 4096 + slot * 4);
-      if ((pde & PRESENT) !== 0 && kernel.usersOf(pde >>> 12) > 1) {
-        this.sharedTables.set((directory << 10) | slot, pde >>> 12);
-      }
-    }
   }
 
   private update(): void {
@@ -192,7 +149,13 @@ export class Events {
     const { wanted } = this;
     const followed = wanted.size > 0;
     wanted.clear();
-    for (const kinds of this.listeners.values()) for (const kind of kinds) wanted.add(kind);
+    this.byKind.clear();
+    for (const [listener, kinds] of this.listeners) {
+      for (const kind of kinds) {
+        wanted.add(kind);
+        this.byKind.set(kind, [...(this.byKind.get(kind) ?? []), listener]);
+      }
+    }
     const needsTraps = [...wanted].some((kind) => NEED_TRAPS.has(kind));
     const needsSharing = [...wanted].some((kind) => NEED_SHARING.has(kind));
     const grew = (needsTraps && !this.needsTraps) || (needsSharing && !this.needsSharing);
@@ -214,7 +177,7 @@ export class Events {
   }
 
   private emit(event: TraceEvent): void {
-    for (const [listener, kinds] of this.listeners) if (kinds.has(event.kind)) listener(event);
+    for (const listener of this.byKind.get(event.kind) ?? []) listener(event);
   }
 
   private processOf(pid: number): Process {
@@ -280,8 +243,8 @@ export class Events {
     if (this.needsTraps) {
       trap.address = address;
       trap.errorCode = errorCode;
-      trap.pde = this.pdeOf(address);
-      trap.pte = this.pteOf(trap.pde, address);
+      trap.pde = this.entries.pde(address);
+      trap.pte = this.entries.pte(trap.pde, address);
       this.enter(trap);
     }
     if (this.wanted.has("pageFault")) {
@@ -289,36 +252,12 @@ export class Events {
     }
   }
 
-  /** The pde for a linear address, by CR3. */
-  private pdeOf(address: number): number {
-    const { r } = this.machine.cpu;
-    return this.physical((r[Word.Cr3] & ~0xfff) + ((address >>> 22) << 2));
-  }
-
-  /** The pte for a linear address under a pde; 0 where there is none. */
-  private pteOf(pde: number, address: number): number {
-    if ((pde & PRESENT) === 0 || (pde & LARGE) !== 0) return 0;
-    return this.physical((pde & ~0xfff) + (((address >>> 12) & SLOT_MASK) << 2));
-  }
-
-  private physical(address: number): number {
-    const { ram, view } = this.machine.cpu;
-    const at = address >>> 0;
-    return at + 4 <= ram.length ? view.getUint32(ram.byteOffset + at, true) : 0;
-  }
-
-  /** The word at a linear address of the machine as it is; 0 where it is not mapped. */
-  private word(linear: number): number {
-    const physical = this.machine.translate(linear >>> 0);
-    return physical < 0 ? 0 : this.physical(physical);
-  }
-
   /** A handler has been entered: its stack holds what was interrupted. */
   private trap(event: Readonly<MachineEvent>, vector: number, errorCode: number): void {
     const { r } = this.machine.cpu;
     const top = r[Word.Base + SS] + r[Register.ESP] + (errorCode >= 0 ? 4 : 0);
-    const eip = this.word(top);
-    const trap = newTrap(vector, eip, this.word(top + 4) & 3, event.instret);
+    const eip = this.entries.linear(top);
+    const trap = newTrap(vector, eip, this.entries.linear(top + 4) & 3, event.instret);
     if (vector === SYSCALL_VECTOR) {
       if (this.needsTraps) this.syscall(event, trap);
     } else if (vector >= FIRST_IRQ && vector < FIRST_IRQ + IRQ_LINES) {
@@ -387,8 +326,8 @@ export class Events {
     } else if (vector === PAGE_FAULT) {
       trap.address = machine.cpu.r[Word.Cr2] >>> 0;
       trap.errorCode = kernel.userFrameWord("error");
-      trap.pde = this.pdeOf(trap.address);
-      trap.pte = this.pteOf(trap.pde, trap.address);
+      trap.pde = this.entries.pde(trap.address);
+      trap.pte = this.entries.pte(trap.pde, trap.address);
     }
     this.current().traps.push(trap);
   }
@@ -396,8 +335,6 @@ export class Events {
   private faultOver(event: Readonly<MachineEvent>, trap: Trap, eip: number, ring: number): void {
     if (!this.wanted.has("pageFaultEnd")) return;
     const { address, errorCode } = trap;
-    const pde = this.pdeOf(address);
-    const pte = this.pteOf(pde, address);
     this.emit({
       kind: "pageFaultEnd",
       ...this.atTrap(event, ring, eip),
@@ -405,36 +342,9 @@ export class Events {
       errorCode,
       faultEip: trap.eip,
       faultInstret: trap.instret,
-      outcome: this.outcomeOf(trap, eip, ring, pde, pte),
-      frame: (pte & PRESENT) !== 0 ? pte >>> 12 : -1,
+      outcome: outcomeOf(trap, this.entries, this.kernel, eip, ring),
+      frame: frameOf(this.entries.pte(this.entries.pde(address), address)),
     });
-  }
-
-  /** What the marks have said of a fault, and what the entries have become. */
-  private outcomeOf(trap: Trap, eip: number, ring: number, pde: number, pte: number): FaultOutcome[] {
-    const outcome = [...trap.outcome];
-    if (eip !== trap.eip) outcome.push(ring === 3 ? "signal" : "fixup");
-    const unshared = outcome.includes("unshared");
-    const sameTable = pde >>> 12 === trap.pde >>> 12;
-    if (!unshared && sameTable && (trap.pde & (PRESENT | WRITE)) === PRESENT && (pde & WRITE) !== 0) {
-      outcome.unshift("table made writable");
-    }
-    const wasThere = (trap.pte & PRESENT) !== 0;
-    const isThere = (pte & PRESENT) !== 0;
-    if (!wasThere && isThere && trap.swappedIn < 0 && !outcome.includes("copied"))
-      outcome.push(this.howMapped(pte >>> 12));
-    const sameFrame = pte >>> 12 === trap.pte >>> 12;
-    if (wasThere && isThere && sameFrame && (trap.pte & WRITE) === 0 && (pte & WRITE) !== 0) {
-      outcome.push("page made writable");
-    }
-    if (outcome.length === 0) outcome.push(isThere ? "spurious" : "waited");
-    return outcome;
-  }
-
-  private howMapped(frame: number): FaultOutcome {
-    if (this.kernel?.isObjectPage(frame)) return "mapped object";
-    for (let at = frame * 4096; at < frame * 4096 + 4096; at += 4) if (this.physical(at) !== 0) return "mapped file";
-    return "mapped zero";
   }
 
   private syscallOver(event: Readonly<MachineEvent>, trap: Trap, eip: number, ring: number): void {
@@ -524,7 +434,7 @@ export class Events {
     const from = this.lastPid;
     this.lastPid = pid;
     this.running = this.processOf(pid);
-    this.running.directory = this.machine.cpu.r[Word.Cr3] >>> 12;
+    this.running.directory = this.entries.directory;
     if (!this.wanted.has("switch")) return;
     this.emit({ kind: "switch", ...this.at(event), from, name: this.kernel?.currentName() ?? "" });
   }
@@ -533,15 +443,14 @@ export class Events {
   private forked(pid: number): void {
     const child = newProcess(pid);
     this.processes.set(pid, child);
-    if (!this.needsSharing || this.givenToChild.size === 0) return;
+    if (!this.needsSharing) return;
     child.directory = this.kernel?.tasks().find((task) => task.pid === pid)?.directory ?? -1;
-    for (const [slot, table] of this.givenToChild) this.sharedTables.set((child.directory << 10) | slot, table);
-    this.givenToChild.clear();
+    this.tables?.forked(child.directory);
   }
 
   private executed(event: Readonly<MachineEvent>, pid: number): void {
     const process = this.processOf(pid);
-    process.directory = this.machine.cpu.r[Word.Cr3] >>> 12;
+    process.directory = this.entries.directory;
     const trap = process.traps[0];
     if (trap !== undefined) trap.executed = true;
     if (!this.wanted.has("exec")) return;
@@ -559,12 +468,9 @@ export class Events {
   }
 
   private shared(event: Readonly<MachineEvent>, slot: number): void {
-    const directory = this.machine.cpu.r[Word.Cr3] >>> 12;
-    const table = this.kernel === undefined ? -1 : this.physical(directory * 4096 + slot * 4) >>> 12;
-    if (this.needsSharing) {
-      this.sharedTables.set((directory << 10) | slot, table);
-      this.givenToChild.set(slot, table);
-    }
+    const { directory } = this.entries;
+    const table = this.kernel === undefined ? -1 : this.entries.inDirectory(directory, slot) >>> 12;
+    if (this.needsSharing) this.tables?.share(directory, slot, table);
     if (!this.wanted.has("share")) return;
     const after = this.usersOf(table);
     const before = after < 0 ? -1 : after - 1;
@@ -578,10 +484,10 @@ export class Events {
   private unshared(event: Readonly<MachineEvent>, slot: number, cause: number): void {
     this.innermostFault()?.outcome.push("unshared");
     if (!this.needsSharing) return;
-    const directory = this.machine.cpu.r[Word.Cr3] >>> 12;
-    const table = this.takeShared(directory, slot);
+    const { directory } = this.entries;
+    const table = this.tables?.take(directory, slot) ?? -1;
     if (!this.wanted.has("unshare")) return;
-    const newTable = this.kernel === undefined ? -1 : this.physical(directory * 4096 + slot * 4) >>> 12;
+    const newTable = this.kernel === undefined ? -1 : this.entries.inDirectory(directory, slot) >>> 12;
     const after = this.usersOf(table);
     this.emit({
       kind: "unshare",
@@ -596,18 +502,10 @@ export class Events {
     });
   }
 
-  /** The table that a directory shared in a slot, of which it has just given up its use; -1: not known. */
-  private takeShared(directory: number, slot: number): number {
-    const key = (directory << 10) | slot;
-    const table = this.sharedTables.get(key) ?? -1;
-    this.sharedTables.delete(key);
-    return table;
-  }
-
   /** At exit and exec the directory that gives up its tables is not the one in CR3 any more. */
   private released(event: Readonly<MachineEvent>, slot: number): void {
     if (!this.needsSharing) return;
-    const table = this.takeShared(this.current().directory, slot);
+    const table = this.tables?.take(this.current().directory, slot) ?? -1;
     if (!this.wanted.has("release")) return;
     const after = this.usersOf(table);
     const before = after < 0 ? -1 : after + 1;
@@ -619,8 +517,7 @@ export class Events {
     fault?.outcome.push("copied");
     if (!this.wanted.has("copyOnWrite")) return;
     const page = fault === undefined ? -1 : (fault.address & ~0xfff) >>> 0;
-    const pte = fault === undefined ? 0 : this.pteOf(this.pdeOf(page), page);
-    const to = (pte & PRESENT) !== 0 ? pte >>> 12 : -1;
+    const to = fault === undefined ? -1 : frameOf(this.entries.pte(this.entries.pde(page), page));
     const from = fault === undefined ? -1 : fault.swappedIn >= 0 ? fault.swappedIn : frameOf(fault.pte);
     this.emit({ kind: "copyOnWrite", ...this.at(event), slot, page, from, to, origin: this.origin() });
   }
@@ -635,32 +532,4 @@ export class Events {
     const page = fault === undefined ? -1 : (fault.address & ~0xfff) >>> 0;
     this.emit({ kind: "swapIn", ...this.at(event), frame, page });
   }
-}
-
-function frameOf(pte: number): number {
-  return (pte & PRESENT) !== 0 ? pte >>> 12 : -1;
-}
-
-function newProcess(pid: number): Process {
-  return { pid, traps: [], directory: -1, isStale: false };
-}
-
-function newTrap(vector: number, eip: number, ring: number, instret: number): Trap {
-  return {
-    vector,
-    eip,
-    ring,
-    instret,
-    address: 0,
-    errorCode: 0,
-    pde: 0,
-    pte: 0,
-    outcome: [],
-    swappedIn: -1,
-    number: -1,
-    args: [],
-    texts: undefined,
-    path: undefined,
-    executed: false,
-  };
 }

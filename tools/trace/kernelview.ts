@@ -25,6 +25,9 @@ const MOST_TASKS = 1 << 16;
 
 export class KernelView {
   private readonly words: Uint32Array;
+  /** Where the address of the running task is, and of its pid in it: asked of for every event and instruction. */
+  private readonly currentAt: number;
+  private readonly pidAt: number;
 
   private constructor(
     machine: Machine,
@@ -33,6 +36,8 @@ export class KernelView {
   ) {
     const { ram } = machine.cpu;
     this.words = new Uint32Array(ram.buffer, ram.byteOffset, ram.byteLength >>> 2);
+    this.currentAt = layout.variables.current ?? 0;
+    this.pidAt = 4 * model.fields.Task.pid;
   }
 
   /** The view of a machine's kernel; undefined where its layout lacks something: it is not one of ours. */
@@ -100,14 +105,13 @@ export class KernelView {
   }
 
   private get current(): number {
-    const { current } = this.layout.variables;
-    return current === undefined ? 0 : this.word(current);
+    return this.currentAt === 0 ? 0 : this.word(this.currentAt);
   }
 
   /** Pid of the task that runs; -1 before there are tasks. */
   currentPid(): number {
     const task = this.current;
-    return task === 0 ? -1 : this.field("Task", "pid", task);
+    return task === 0 ? -1 : this.word(task + this.pidAt);
   }
 
   /** Name of the task that runs. */

@@ -1,10 +1,11 @@
 /**
  * Names of code for our own system: the kernel's symbols above 3 GB (and where it runs before paging, 3 GB lower), and for each process
- * those of the program that it executes. May import image/symbols, image/ustar, events.
+ * those of the program that it executes. May import image/segments, image/symbols, image/ustar, events.
  *
  * A process's program is known from its exec, and inherited by fork; of a process that was there before we looked, from the name that the
- * kernel keeps of it and from what its memory holds. Source: System V ABI, "Object files" (program headers).
+ * kernel keeps of it and from what its memory holds.
  */
+import { type LoadedSegment, loadedSegments } from "../image/segments";
 import { Symbols } from "../image/symbols";
 import { readTar } from "../image/ustar";
 import type { Events } from "./events";
@@ -31,9 +32,8 @@ export interface ProgramFile {
   elf: Uint8Array;
 }
 
-/** Sizes of an ELF32 header and of a program header, and how the former begins. */
+/** Size of an ELF32 header, and how it begins. */
 const HEADER_BYTES = 52;
-const PROGRAM_HEADER_BYTES = 32;
 const ELF32 = [0x7f, 0x45, 0x4c, 0x46, 1];
 
 /** The executables in those of a machine's modules that are ustar archives. */
@@ -52,33 +52,29 @@ export function programsOf(modules: readonly Uint8Array[]): ProgramFile[] {
   });
 }
 
-interface Segment {
-  readonly start: number;
-  readonly bytes: Uint8Array;
-}
-
 /** A program's loaded bytes, and its symbols once somebody asks. */
-export class Program {
-  private symbols: Symbols | undefined;
-  private readonly segments: readonly Segment[];
+class Program {
+  private symbols: CodeNames | undefined;
+  private readonly segments: readonly LoadedSegment[];
   readonly name: string;
 
   constructor(
     readonly path: string,
     private readonly elf: Uint8Array,
+    private readonly folder: string,
   ) {
     this.name = baseName(path);
     this.segments = loadedSegments(elf);
   }
 
   get names(): CodeNames {
-    this.symbols ??= new Symbols(this.elf);
+    this.symbols ??= relativeTo(this.folder, new Symbols(this.elf));
     return this.symbols;
   }
 
   /** Whether the program has these bytes at that address, as far as they lie in its file. */
   holds(address: number, bytes: Uint8Array): boolean {
-    return this.segments.some(({ start, bytes: image }) => {
+    return this.segments.some(({ start, contents: image }) => {
       const at = address - start;
       return at >= 0 && at < image.length && bytes.every((byte, i) => (image[at + i] ?? byte) === byte);
     });
@@ -89,28 +85,24 @@ function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** What the program headers load from the file: as far as they lie in it. */
-function loadedSegments(elf: Uint8Array): Segment[] {
-  const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength);
-  const segments: Segment[] = [];
-  const headers = view.getUint32(28, true);
-  const size = view.getUint16(42, true);
-  for (let i = 0; i < view.getUint16(44, true); i++) {
-    const at = headers + i * size;
-    if (at + PROGRAM_HEADER_BYTES > elf.length) break;
-    if (view.getUint32(at, true) !== 1) continue;
-    const offset = view.getUint32(at + 4, true);
-    const start = view.getUint32(at + 8, true);
-    segments.push({ start, bytes: elf.subarray(offset, offset + view.getUint32(at + 16, true)) });
-  }
-  return segments;
-}
-
 /** Names of the kernel where it is linked, for addresses where it is loaded. */
 function moved(names: CodeNames, by: number): CodeNames {
   return {
     lookup: (address) => names.lookup(address + by),
     line: (address) => names.line(address + by),
+    address: (name) => names.address(name),
+  };
+}
+
+/** Names with sources in a folder, or below it, called by their path from there. */
+function relativeTo(folder: string, names: CodeNames): CodeNames {
+  const prefix = folder.endsWith("/") ? folder : `${folder}/`;
+  return {
+    lookup: (address) => names.lookup(address),
+    line: (address) => {
+      const found = names.line(address);
+      return found?.file.startsWith(prefix) ? { ...found, file: found.file.slice(prefix.length) } : found;
+    },
     address: (name) => names.address(name),
   };
 }
@@ -137,11 +129,13 @@ export class Programs {
     kernel: Uint8Array,
     programs: readonly ProgramFile[],
     private readonly events: Events,
+    /** Where the user stands: sources there are called by their path from there. */
+    folder = process.cwd(),
   ) {
     this.kernel = symbolsOf(kernel);
     this.beforePaging = this.kernel && moved(this.kernel, KERNEL_BASE);
     this.isLow = this.kernel !== undefined && loadedSegments(kernel).some(({ start }) => start < KERNEL_BASE);
-    this.candidates = programs.map(({ path, elf }) => new Program(path, elf));
+    this.candidates = programs.map(({ path, elf }) => new Program(path, elf, folder));
     events.on(
       (event) => {
         if (event.kind === "exec") this.ofProcess.set(event.pid, this.byPath(event.path) ?? null);

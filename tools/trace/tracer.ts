@@ -20,7 +20,7 @@ import { EVENT_KINDS, type TraceEvent, type TraceEventKind, type WatchEvent } fr
 import { JUMPS, KERNEL, kindsOf, type TraceFilter, USER } from "./filter";
 import { FrameCalls } from "./frames";
 import { FunctionFilter } from "./functions";
-import { Programs, programsOf } from "./programs";
+import { type CodeNames, Programs, programsOf } from "./programs";
 import type { Step } from "./step";
 
 /** Where what is shown goes. */
@@ -71,8 +71,10 @@ export class Tracer {
   /** Rings of which instructions may be shown. */
   private readonly rings: (ring: number) => boolean;
   private readonly onlyJumps: boolean;
-  private readonly namesAt: (address: number) => ReturnType<Programs["namesAt"]>;
+  private readonly namesAt: (address: number) => CodeNames | undefined;
   private lines = 0;
+  /** Names of places, once they have been looked up. */
+  private readonly places = new Map<CodeNames, Map<number, string>>();
 
   /** Throws TraceError for a function or an event that there is not. */
   constructor(
@@ -232,8 +234,19 @@ export class Tracer {
 
   private where(address: number): string {
     const names = this.programs.namesAt(address);
-    const source = names?.line(address);
-    return [nameOf(names, address), source && `${source.file}:${source.line}`].filter(Boolean).join(" ");
+    if (names === undefined) return "";
+    let places = this.places.get(names);
+    if (places === undefined) {
+      places = new Map();
+      this.places.set(names, places);
+    }
+    let place = places.get(address);
+    if (place === undefined) {
+      const source = sourceOf(names, address);
+      place = [nameOf(names, address), source && `${source.file}:${source.line}`].filter(Boolean).join(" ");
+      places.set(address, place);
+    }
+    return place;
   }
 
   private begins(eip: number): boolean {
@@ -310,6 +323,23 @@ function writes({ code, physical, retired }: Step, word: number): boolean {
   return code.accesses.some(
     ({ kind, size }, i) => kind !== 0 && physical[i] >= 0 && physical[i] < word + 4 && physical[i] + size > word,
   );
+}
+
+/** Where marks are written, in whatever function: who looks for a mark's place wants to know of that one. */
+const MARK_FILE = "kernel/lib/mark.ts";
+/** Bytes of code that writing a mark takes, at most. */
+const MARK_BYTES = 32;
+
+/** The source line at an address; of a mark that is written in line, that of its caller. */
+function sourceOf(names: CodeNames, address: number): { file: string; line: number } | undefined {
+  const source = names.line(address);
+  if (source?.file !== MARK_FILE) return source;
+  const name = names.lookup(address)?.name;
+  for (let before = address - 1; before > address - MARK_BYTES && names.lookup(before)?.name === name; before--) {
+    const caller = names.line(before);
+    if (caller?.file !== MARK_FILE) return caller;
+  }
+  return source;
 }
 
 function specOf(text: string | undefined): EventSpec | undefined {

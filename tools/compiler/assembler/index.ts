@@ -24,7 +24,15 @@ export function assemble(source: string, fileName: string): ObjectFile {
     return section.items.length > 0 || [...parsed.labels.values()].some((label) => label.section === section);
   });
   const sections = used.map((section) => layout.emit(section, relocations, lines));
-  return { name: fileName, sections, symbols: symbolsOf(parsed, layout), relocations, lines };
+  return {
+    name: fileName,
+    sections,
+    symbols: symbolsOf(parsed, layout),
+    relocations,
+    lines,
+    frames: [],
+    variables: new Map(),
+  };
 }
 
 function symbolsOf(source: Source, layout: Layout): ObjectSymbol[] {

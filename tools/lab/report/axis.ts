@@ -28,25 +28,40 @@ function linearAxis(least: number, most: number): Axis {
   return { at: (value) => (value - low) / (high - low), ticks };
 }
 
-/** `base` is 2 for sizes of memory, 10 otherwise. */
-function logAxis(least: number, most: number, base: number): Axis {
-  const exponent = (value: number) => Math.log(value) / Math.log(base);
-  let low = Math.floor(exponent(least) + 1e-9);
-  let high = Math.ceil(exponent(most) - 1e-9);
-  if (high === low) {
-    low--;
-    high++;
-  }
-  const every = Math.max(1, Math.ceil((high - low) / (MOST_TICKS - 1)));
-  const ticks: number[] = [];
-  for (let i = low; i <= high; i += every) ticks.push(base ** i);
-  // Within one power of ten a line at 2 and 5 says where one is.
-  if (base === 10 && high - low === 1) ticks.splice(1, 0, 2 * 10 ** low, 5 * 10 ** low);
-  return { at: (value) => (exponent(value) - low) / (high - low), ticks };
+/** Powers of two from one that is at most `least` to one that is at least `most`. */
+function powersOfTwo(least: number, most: number): number[] {
+  const low = Math.floor(Math.log2(least) + 1e-9);
+  const high = Math.ceil(Math.log2(most) - 1e-9);
+  return Array.from({ length: high - low + 1 }, (_, i) => 2 ** (low + i));
+}
+
+/** The same of 1, 2 and 5 times the powers of ten. */
+function roundNumbers(least: number, most: number): number[] {
+  const low = Math.floor(Math.log10(least));
+  const all = Array.from({ length: Math.ceil(Math.log10(most)) - low + 1 }, (_, i) => 10 ** (low + i));
+  const numbers = all.flatMap((power) => [power, 2 * power, 5 * power]);
+  const first = numbers.findLastIndex((each) => each <= least * 1.0001);
+  const last = numbers.findIndex((each) => each >= most * 0.9999);
+  return numbers.slice(first, last + 1);
+}
+
+/** From a round number to a round number; where there is too little between them, one more at each end. */
+function logAxis(least: number, most: number, binary: boolean): Axis {
+  const numbersOf = binary ? powersOfTwo : roundNumbers;
+  let numbers = numbersOf(least, most);
+  if (numbers.length < 2) numbers = numbersOf(least / 2, most * 2);
+  const [low, high] = [Math.log(numbers[0] as number), Math.log(numbers.at(-1) as number)];
+  const powers = numbers.filter((each) => Math.abs(Math.log10(each) - Math.round(Math.log10(each))) < 1e-9);
+  const few = binary || numbers.length <= MOST_TICKS || powers.length < 2 ? numbers : powers;
+  const every = Math.ceil(few.length / MOST_TICKS);
+  return {
+    at: (value) => (Math.log(value) - low) / (high - low),
+    ticks: few.filter((_, i) => i % every === 0),
+  };
 }
 
 /** An axis for values; a logarithmic one only where all are above 0. `binary`: powers of two. */
 export function axisOf(values: readonly number[], scale: Scale, binary = false): Axis {
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  return scale === "log" && least > 0 ? logAxis(least, most, binary ? 2 : 10) : linearAxis(least, most);
+  return scale === "log" && least > 0 ? logAxis(least, most, binary) : linearAxis(least, most);
 }

@@ -35,13 +35,14 @@ function unitOf({ experiment }: ExperimentResults, { figure, relativeTo }: Chart
 
 function panelChart(results: ExperimentResults, chart: Chart, rest: Values, places: readonly Values[]): ChartPicture[] {
   const parameter = results.experiment.parameters.find(({ name }) => name === chart.x);
-  if (parameter === undefined) return [];
+  // One place is no curve: the tables have it.
+  if (parameter === undefined || places.length < 2) return [];
   const curves = curvesOf(results, chart, places);
   const text = parameterText(parameter);
   const { x = "log", y = "log" } = chart.scale ?? {};
   const crossings = crossingsOf(curves);
   const said = crossings.map((crossing) => crossingText(crossing, parameter));
-  const where = placeText(rest);
+  const where = placeText(results, rest);
   const title = where === "" ? chart.title : `${chart.title}: ${where}`;
   const svg = lineChart({
     title,
@@ -66,12 +67,12 @@ function tailChart(results: ExperimentResults, { name, title, unit }: Distributi
     const line = results.at(values, mode)?.line;
     const kept = line?.status === "ok" ? line.distributions[name] : undefined;
     if (kept === undefined) return [];
-    // A share that only the longest one stands for is drawn once.
-    const shown = kept.at.filter(([share]) => share < 1 && 1 / (1 - share) <= kept.count);
-    return [{ name: mode, points: shown.map(([share, value]) => ({ x: 1 / (1 - share), y: value })) }];
+    // The longest stands for all shares that are nearer to 1 than one measurement is.
+    const shown = kept.at.filter(([share]) => share === 1 || 1 / (1 - share) < kept.count);
+    return [{ name: mode, points: shown.map(([share, y]) => ({ x: share === 1 ? kept.count : 1 / (1 - share), y })) }];
   });
   const most = Math.max(1, ...series.flatMap(({ points }) => points.map(({ x }) => x)));
-  const where = placeText(values);
+  const where = placeText(results, values);
   const chart: LineChart = {
     title: `${title}${where === "" ? "" : `: ${where}`}`,
     x: { ...TAIL, ticks: (TAIL.ticks ?? []).filter((tick) => tick <= most) },

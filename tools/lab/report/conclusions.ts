@@ -3,8 +3,8 @@
  * doubled. May import ../costs, ../experiment, ../sizes, ./merge.
  */
 import { type Costs, costsText, normalCosts, variants } from "../costs";
-import type { Chart, Experiment, Figure, Mode, Parameter, Values } from "../experiment";
-import { aboutText } from "../sizes";
+import type { Chart, Experiment, Figure, Mode, Parameter, Value, Values } from "../experiment";
+import { aboutText, valueText } from "../sizes";
 import type { ExperimentResults } from "./merge";
 
 /** Figures closer than this share of the larger count as even. */
@@ -28,7 +28,7 @@ export function curvesOf(
   results: ExperimentResults,
   { figure, x, relativeTo }: Pick<Chart, "figure" | "x" | "relativeTo">,
   places: readonly Values[],
-  costs: Costs = {},
+  costs = results.base,
 ): Curve[] {
   const curves = results.modes.map((mode) => {
     const points = places.flatMap((values) => {
@@ -66,19 +66,31 @@ function crossingsOfTwo(a: Curve, b: Curve): Crossing[] {
   return crossings;
 }
 
-/** All crossings of curves with one another, pair by pair. */
-export function crossingsOf(curves: readonly Curve[]): Crossing[] {
-  return curves.flatMap((a, index) => curves.slice(index + 1).flatMap((b) => crossingsOfTwo(a, b)));
+/** Modes are compared within one kind of kernel: a reverse map costs what it costs, whoever forks. */
+function sameKernel(a: Mode, b: Mode): boolean {
+  return a.endsWith("-no-rmap") === b.endsWith("-no-rmap");
 }
 
-/** Modes whose figure is best at a place, those that are even with it included; empty where fewer than two were measured. */
+/** All crossings of curves with one another, pair by pair. */
+export function crossingsOf(curves: readonly Curve[]): Crossing[] {
+  return curves.flatMap((a, index) => {
+    const rivals = curves.slice(index + 1).filter((b) => sameKernel(a.mode, b.mode));
+    return rivals.flatMap((b) => crossingsOfTwo(a, b));
+  });
+}
+
+/**
+ * Modes whose figure is best at a place, those that are even with it included, of kernels of the first mode's kind; empty where fewer than two were
+ * measured.
+ */
 export function winnersAt(
   results: ExperimentResults,
   { name, lessIsBetter = true }: Figure,
   values: Values,
-  costs: Costs = {},
+  costs = results.base,
 ): Mode[] {
-  const measured = results.modes.flatMap((mode) => {
+  const rivals = results.modes.filter((mode) => sameKernel(mode, results.modes[0] as Mode));
+  const measured = rivals.flatMap((mode) => {
     const value = results.figure(name, values, mode, costs);
     return value === undefined ? [] : [{ mode, value }];
   });
@@ -100,7 +112,7 @@ function list(modes: readonly Mode[]): string {
   return modes.join(" = ");
 }
 
-/** "share at 12 of 14 points, share = auto at 2". */
+/** "share at 12, share = auto at 2". */
 function winnersText(winners: readonly (readonly Mode[])[]): string {
   const counts = new Map<string, number>();
   for (const each of winners) counts.set(list(each), (counts.get(list(each)) ?? 0) + 1);
@@ -111,9 +123,9 @@ function winnersText(winners: readonly (readonly Mode[])[]): string {
 /** How far a crossing may move and still be the same, as a factor. */
 const SAME_PLACE = 1.25;
 
-/** Costs other than the standard ones that an experiment was run under. */
-function others(results: ExperimentResults): Costs[] {
-  return results.costs.filter((costs) => costsText(costs) !== "standard");
+/** Costs besides the base ones that an experiment was run under. */
+function others({ costs, base }: ExperimentResults): Costs[] {
+  return costs.filter((each) => costsText(each) !== costsText(base));
 }
 
 /** Figures that conclusions are drawn of: those that are compared or drawn. */
@@ -127,23 +139,25 @@ function whoWins(results: ExperimentResults, figure: Figure): Conclusion[] {
   const winners = results.places.map((values) => ({ values, who: winnersAt(results, figure, values) }));
   const known = winners.filter(({ who }) => who.length > 0);
   if (known.length === 0) return [];
-  const text = `${figure.title}: best of ${known.length} points: ${winnersText(known.map(({ who }) => who))}`;
+  const points = known.length === 1 ? "the one point" : `${known.length} points`;
+  const text = `${figure.title}: best, of ${points}: ${winnersText(known.map(({ who }) => who))}`;
   const under = others(results).flatMap((costs) => {
     const again = known.map(({ values, who }) => ({ values, who, now: winnersAt(results, figure, values, costs) }));
     const measured = again.filter(({ now }) => now.length > 0);
     if (measured.length === 0) return [];
     const changed = measured.filter(({ who, now }) => !who.some((mode) => now.includes(mode)));
-    const instead = changed.map(({ values, who, now }) => `${placeText(values)}: ${list(now)}, not ${list(who)}`);
+    const where = (values: Values): string => placeText(results, values);
+    const instead = changed.map(({ values, who, now }) => `${where(values)}: ${list(now)}, not ${list(who)}`);
     return [{ costs, holds: changed.length === 0, instead: instead.join("; ") }];
   });
   return [{ text, under }];
 }
 
-/** "k=16 who=child". */
-export function placeText(values: Values): string {
-  return Object.entries(values)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(" ");
+/** "size 16 MB, writer child": of the parameters that were varied. */
+export function placeText({ experiment, places }: ExperimentResults, values: Values): string {
+  const varied = experiment.parameters.filter(({ name }) => places.some((place) => place[name] !== places[0]?.[name]));
+  const shown = varied.filter(({ name }) => values[name] !== undefined);
+  return shown.map((each) => `${each.name} ${valueText(each, values[each.name] as Value)}`).join(", ");
 }
 
 /** "copy and share cross at 21.1 MB". */
@@ -159,7 +173,7 @@ function whereTheyCross(results: ExperimentResults, chart: Chart): Conclusion[] 
     const found = crossingsOf(curvesOf(results, chart, places));
     const measured = others(results).map((costs) => ({ costs, curves: curvesOf(results, chart, places, costs) }));
     return found.map((crossing) => {
-      const where = placeText(rest);
+      const where = placeText(results, rest);
       const text = `${chart.title}${where === "" ? "" : ` (${where})`}: ${said(crossing)} (${chart.x})`;
       const under = measured
         .filter(({ curves }) => curves.length > 1)

@@ -42,5 +42,5 @@ function experimentMarkdown(results: ExperimentResults): string {
 export function markdownReport(merged: MergedResults, baseline: Baseline): string {
   const made = provenance(merged).map(({ what, value }) => `- ${what}: ${escaped(value)}`);
   const experiments = merged.experiments.map(experimentMarkdown);
-  return ["# Fork laboratory", "", ...made, "", escaped(baselineText(baseline)), "", ...experiments].join("\n");
+  return ["# Fork laboratory", "", ...made, "", escaped(baselineText(baseline).trim()), "", ...experiments].join("\n");
 }

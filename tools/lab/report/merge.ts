@@ -21,6 +21,8 @@ export class ExperimentResults {
   /** Modes and costs that there are points of, in the order of MODES and of `costsText`. */
   readonly modes: Mode[];
   readonly costs: Costs[];
+  /** The costs that tables and curves are of: the standard ones where there are points of them. */
+  readonly base: Costs;
   /** Values of the parameters, each combination once, in the order of the parameters. */
   readonly places: Values[];
   private readonly byPlace = new Map<string, Merged>();
@@ -34,6 +36,7 @@ export class ExperimentResults {
     this.modes = (Object.keys(MODES) as Mode[]).filter((mode) => modes.has(mode));
     const costs = new Map(points.map(({ line }) => [costsText(line.costs), normalCosts(line.costs)]));
     this.costs = [...costs].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
+    this.base = costs.has(costsText({})) ? {} : (this.costs[0] ?? {});
     const places = new Map(points.map(({ line }) => [this.placeKey(line.values), line.values]));
     this.places = [...places.values()].sort((a, b) => this.order(a, b));
   }
@@ -44,12 +47,12 @@ export class ExperimentResults {
   }
 
   /** The point there, if it was run. */
-  at(values: Values, mode: Mode, costs: Costs = {}): Merged | undefined {
+  at(values: Values, mode: Mode, costs = this.base): Merged | undefined {
     return this.byPlace.get(this.key(values, mode, costs));
   }
 
   /** A figure of a point that was run and did not fail. */
-  figure(name: string, values: Values, mode: Mode, costs: Costs = {}): number | undefined {
+  figure(name: string, values: Values, mode: Mode, costs = this.base): number | undefined {
     const line = this.at(values, mode, costs)?.line;
     return line?.status === "ok" ? line.figures[name] : undefined;
   }

@@ -1,5 +1,4 @@
-/** What a report's figures are of: images, costs, versions, and the commands that give them again. May import ../costs, ../sizes, ./merge. */
-import { costsText } from "../costs";
+/** What a report's figures are of: images, costs, versions, and the commands that give them again. May import ../sizes, ./merge. */
 import { sizeText } from "../sizes";
 import type { ExperimentResults, MergedResults } from "./merge";
 
@@ -23,7 +22,7 @@ export function provenance({ experiments }: MergedResults): { what: string; valu
 }
 
 /** The command that gives an experiment's points again. */
-export function commandOf({ experiment, modes, places, costs }: ExperimentResults): string {
+export function commandOf({ experiment, modes, places, costs, base }: ExperimentResults): string {
   const values = experiment.parameters.map(({ name, unit }) => {
     const all = [...new Set(places.map((place) => place[name]))];
     const texts = all
@@ -31,6 +30,7 @@ export function commandOf({ experiment, modes, places, costs }: ExperimentResult
       .join(",");
     return name === "size" ? `--sizes ${texts}` : `--set ${name}=${texts}`;
   });
-  const sensitivity = costs.some((each) => costsText(each) !== "standard") ? ["--sensitivity"] : [];
-  return ["tine lab run", experiment.name, ...values, `--modes ${modes.join(",")}`, ...sensitivity].join(" ");
+  const set = Object.entries(base).map(([name, cycles]) => `--cost ${name}=${cycles}`);
+  const sensitivity = costs.length > 1 ? ["--sensitivity"] : [];
+  return ["tine lab run", experiment.name, ...values, `--modes ${modes.join(",")}`, ...set, ...sensitivity].join(" ");
 }

@@ -20,7 +20,7 @@ figure p{font-size:.85rem;color:var(--faint);margin:.2rem 0 0}
 .chart{width:100%;height:auto;display:block}.chart text{fill:var(--ink);font-size:12.5px}.chart .axis{fill:var(--faint)}
 .right{text-anchor:end}.middle{text-anchor:middle}.grid path{stroke:var(--rule);fill:none}
 .line{fill:none;stroke-width:2}.point{stroke:var(--panel);stroke-width:1}.crossing{fill:none;stroke:var(--ink);stroke-width:1.5;pointer-events:all}
-.copy .line{stroke:var(--copy)}.copy .point{fill:var(--copy)}.share .line{stroke:var(--share)}.share .point{fill:var(--share)}
+.copy .line{stroke:var(--copy)}.copy .point{fill:var(--copy)}.share .line{stroke:var(--share);stroke-width:4.5;stroke-opacity:.6}.share .point{fill:var(--share)}
 .auto .line{stroke:var(--auto)}.auto .point{fill:var(--auto)}
 .copy-no-rmap .line{stroke:var(--copy-no-rmap);stroke-dasharray:5 3}.copy-no-rmap .point{fill:var(--copy-no-rmap)}
 .share-no-rmap .line{stroke:var(--share-no-rmap);stroke-dasharray:5 3}.share-no-rmap .point{fill:var(--share-no-rmap)}

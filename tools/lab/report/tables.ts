@@ -1,8 +1,8 @@
 /**
  * A report's tables, as heads and rows of cells: one for each figure, one of quantiles, of references, of others' figures, of host time. What they are
- * printed as (text, Markdown, HTML) is not known here. May import ../experiment, ../sizes, ./merge.
+ * printed as (text, Markdown, HTML) is not known here. May import ../costs, ../experiment, ../sizes, ./merge.
  */
-import { type Costs, costsText } from "../costs";
+import { costsText } from "../costs";
 import type { Comparison, Distribution, Figure, Mode, OtherFigure, Value, Values } from "../experiment";
 import { valueText } from "../sizes";
 import type { ExperimentResults } from "./merge";
@@ -61,23 +61,23 @@ export function ratioAt(
   return a === undefined || b === undefined || b === 0 ? undefined : a / b;
 }
 
-function figureCell(results: ExperimentResults, { name }: Figure, values: Values, mode: Mode, costs: Costs): Cell {
-  const failed = results.at(values, mode, costs)?.line.status === "failed";
-  return number(failed ? "FAILED" : figureText(results.figure(name, values, mode, costs)));
+function figureCell(results: ExperimentResults, { name }: Figure, values: Values, mode: Mode): Cell {
+  const failed = results.at(values, mode)?.line.status === "failed";
+  return number(failed ? "FAILED" : figureText(results.figure(name, values, mode)));
 }
 
 /** One figure: a row for each place, a column for each mode, then the ratios. */
-export function figureTable(results: ExperimentResults, figure: Figure, costs: Costs = {}): ReportTable {
+export function figureTable(results: ExperimentResults, figure: Figure): ReportTable {
   const comparisons = comparisonsOf(results, figure);
   const rows = results.places.map((values) => [
     ...placeCells(results, values),
-    ...results.modes.map((mode) => figureCell(results, figure, values, mode, costs)),
+    ...results.modes.map((mode) => figureCell(results, figure, values, mode)),
     ...comparisons.map((comparison) => {
       const ratio = ratioAt(results, comparison, values);
       return number(ratio === undefined ? "" : ratioText(ratio));
     }),
   ]);
-  const under = costsText(costs);
+  const under = costsText(results.base);
   return {
     title: `${figure.title}, ${figure.unit}${under === "standard" ? "" : ` (${under})`}`,
     head: [...placeHead(results), ...results.modes, ...comparisons.map(({ dear, cheap }) => `${dear} / ${cheap}`)],
@@ -161,20 +161,22 @@ export function othersTable(results: ExperimentResults): ReportTable | undefined
   };
 }
 
-/** Host time: the only figures that are not the same everywhere. */
+/** Host time: the only figures that are not the same everywhere. Of several runs of a point it is the quickest. */
 export function hostTable(results: ExperimentResults): ReportTable {
-  const rows = results.modes.map((mode) => {
-    const points = results.points.filter(({ line }) => line.mode === mode && line.status === "ok");
-    const seconds = points.flatMap((point) => point.seconds);
-    const sum = seconds.reduce((all, one) => all + one, 0);
-    const longest = Math.max(0, ...seconds);
-    return [word(mode), number(String(points.length)), number(sum.toFixed(1)), number(longest.toFixed(1))];
-  });
+  const seconds = results.points.flatMap((point) => point.seconds);
+  const sum = seconds.reduce((all, one) => all + one, 0);
+  const cell = (values: Values, mode: Mode): Cell => {
+    const point = results.at(values, mode);
+    return number(point === undefined ? "" : Math.min(...point.seconds).toFixed(2));
+  };
   return {
-    title: "host time (noisy)",
-    head: ["fork", "points", "seconds in all, noisy", "longest, noisy"],
-    rows,
-    note: "Seconds of the machines that made these results; everything else here is of the guest, and the same on every host.",
+    title: "host time, seconds (noisy)",
+    head: [...placeHead(results), ...results.modes.map((mode) => `${mode}, noisy`)],
+    rows: results.places.map((values) => [
+      ...placeCells(results, values),
+      ...results.modes.map((mode) => cell(values, mode)),
+    ]),
+    note: `In all ${sum.toFixed(1)} seconds of machines, other costs and repeated runs with them. Everything else here is of the guest, and the same on every host.`,
   };
 }
 

@@ -3,6 +3,7 @@ import Table from "cli-table3";
 import type { Baseline } from "../loop";
 import { conclusionsOf, underText } from "./conclusions";
 import type { ExperimentResults, MergedResults } from "./merge";
+import { provenance } from "./provenance";
 import {
   distributionTable,
   failedTable,
@@ -53,8 +54,11 @@ function experimentText(results: ExperimentResults, brief: boolean): string {
 }
 
 /** All of it: what was left out is not told here. */
-export function textReport({ experiments }: MergedResults, extent: "brief" | "whole"): string {
-  return experiments.map((results) => experimentText(results, extent === "brief")).join("\n");
+export function textReport(merged: MergedResults, extent: "brief" | "whole"): string {
+  const { experiments } = merged;
+  if (extent === "brief") return experiments.map((results) => experimentText(results, true)).join("\n");
+  const made = provenance(merged).map(({ what, value }) => `${what}: ${value}\n`);
+  return [...experiments.map((results) => experimentText(results, false)), made.join("")].join("\n");
 }
 
 /** Whether copy is an honest baseline, in two sentences. */

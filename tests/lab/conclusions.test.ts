@@ -1,0 +1,148 @@
+/** What figures come to: who wins, where curves cross, and what other costs change; and points that are put together. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type Costs, variants } from "../../tools/lab/costs";
+import type { Mode } from "../../tools/lab/experiment";
+import { axisOf } from "../../tools/lab/report/axis";
+import { conclusionsOf, crossingsOf, curvesOf, underText, winnersAt } from "../../tools/lab/report/conclusions";
+import { type ExperimentResults, merge } from "../../tools/lab/report/merge";
+import { commandOf } from "../../tools/lab/report/provenance";
+import { figureTable } from "../../tools/lab/report/tables";
+import type { ResultLine } from "../../tools/lab/results";
+import { demo } from "./demo";
+
+const test = suite("lab/conclusions");
+
+const SIZES = [1024, 2048, 4096, 8192];
+
+function line(
+  size: number,
+  mode: Mode,
+  fork: number,
+  costs: Costs = {},
+  changes: Partial<ResultLine> = {},
+): ResultLine {
+  return {
+    tineLab: 1,
+    experiment: "demo",
+    values: { size },
+    mode,
+    costs,
+    commandLine: "",
+    memoryMB: 16,
+    swapMB: 0,
+    budget: 1,
+    kernel: "k",
+    initrd: "i",
+    costVersion: 1,
+    repeat: 1,
+    status: "ok",
+    figures: { fork, forkInstructions: fork, frames: 1 },
+    distributions: {},
+    instructions: fork,
+    cycles: fork,
+    versions: { tine: "0", node: "0" },
+    host: { seconds: 1, processor: "p" },
+    ...changes,
+  } as ResultLine;
+}
+
+/** Copy costs its size, share a constant: they cross where the size is that. */
+function world(share: number, costs: Costs = {}): ResultLine[] {
+  return SIZES.flatMap((size) => [line(size, "copy", size, costs), line(size, "share", share, costs)]);
+}
+
+function results(lines: readonly ResultLine[]): ExperimentResults {
+  const [merged] = merge(lines, () => demo).experiments;
+  return merged as ExperimentResults;
+}
+
+const chart = { figure: "fork", x: "size" };
+const [fork] = demo.figures;
+
+test("curves cross where they would on logarithmic axes, and winners change there", () => {
+  const seen = results(world(3000));
+  const [crossing, ...others] = crossingsOf(curvesOf(seen, chart, seen.places));
+  assert.is(others.length, 0);
+  assert.ok(Math.abs((crossing?.x ?? 0) - 3000) < 1, `${crossing?.x}`);
+  assert.ok(Math.abs((crossing?.y ?? 0) - 3000) < 1, `${crossing?.y}`);
+  const winners = seen.places.map((values) => winnersAt(seen, fork as never, values).join());
+  assert.equal(winners, ["copy", "copy", "share", "share"]);
+});
+
+test("what is within 1 % is even, and touching is not crossing", () => {
+  const seen = results([...world(1020)].filter(({ values }) => values.size !== 2048));
+  assert.equal(winnersAt(seen, fork as never, { size: 1024 }), ["copy", "share"]);
+  assert.equal(crossingsOf(curvesOf(seen, chart, seen.places)), []);
+});
+
+test("more is better where the figure says so", () => {
+  const seen = results(world(3000));
+  const rate = { ...(fork as (typeof demo.figures)[number]), lessIsBetter: false };
+  assert.equal(winnersAt(seen, rate, { size: 1024 }), ["share"]);
+});
+
+test("kernels with and without a reverse map are not ranked together", () => {
+  const seen = results([...world(3000), ...SIZES.map((size) => line(size, "share-no-rmap", size / 2 + 1000))]);
+  assert.equal(winnersAt(seen, fork as never, { size: 8192 }), ["share"]);
+  assert.is(crossingsOf(curvesOf(seen, chart, seen.places)).length, 1);
+});
+
+test("a conclusion that other costs change says so, and with what", () => {
+  const [first, ...rest] = variants();
+  const steady = rest.flatMap((costs) => world(3000, costs));
+  const holding = conclusionsOf(results([...world(3000), ...steady, ...world(3001, first)]));
+  assert.is(holding.length, 2);
+  for (const each of holding) assert.is(underText(each), "holds with each constant halved and doubled");
+  const [wins, crosses] = conclusionsOf(results([...world(3000), ...steady, ...world(6000, first)]));
+  assert.match(wins?.text ?? "", /^fork: best, of 4 points: copy at 2, share at 2$/);
+  assert.is(underText(wins as never), "changes: walkRead=3: size 4 MB: copy, not share");
+  assert.match(crosses?.text ?? "", /^Cost of fork: copy and share cross at 2\.93 MB \(size\)$/);
+  assert.is(underText(crosses as never), "changes: walkRead=3: copy and share cross at 5.86 MB");
+  const [untried] = conclusionsOf(results(world(3000)));
+  assert.is(underText(untried as never), "not tried with other costs (--sensitivity)");
+});
+
+test("where there are points of other costs only, tables and conclusions are of those", () => {
+  const seen = results(world(3000, { iret: 20 }));
+  assert.is(figureTable(seen, fork as never).title, "fork, cycles (iret=20)");
+  assert.equal(
+    figureTable(seen, fork as never).rows[0]?.map(({ text }) => text),
+    ["1 MB", "1,024", "3,000", "0.341x"],
+  );
+  assert.is(conclusionsOf(seen).length, 2);
+  assert.match(commandOf(seen), /--sizes 1MB,2MB,4MB,8MB --modes copy,share --cost iret=20$/);
+});
+
+test("a point that failed once and went well later went well; one that only failed stays in sight", () => {
+  const failed = { status: "failed", reason: "it broke", figures: undefined } as never;
+  const again = results([line(1024, "copy", 1, {}, failed), line(1024, "copy", 7)]);
+  assert.is(again.figure("fork", { size: 1024 }, "copy"), 7);
+  assert.is(again.failed.length, 0);
+  const broken = results([line(1024, "copy", 1, {}, failed)]);
+  assert.is(broken.failed.length, 1);
+  assert.is(broken.figure("fork", { size: 1024 }, "copy"), undefined);
+});
+
+test("host seconds of repeated runs are kept, and runs that differ are told of", () => {
+  const twice = merge([line(1024, "copy", 7), line(1024, "copy", 7, {}, { repeat: 2 })], () => demo);
+  assert.equal(twice.notices, []);
+  assert.equal(twice.experiments[0]?.points[0]?.seconds, [1, 1]);
+  const differ = merge([line(1024, "copy", 7), line(1024, "copy", 8, {}, { repeat: 2 })], () => demo);
+  assert.equal(differ.notices, ["demo size=1024 copy: its runs say different things"]);
+});
+
+test("axes go from a round number to a round number, with few ticks", () => {
+  const sizes = axisOf([4096, 65536], "log", true);
+  assert.equal(sizes.ticks, [4096, 8192, 16384, 32768, 65536]);
+  assert.equal([sizes.at(4096), sizes.at(16384), sizes.at(65536)], [0, 0.5, 1]);
+  const wide = axisOf([9000, 1_200_000], "log");
+  assert.equal(wide.ticks, [10_000, 100_000, 1_000_000]);
+  assert.ok(wide.at(9000) >= 0 && wide.at(1_200_000) <= 1);
+  assert.equal(axisOf([3], "log").ticks, [2, 5]);
+  assert.equal(axisOf([0, 40], "linear").ticks, [0, 10, 20, 30, 40]);
+  assert.equal(axisOf([0, 40], "log").ticks, [0, 10, 20, 30, 40], "0 has no logarithm");
+  for (const most of [1e3, 1e6, 1e12]) assert.ok(axisOf([1, most], "log").ticks.length <= 8);
+});
+
+test.run();
