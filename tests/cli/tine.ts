@@ -10,17 +10,17 @@ export interface Ended {
   stderr: string;
 }
 
-/** `tine` with arguments and, if given, input; ends within two minutes. */
+/** `tine` with arguments and, if given, input; ends within two minutes, or `timeout` milliseconds. */
 export function tine(
   args: readonly string[],
-  options: { cwd?: string; input?: string; env?: Record<string, string> } = {},
+  options: { cwd?: string; input?: string; env?: Record<string, string>; timeout?: number } = {},
 ): Ended {
-  const { cwd, input = "", env = {} } = options;
+  const { cwd, input = "", env = {}, timeout = 120_000 } = options;
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(process.cwd(), "tools/cli/tine.mjs"), ...args], {
     ...(cwd === undefined ? {} : { cwd }),
     input,
     encoding: "utf8",
-    timeout: 120_000,
+    timeout,
     env: { ...process.env, NO_COLOR: "1", ...env },
   });
   return { status, stdout, stderr };

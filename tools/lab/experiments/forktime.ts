@@ -8,7 +8,7 @@ function rounds(size: number): number {
   return size > 64 * 1024 ? 1 : 3;
 }
 
-/** His table: milliseconds unshared and shared, by figure and size in KB. */
+/** His table of 2.5.41-mm2: milliseconds unshared and shared, by figure and size in KB. */
 const THEIRS: readonly [figure: string, size: number, unshared: number, shared: number][] = [
   ["fork", 400, 1.6, 0.5],
   ["fork", 4096, 5.0, 3.4],
@@ -28,14 +28,14 @@ const NAMES: Record<string, string> = {
 
 function theirs([figure, size, unshared, shared]: (typeof THEIRS)[number]): OtherFigure {
   return {
-    who: "McCracken, shared page tables for Linux 2.5.41, 2002",
-    source: "linux-kernel, October 2002, Dave McCracken's patch",
+    who: "McCracken, shared page tables for Linux 2.5.41-mm2, 2002",
+    source: "linux-kernel, October 2002: www.uwsg.indiana.edu/hypermail/linux/kernel/0210.1/1102.html",
     what: `${NAMES[figure]}, ${size < 1024 ? `${size} KB` : `${size / 1024} MB`}`,
     theirs: `${unshared} ms against ${shared} ms`,
     ratio: unshared / shared,
     ours: { figure, dear: "copy", cheap: "share", at: { size } },
     differs:
-      "Linux 2.5 with reverse maps on an SMP machine of 2002, by the clock; its processes wrote to some of their tables",
+      "his processes mapped a shared memory object of that size, ours private memory; milliseconds by the clock on a PC of 2002, and beside the memory a process of Linux with its libraries",
   };
 }
 

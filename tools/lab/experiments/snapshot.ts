@@ -21,6 +21,7 @@ export const snapshot: Experiment = {
     said("p50", "a write during the save, median", "cycles"),
     said("p99", "a write during the save, 99 of 100", "cycles"),
     said("longest", "the longest write during the save", "cycles"),
+    said("endWrite", "the longest write while the child ends", "cycles"),
     said("writes", "writes during the save", "writes"),
     {
       name: "save",
@@ -51,6 +52,7 @@ export const snapshot: Experiment = {
     { figure: "pause", dear: "copy", cheap: "share" },
     { figure: "longest", dear: "copy", cheap: "share" },
     { figure: "p99", dear: "copy", cheap: "share" },
+    { figure: "endWrite", dear: "copy", cheap: "share" },
     { figure: "peakFrames", dear: "copy", cheap: "share" },
   ],
   othersFigures: [
