@@ -25,16 +25,15 @@ export async function figuresOf(experiment: Experiment, values: Values, mode: Mo
   return result.figures;
 }
 
-/** The figures of a point in copy, share and auto. */
-export async function inModes(
+/** The figures of a point in these modes. */
+export async function inModes<M extends Mode>(
   experiment: Experiment,
   values: Values,
-): Promise<Record<"copy" | "share" | "auto", Figures>> {
-  return {
-    copy: await figuresOf(experiment, values, "copy"),
-    share: await figuresOf(experiment, values, "share"),
-    auto: await figuresOf(experiment, values, "auto"),
-  };
+  modes: readonly M[],
+): Promise<Record<M, Figures>> {
+  const figures: [M, Figures][] = [];
+  for (const mode of modes) figures.push([mode, await figuresOf(experiment, values, mode)]);
+  return Object.fromEntries(figures) as Record<M, Figures>;
 }
 
 /** A figure that there must be. */

@@ -36,6 +36,7 @@ export const forkserver: Experiment = {
   regions: { forkServer: Region.ForkServer },
   charts: [{ title: "A test case", figure: "cost", x: "size" }],
   comparisons: [
+    { figure: "rate", dear: "share", cheap: "copy" },
     { figure: "cost", dear: "copy", cheap: "share" },
     { figure: "cost", dear: "copy", cheap: "auto" },
   ],

@@ -83,6 +83,7 @@ export const forktime: Experiment = {
     { figure: "forkExecExit", dear: "copy", cheap: "share" },
     { figure: "forkExecExit", dear: "copy", cheap: "auto" },
     { figure: "forkExit", dear: "copy-no-rmap", cheap: "share" },
+    { figure: "forkFrames", dear: "copy", cheap: "share" },
   ],
   othersFigures: [
     ...THEIRS.map(theirs),

@@ -83,6 +83,9 @@ export const prefork: Experiment = {
   comparisons: [
     { figure: "memory", dear: "copy", cheap: "share" },
     { figure: "family", dear: "copy", cheap: "share" },
+    { figure: "memoryInAll", dear: "copy", cheap: "share" },
+    { figure: "firstWrite", dear: "share", cheap: "copy" },
+    { figure: "lastWrite", dear: "share", cheap: "copy" },
     { figure: "requests", dear: "share", cheap: "copy" },
     { figure: "exit", dear: "copy", cheap: "share" },
   ],

@@ -61,6 +61,8 @@ export const pressure: Experiment = {
   ],
   comparisons: [
     { figure: "time", dear: "copy", cheap: "share" },
+    { figure: "faults", dear: "copy", cheap: "share" },
+    { figure: "sectorsWritten", dear: "copy", cheap: "share" },
     { figure: "swapIns", dear: "copy", cheap: "share" },
   ],
 };

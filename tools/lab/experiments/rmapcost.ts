@@ -66,8 +66,12 @@ export const rmapcost: Experiment = {
     { title: "Bytes of chains for each page", figure: "bytesAPage", x: "sharers", scale: { y: "linear" } },
   ],
   comparisons: [
+    { figure: "adds", dear: "copy", cheap: "share" },
     { figure: "fork", dear: "copy", cheap: "share" },
+    { figure: "bytesAPage", dear: "copy", cheap: "share" },
     { figure: "unmap", dear: "copy", cheap: "share" },
+    { figure: "swapOut", dear: "copy", cheap: "share" },
+    { figure: "swapIn", dear: "copy", cheap: "share" },
   ],
   othersFigures: [
     {
