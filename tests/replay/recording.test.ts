@@ -9,7 +9,7 @@ import { bootRecipe, type Recipe } from "../../tools/replay/recipe";
 import { Recording, RecordingError, RecordingWriter } from "../../tools/replay/recording";
 import { withFiles } from "../cli/tine";
 import { builtImages } from "../guest/guest";
-import { tracerOf } from "../trace/little";
+import { littleKernel, tracerOf } from "../trace/little";
 
 const test = suite("replay/recording");
 const { kernel, initrd } = await builtImages();
@@ -67,6 +67,27 @@ test("any moment of a recording is that of the run, whichever checkpoint it is r
       direct.run({ maxInstructions: moment });
       assert.equal(stateOf(machine), stateOf(direct), `at ${moment}`);
     }
+  });
+});
+
+test("a frame that has become zero since the last whole checkpoint is zero again", () => {
+  withFiles({}, (folder) => {
+    const path = join(folder, "run.tine");
+    const wait = (label: string) => `mov ecx, 100000\n${label}: dec ecx\njnz ${label}`;
+    const body = `mov dword ptr [0x200000], 5\n${wait("one")}\nmov dword ptr [0x200000], 0\n${wait("two")}`;
+    const recipe = { ...recipeOf(""), kernel: littleKernel(body), modules: [] };
+    // The first whole checkpoint of a machine with the frame filled.
+    const machine = bootRecipe(recipe, undefined);
+    machine.run({ maxInstructions: 50_000 });
+    const writer = new RecordingWriter(path, recipe, undefined, "little", 100_000);
+    writer.checkpoint(machine);
+    machine.run({ maxInstructions: 250_000 });
+    writer.checkpoint(machine);
+    writer.end(machine, "budget");
+    const again = bootRecipe(recipe, undefined);
+    Recording.open(path).goTo(again, 300_000);
+    assert.is(again.instret, 300_000);
+    assert.equal(stateOf(again), stateOf(machine));
   });
 });
 
