@@ -17,7 +17,8 @@ test.after(async () => {
 writeTwin(folder);
 const lab = (words: string) => tine(["lab", ...words.split(" ")], { cwd: folder });
 
-lab("run twin.mjs --out results --sensitivity --sizes 64K,256K,1M");
+lab("run twin.mjs --out results");
+lab("run twin.mjs --out results --sensitivity --sizes 64K,1M --modes copy,share");
 lab("run twin.mjs --out results --set status=0,4 --modes copy --sizes 64K");
 lab("run twin.mjs --out results --references --sizes 64K");
 const page = join(folder, "report.html");

@@ -57,11 +57,13 @@ test("touch: as many pages are copied as are written, in whatever order, and a t
 test("storm: so many processes are forked, and each costs about the same in each mode", async () => {
   for (const work of ["exec", "script"]) {
     const { copy, share, auto } = await inModes(storm, { work, count: 30 }, ALL);
-    assert.ok(one(copy, "processes") >= 30 && one(copy, "processes") <= 32);
+    const processes = one(copy, "processes");
+    // The script ends with a pipeline of three at most, one command more, and is itself a process.
+    assert.ok(processes >= 30 && processes <= 34, `${processes} processes`);
     for (const figures of [share, auto]) {
       const times = ratio(figures, copy, "cost");
       assert.ok(times > 0.85 && times < 1.02, `${work}: ${times}`);
-      assert.is(one(figures, "processes"), one(copy, "processes"));
+      assert.is(one(figures, "processes"), processes);
     }
   }
 });
