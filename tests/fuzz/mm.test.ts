@@ -16,7 +16,7 @@ import { encode, type Operation, type Program, parse, print } from "./mm/program
 const test = suite("fuzz/mm");
 const images = await fuzzImages();
 
-const SEEDS = 300;
+const SEEDS = 150;
 
 test(`P57 ${SEEDS} random programs give the same in every way to fork, and the audit finds nothing`, () => {
   const comparer = new Comparer(images);

@@ -15,7 +15,7 @@ import { Rig } from "../rig";
 
 const test = suite("cpu/compile/emitters");
 
-const ROUNDS = Number(process.env.EMITTER_ROUNDS ?? 250);
+const ROUNDS = Number(process.env.EMITTER_ROUNDS ?? 150);
 const SEED = Number(process.env.EMITTER_SEED ?? 1);
 const PIECES = 50;
 /** Instructions until the next stop: a block of fifty PUSHADs must fit, or it would not run compiled. */

@@ -41,7 +41,7 @@ import {
 
 const test = suite("cpu/compile/transfers");
 
-const ROUNDS = Number(process.env.TRANSFER_ROUNDS ?? 900);
+const ROUNDS = Number(process.env.TRANSFER_ROUNDS ?? 500);
 const SEED = Number(process.env.TRANSFER_SEED ?? 1);
 const CODE = FREE;
 const WARM = FREE + 0x3000;

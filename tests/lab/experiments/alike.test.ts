@@ -5,12 +5,15 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Region } from "../../../kernel/abi/marks";
-import { DEFAULT_MODES, type Experiment, type Figure } from "../../../tools/lab/experiment";
+import type { Experiment, Figure } from "../../../tools/lab/experiment";
 import { forktime } from "../../../tools/lab/experiments/forktime";
 import { rmapcost } from "../../../tools/lab/experiments/rmapcost";
 import { storm } from "../../../tools/lab/experiments/storm";
 import { touch } from "../../../tools/lab/experiments/touch";
 import { figuresOf, one } from "./laboratory";
+
+/** fork=auto decides between the two, by the page. */
+const MODES = ["copy", "share"] as const;
 
 const test = suite("lab/experiments alike");
 
@@ -31,7 +34,7 @@ function figure(name: string, read: Figure["read"]): Figure {
 
 test("forktime's fork is forkdemo's", async () => {
   const demo = figure("forkInstructions", (seen) => seen.region(Region.Fork).own.instructions);
-  for (const mode of DEFAULT_MODES) {
+  for (const mode of MODES) {
     const [ours, theirs] = [
       await figuresOf(forktime, { size: 16384 }, mode),
       await figuresOf(other(forktime, "forkdemo", [16], demo), { size: 16384 }, mode),
@@ -43,7 +46,7 @@ test("forktime's fork is forkdemo's", async () => {
 });
 
 test("touch's cost is forktouch's", async () => {
-  for (const mode of DEFAULT_MODES) {
+  for (const mode of MODES) {
     for (const [tag, writer] of ["parent", "child"].entries()) {
       const theirs = figure("cost", (seen) => seen.region(Region.Touch, tag).cycles);
       const [ours, before] = [
@@ -57,7 +60,7 @@ test("touch's cost is forktouch's", async () => {
 
 test("storm's process is forkstorm's", async () => {
   const theirs = figure("cost", (seen) => seen.region(Region.Storm).cycles / 100);
-  for (const mode of DEFAULT_MODES) {
+  for (const mode of MODES) {
     const ours = await figuresOf(storm, { work: "exec", count: 100 }, mode);
     const before = await figuresOf(other(storm, "forkstorm", [100], theirs), { work: "exec", count: 100 }, mode);
     alike(one(ours, "cost"), one(before, "cost"), 0.02, mode);
@@ -66,7 +69,7 @@ test("storm's process is forkstorm's", async () => {
 
 test("rmapcost's unmapping of a page is forkread's", async () => {
   const theirs = figure("unmap", ({ unmap }) => unmap.cycles / unmap.pages);
-  for (const mode of ["copy", "share"] as const) {
+  for (const mode of MODES) {
     const ours = await figuresOf(rmapcost, { sharers: 9, size: 16384 }, mode);
     const read = { ...other(rmapcost, "forkread", [8, 16, 1], theirs), memoryMB: () => 16 };
     alike(one(ours, "unmap"), one(await figuresOf(read, { size: 16384 }, mode), "unmap"), 0.1, mode);
