@@ -3,7 +3,8 @@
  * thread. Its console has no input, and what it writes goes to stderr. May import commander, tools/replay and the rest of tools/cli.
  */
 import { Command } from "commander";
-import { type Machine, MachineError } from "../../cpu/index";
+import { MachineError } from "../../cpu/errors";
+import type { Machine } from "../../cpu/index";
 import type { KernelLayout } from "../image/layout";
 import type { Recipe } from "../replay/recipe";
 import { quoted } from "./commands/run";
