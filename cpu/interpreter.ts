@@ -1,7 +1,7 @@
 /**
  * The loop: finds the next block, charges for it, runs its operations, and takes back what did not run. Everything that can
  * happen between two instructions happens here, in a fixed order.
- * May import blocks.ts, interrupts.ts, paging.ts, segmentation.ts, faults.ts, tlb.ts, registers.ts, seam.ts, and the type of
+ * May import blocks.ts, compile/, interrupts.ts, paging.ts, segmentation.ts, faults.ts, tlb.ts, registers.ts, seam.ts, and the type of
  * the processor.
  *
  * Time does not depend on the cutting into blocks: a block is entered only if every boundary inside it lies before the

@@ -4,7 +4,7 @@
  * May import generate.ts, blocks.ts (types), isa.ts, registers.ts, paging.ts, faults.ts, and the type of the processor.
  *
  * Invariants: all blocks of a region lie in one frame and have one Mode, flat 32-bit; a block's region is the newest that it is
- * in; a region of which one block was dropped is nowhere reachable any more.
+ * in; a region of which one block was dropped is nowhere reachable any more: not from its blocks, nor by dispatch.ts.
  */
 
 import type { Block } from "../blocks";
@@ -24,9 +24,9 @@ const MOST_OPERATIONS = 500;
 const PAGE_OFFSET = 0xfff;
 
 export interface Region {
-  /** Runs from the block with that number; the result is an Exit (generate.ts). */
   /** In the table of regions (dispatch.ts). */
   readonly number: number;
+  /** Runs from the block with that number; the result is an Exit (generate.ts). */
   readonly run: (block: number) => number;
   readonly blocks: readonly Block[];
   /** By site: the block that an operation is in, and its place there. */

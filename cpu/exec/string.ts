@@ -1,6 +1,6 @@
 /**
- * MOVS STOS LODS CMPS SCAS INS OUTS, alone and under REP. May import arith.ts, ports.ts, operand.ts, memory.ts, eflags.ts,
- * registers.ts, types.
+ * MOVS STOS LODS CMPS SCAS INS OUTS, alone and under REP. May import arith.ts, ports.ts, operand.ts, memory.ts, debug.ts,
+ * eflags.ts, faults.ts, registers.ts, tlb.ts, types.
  *
  * A step is one repetition: it does everything, index registers included, or faults and changes nothing. Under REP each step
  * counts as an instruction and charges its own cycles, and between steps all that holds between instructions holds:
