@@ -125,6 +125,23 @@ test("Perfetto: forks, faults, system calls and unshares are there, at guest tim
   const slices = trace.filter(({ ph }) => ph === "B");
   assert.ok(slices.some(({ cat, name }) => cat === "syscall" && name === "fork"));
   assert.ok(slices.some(({ cat, name }) => cat === "fault" && name.startsWith("page fault (write 0x60000000")));
+  // A slice is open until what it is about is over.
+  const open = new Map<number, PerfettoEvent[]>();
+  let within = 0;
+  for (const event of trace) {
+    const stack = open.get(event.pid) ?? [];
+    open.set(event.pid, stack);
+    if (event.ph === "B") stack.push(event);
+    else if (event.ph === "E") stack.pop();
+    else if (event.ph === "i" && /^unshares .*\(write\)/.test(event.name)) {
+      within++;
+      assert.ok(
+        stack.some(({ cat }) => cat === "fault" || cat === "syscall"),
+        `${event.name} is within the fault or the call that did it`,
+      );
+    }
+  }
+  assert.ok(within > 0, "tables are unshared by writes");
   const counters = trace.filter(({ ph, name, pid }) => ph === "C" && name === "page tables" && pid === 2);
   assert.ok(counters.some(({ args }) => args?.shared === 3));
 });
