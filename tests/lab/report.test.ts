@@ -124,7 +124,10 @@ test("results of another kernel than the last one's are left out, and that is sa
 test("runs of one point that differ are told of", () => {
   const file = join(folder, "results/results.jsonl");
   // Points are written in the order in which they end, which is not the same each time.
-  const first = readFileSync(file, "utf8").split("\n").find((line) => /"size":64,"status":0\D.*"mode":"copy"/.test(line)) ?? "";
+  const first =
+    readFileSync(file, "utf8")
+      .split("\n")
+      .find((line) => /"size":64,"status":0\D.*"mode":"copy"/.test(line)) ?? "";
   assert.ok(first !== "", "the point is among the results");
   writeFileSync(join(folder, "results/1.jsonl"), `${first.replace(/"first":\d/, '"first":9')}\n`);
   const { stderr } = lab("report results --experiment twin.mjs --md");
