@@ -145,10 +145,10 @@ async function replayEnd(
 /** The trace of the run that the spec asks for. Throws MachineError for a filter that names what there is not. */
 async function startTrace(spec: SessionSpec, machine: Machine): Promise<TraceSession | undefined> {
   if (spec.trace === undefined) return undefined;
-  const { TraceSession } = await import("../trace/session");
+  const { traceSession } = await import("../trace/session");
   const { TraceError } = await import("../trace/tracer");
   try {
-    return new TraceSession(machine, spec, spec.trace);
+    return traceSession(machine, spec, spec.trace);
   } catch (error) {
     throw error instanceof TraceError ? new MachineError(error.message) : error;
   }
