@@ -83,6 +83,8 @@ export class Machine {
       bus: {
         read: (port, size) => this.board.read(port, size),
         write: (port, size, value) => this.board.write(port, size, value),
+        readBlock: (port, size, target, offset, count) => this.board.readBlock(port, size, target, offset, count),
+        writeBlock: (port, size, source, offset, count) => this.board.writeBlock(port, size, source, offset, count),
         acknowledge: () => this.board.acknowledge(),
         coprocessorError: () => this.board.coprocessorError(),
       },

@@ -31,7 +31,10 @@ import type { FromWorker, SessionEnd, SessionSpec, ToWorker } from "./session";
 const SLICE = 1_000_000;
 /** A sleep too short for the host to follow, as for the disk: the guest's time jumps, and it is no wait for input. */
 const SHORT_SLEEP_MS = 1;
-/** Shortest time between two pieces of output within a slice, so that a guest that writes much costs few messages. */
+/**
+ * Shortest time between two pieces of output within a slice, and between two reports of progress: a guest that writes much, or
+ * waits for its disk all the time, costs few messages.
+ */
 const FLUSH_MS = 20;
 /** A trace may make the machine a hundred times slower: a slice is shorter then. */
 const TRACED_SLICE = 50_000;
@@ -192,6 +195,7 @@ class Run {
   private panickedAt: number | undefined;
   private serial: number[] = [];
   private flushedAt = -Infinity;
+  private progressAt = -Infinity;
   private stopped = false;
   private shown: Screen | undefined;
   private watch: AuditWatch | undefined;
@@ -266,7 +270,7 @@ class Run {
       tracing?.atBoundary();
       if (recorder !== undefined && machine.instret >= recorder.nextCheckpoint) recorder.checkpoint(machine);
       this.flush();
-      post({ kind: "progress", instret: this.machine.instret });
+      this.tellProgress();
       if (this.watch?.found) return { reason: "audit" };
       if (tracing?.isDone && recorder === undefined) return { reason: "traced" };
       // Asleep for good: no timer runs, and no input will ever come.
@@ -303,6 +307,13 @@ class Run {
     else if (this.spec.screen !== undefined) this.machine.key(message.bytes);
     else if (this.spec.input === "terminal") this.machine.input(message.bytes);
     else this.pending.add(message.bytes);
+  }
+
+  private tellProgress(): void {
+    const now = Date.now();
+    if (now - this.progressAt < FLUSH_MS) return;
+    this.progressAt = now;
+    post({ kind: "progress", instret: this.machine.instret });
   }
 
   private flush(): void {
