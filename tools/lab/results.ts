@@ -11,7 +11,7 @@ import path from "node:path";
 import { makeFolder } from "../image/files";
 import type { Costs } from "./costs";
 import { LabError } from "./errors";
-import type { Mode, Values } from "./experiment";
+import { MODES, type Mode, type Values } from "./experiment";
 import type { Shard } from "./grid";
 import type { Outcome, References } from "./point";
 
@@ -67,6 +67,18 @@ export interface ReadResults {
   notices: string[];
 }
 
+/** Fields that a line must have to be read at all, with what they are. */
+const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  experiment: (value) => typeof value === "string",
+  mode: (value) => Object.hasOwn(MODES, value as string),
+  status: (value) => value === "ok" || value === "failed",
+  ...Object.fromEntries(["values", "costs", "versions", "host"].map((name) => [name, isRecord])),
+};
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
 /** A line, or undefined for one that was not written whole. Throws LabError for one that is whole and not ours. */
 function parseLine(text: string, place: string): ResultLine | undefined {
   let parsed: unknown;
@@ -75,11 +87,16 @@ function parseLine(text: string, place: string): ResultLine | undefined {
   } catch {
     return undefined;
   }
-  const version = (parsed as { tineLab?: unknown } | null)?.tineLab;
-  if (version === RESULT_VERSION) return parsed as ResultLine;
-  if (typeof version === "number")
-    throw new LabError(`${place}: a result of version ${version}; this is ${RESULT_VERSION}`);
-  throw new LabError(`${place}: not a result of tine lab`);
+  const line = isRecord(parsed) ? parsed : {};
+  const { tineLab } = line;
+  if (typeof tineLab !== "number") throw new LabError(`${place}: not a result of tine lab`);
+  if (tineLab !== RESULT_VERSION)
+    throw new LabError(`${place}: a result of version ${tineLab}; this is ${RESULT_VERSION}`);
+  const wrong = Object.entries(FIELDS).find(([name, right]) => !right(line[name]));
+  if (wrong !== undefined) throw new LabError(`${place}: a result without a proper '${wrong[0]}'`);
+  if (line.status === "ok" && !(isRecord(line.figures) && isRecord(line.distributions)))
+    throw new LabError(`${place}: a result without figures`);
+  return line as unknown as ResultLine;
 }
 
 /** The lines of one file's text; half-written ones are told of. */

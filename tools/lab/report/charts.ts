@@ -2,13 +2,13 @@
 import type { Chart, Distribution, Parameter, Values } from "../experiment";
 import { sizeText } from "../sizes";
 import { type ChartAxis, type LineChart, lineChart } from "./chart";
-import { crossingsOf, crossingText, curvesOf, placeText } from "./conclusions";
+import { alikeOf, alikeText, crossingsOf, crossingText, curvesOf, placeText } from "./conclusions";
 import type { ExperimentResults } from "./merge";
 
 export interface ChartPicture {
   title: string;
   svg: string;
-  /** Where curves cross, in words. */
+  /** Where curves cross, and which are the same, in words. */
   notes: string[];
 }
 
@@ -51,7 +51,7 @@ function panelChart(results: ExperimentResults, chart: Chart, rest: Values, plac
     series: curves.map(({ mode, points }) => ({ name: mode, points })),
     marks: crossings.map((each, index) => ({ x: each.x, y: each.y, text: said[index] as string })),
   });
-  return svg === undefined ? [] : [{ title, svg, notes: said }];
+  return svg === undefined ? [] : [{ title, svg, notes: [...said, ...alikeOf(curves).map(alikeText)] }];
 }
 
 /** The axis of "one in so many is longer": p50 at the left, the far tail at the right. */

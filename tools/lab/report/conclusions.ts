@@ -1,6 +1,6 @@
 /**
- * What the figures of an experiment come to: who wins where, where curves cross, and whether either changes when a constant of the cost table is halved or
- * doubled. May import ../costs, ../experiment, ../sizes, ./merge.
+ * What the figures of an experiment come to: who wins where, where curves cross or are the same, and whether that changes when a constant of the cost
+ * table is halved or doubled. May import ../costs, ../experiment, ../sizes, ./merge.
  */
 import { type Costs, costsText, normalCosts, variants } from "../costs";
 import type { Chart, Experiment, Figure, Mode, Parameter, Value, Values } from "../experiment";
@@ -9,10 +9,19 @@ import type { ExperimentResults } from "./merge";
 
 /** Figures closer than this share of the larger count as even. */
 export const EVEN = 0.01;
+/** Curves that are nowhere further apart than this share of the larger come to the same: where they cross means nothing. */
+export const ALIKE = 0.05;
 
 export interface Curve {
   mode: Mode;
   points: { x: number; y: number }[];
+}
+
+/** Two curves that come to the same: `most` is the largest difference, as a share of the larger figure. */
+export interface Alike {
+  a: Mode;
+  b: Mode;
+  most: number;
 }
 
 /** Two curves change places at x, interpolated between two points as they are drawn on logarithmic axes. */
@@ -44,22 +53,42 @@ export function curvesOf(
 
 const log = (value: number): number => Math.log(Math.max(value, Number.MIN_VALUE));
 
-/** Where b, which was above a, comes to lie below it, or the other way. Curves that touch without changing places do not cross. */
-function crossingsOfTwo(a: Curve, b: Curve): Crossing[] {
-  const crossings: Crossing[] = [];
-  const shared = a.points.flatMap((one) => {
+/** Two curves' figures where both have one. */
+interface Pair {
+  a: Mode;
+  b: Mode;
+  points: { x: number; a: number; b: number }[];
+}
+
+function pairOf(a: Curve, b: Curve): Pair {
+  const points = a.points.flatMap((one) => {
     const other = b.points.find(({ x }) => x === one.x);
     return other === undefined ? [] : [{ x: one.x, a: one.y, b: other.y }];
   });
-  let last: (typeof shared)[number] | undefined;
-  for (const point of shared) {
-    if (Math.abs(point.a - point.b) <= EVEN * Math.max(point.a, point.b)) continue;
+  return { a: a.mode, b: b.mode, points };
+}
+
+/** How far apart two figures are, as a share of the larger. */
+function apart({ a, b }: { a: number; b: number }): number {
+  return a === b ? 0 : Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b));
+}
+
+function mostApart({ points }: Pair): number {
+  return Math.max(0, ...points.map(apart));
+}
+
+/** Where b, which was above a, comes to lie below it, or the other way. Curves that touch without changing places do not cross. */
+function crossingsOfTwo({ a, b, points }: Pair): Crossing[] {
+  const crossings: Crossing[] = [];
+  let last: (typeof points)[number] | undefined;
+  for (const point of points) {
+    if (apart(point) <= EVEN) continue;
     if (last !== undefined && Math.sign(last.a - last.b) !== Math.sign(point.a - point.b)) {
       const before = log(last.a) - log(last.b);
       const after = log(point.a) - log(point.b);
       const share = before / (before - after);
       const between = (from: number, to: number) => Math.exp(log(from) + share * (log(to) - log(from)));
-      crossings.push({ a: a.mode, b: b.mode, x: between(last.x, point.x), y: between(last.a, point.a) });
+      crossings.push({ a, b, x: between(last.x, point.x), y: between(last.a, point.a) });
     }
     last = point;
   }
@@ -71,12 +100,25 @@ function sameKernel(a: Mode, b: Mode): boolean {
   return a.endsWith("-no-rmap") === b.endsWith("-no-rmap");
 }
 
-/** All crossings of curves with one another, pair by pair. */
-export function crossingsOf(curves: readonly Curve[]): Crossing[] {
-  return curves.flatMap((a, index) => {
+/** Curves two by two, of kernels of one kind, where they can be compared. */
+function pairsOf(curves: readonly Curve[]): Pair[] {
+  const pairs = curves.flatMap((a, index) => {
     const rivals = curves.slice(index + 1).filter((b) => sameKernel(a.mode, b.mode));
-    return rivals.flatMap((b) => crossingsOfTwo(a, b));
+    return rivals.map((b) => pairOf(a, b));
   });
+  return pairs.filter(({ points }) => points.length > 0);
+}
+
+/** All crossings of curves with one another, pair by pair, but for those that come to the same. */
+export function crossingsOf(curves: readonly Curve[]): Crossing[] {
+  const different = pairsOf(curves).filter((pair) => mostApart(pair) > ALIKE);
+  return different.flatMap(crossingsOfTwo);
+}
+
+/** Pairs of curves that come to the same. */
+export function alikeOf(curves: readonly Curve[]): Alike[] {
+  const pairs = pairsOf(curves).map((pair) => ({ a: pair.a, b: pair.b, most: mostApart(pair) }));
+  return pairs.filter(({ most }) => most <= ALIKE);
 }
 
 /**
@@ -165,27 +207,66 @@ export function crossingText({ a, b, x }: Crossing, parameter: Parameter): strin
   return `${a} and ${b} cross at ${aboutText(parameter, x)}`;
 }
 
-function whereTheyCross(results: ExperimentResults, chart: Chart): Conclusion[] {
+/** "share and auto: no difference above 1.2%". */
+export function alikeText({ a, b, most }: Alike): string {
+  return `${a} and ${b}: no difference above ${Math.ceil(Number((most * 1000).toPrecision(6))) / 10}%`;
+}
+
+/** A chart's panels, each with its curves under the base costs and under others. */
+function panelsOf(results: ExperimentResults, chart: Chart) {
+  return results.panels(chart.x).map(({ rest, places }) => ({
+    where: placeText(results, rest),
+    curves: curvesOf(results, chart, places),
+    under: others(results).map((costs) => ({ costs, curves: curvesOf(results, chart, places, costs) })),
+  }));
+}
+
+type Panel = ReturnType<typeof panelsOf>[number];
+
+function whereTheyCross(chart: Chart, parameter: Parameter, { where, curves, under: measured }: Panel): Conclusion[] {
+  const said = (crossing: Crossing): string => crossingText(crossing, parameter);
+  return crossingsOf(curves).map((crossing) => {
+    const text = `${chart.title}${where === "" ? "" : ` (${where})`}: ${said(crossing)} (${chart.x})`;
+    const under = measured
+      .filter((each) => each.curves.length > 1)
+      .map(({ costs, curves }) => {
+        const pair = crossingsOf(curves).filter(({ a, b }) => a === crossing.a && b === crossing.b);
+        const same = pair.some(({ x }) => Math.max(x / crossing.x, crossing.x / x) <= SAME_PLACE);
+        const instead = pair.length === 0 ? "they do not cross" : pair.map(said).join(", ");
+        return { costs, holds: same, instead: same ? "" : instead };
+      });
+    return { text, under };
+  });
+}
+
+/** Pairs that come to the same in a panel: one conclusion a pair, with how many panels it is true of. */
+function whatIsAlike(chart: Chart, panels: readonly Panel[]): Conclusion[] {
+  const all = panels.flatMap((panel) => alikeOf(panel.curves).map((alike) => ({ ...alike, panel })));
+  const pairs = new Map(all.map((each) => [`${each.a} ${each.b}`, each]));
+  return [...pairs.values()].map(({ a, b }) => {
+    const found = all.filter((each) => each.a === a && each.b === b);
+    const most = Math.max(...found.map((each) => each.most));
+    const extent = panels.length === 1 ? "" : ` (${found.length} of ${panels.length} panels)`;
+    const costs = found[0]?.panel.under.map((each) => each.costs) ?? [];
+    const under = costs.flatMap((each, index) => {
+      const now = found.flatMap(({ panel }) => pairsOf(panel.under[index]?.curves ?? []));
+      const pair = now.filter((one) => one.a === a && one.b === b).map(mostApart);
+      const furthest = Math.max(...pair);
+      const instead = `they differ by up to ${(100 * furthest).toFixed(1)}%`;
+      return pair.length === 0
+        ? []
+        : [{ costs: each, holds: furthest <= ALIKE, instead: furthest <= ALIKE ? "" : instead }];
+    });
+    return { text: `${chart.title}: ${alikeText({ a, b, most })}${extent}`, under };
+  });
+}
+
+/** What a chart shows: crossings, panel by panel, and what is the same. */
+function seenIn(results: ExperimentResults, chart: Chart): Conclusion[] {
   const parameter = results.experiment.parameters.find(({ name }) => name === chart.x);
   if (parameter === undefined) return [];
-  const said = (crossing: Crossing): string => crossingText(crossing, parameter);
-  return results.panels(chart.x).flatMap(({ rest, places }) => {
-    const found = crossingsOf(curvesOf(results, chart, places));
-    const measured = others(results).map((costs) => ({ costs, curves: curvesOf(results, chart, places, costs) }));
-    return found.map((crossing) => {
-      const where = placeText(results, rest);
-      const text = `${chart.title}${where === "" ? "" : ` (${where})`}: ${said(crossing)} (${chart.x})`;
-      const under = measured
-        .filter(({ curves }) => curves.length > 1)
-        .map(({ costs, curves }) => {
-          const pair = crossingsOf(curves).filter(({ a, b }) => a === crossing.a && b === crossing.b);
-          const same = pair.some(({ x }) => Math.max(x / crossing.x, crossing.x / x) <= SAME_PLACE);
-          const instead = pair.length === 0 ? "they do not cross" : pair.map(said).join(", ");
-          return { costs, holds: same, instead: same ? "" : instead };
-        });
-      return { text, under };
-    });
-  });
+  const panels = panelsOf(results, chart);
+  return [...panels.flatMap((panel) => whereTheyCross(chart, parameter, panel)), ...whatIsAlike(chart, panels)];
 }
 
 /** All conclusions of an experiment. */
@@ -196,7 +277,7 @@ export function conclusionsOf(results: ExperimentResults): Conclusion[] {
   );
   return [
     ...figuresOf(experiment).flatMap((figure) => whoWins(results, figure)),
-    ...charts.flatMap((chart) => whereTheyCross(results, chart)),
+    ...charts.flatMap((chart) => seenIn(results, chart)),
   ];
 }
 

@@ -1,7 +1,7 @@
 /**
  * Lines of results, of one run or of many shards, as what a report is made of. May import tools/lab.
  * Invariants: each run of a point counts once, whatever file it comes from; a point that failed stays in sight; points of other images
- * than the newest are left out, and that is told.
+ * than the newest and of experiments that are not declared are left out, and that is told.
  */
 import { type Costs, costsText, normalCosts } from "../costs";
 import { LabError } from "../errors";
@@ -153,20 +153,25 @@ function newest(lines: readonly ResultLine[]): ResultLine[] {
 }
 
 /**
- * Puts lines together. `find` gives an experiment's declaration. Throws LabError for an experiment without one, and for none at all.
+ * Puts lines together. `find` gives an experiment's declaration; results of one without are left out. Throws LabError where nothing is left.
  */
 export function merge(lines: readonly ResultLine[], find: (name: string) => Experiment | undefined): MergedResults {
   const notices: string[] = [];
   const names = [...new Set(lines.map(({ experiment }) => experiment))];
-  const experiments = names.map((name) => {
+  const unknown = names.filter((name) => find(name) === undefined).map((name) => `'${name}'`);
+  if (unknown.length > 0) {
+    const what = `results of ${unknown.join(", ")}, no experiment that is here: name its file with --experiment`;
+    if (unknown.length === names.length) throw new LabError(what);
+    notices.push(`left out: ${what}`);
+  }
+  const experiments = names.flatMap((name) => {
     const experiment = find(name);
-    if (experiment === undefined)
-      throw new LabError(`results of '${name}', an experiment that is not here: name its file with --experiment`);
+    if (experiment === undefined) return [];
     const own = lines.filter((line) => line.experiment === name);
     const ours = newest(own);
     if (ours.length < own.length)
       notices.push(`${name}: ${own.length - ours.length} results of other images than the last one's are left out`);
-    return new ExperimentResults(experiment, mergeRuns(ours, notices));
+    return [new ExperimentResults(experiment, mergeRuns(ours, notices))];
   });
   return { experiments, notices };
 }
