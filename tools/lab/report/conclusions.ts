@@ -1,125 +1,24 @@
 /**
  * What the figures of an experiment come to: who wins where, where curves cross or are the same, and whether that changes when a constant of the cost
- * table is halved or doubled. May import ../costs, ../experiment, ../sizes, ./merge.
+ * table is halved or doubled. May import ../costs, ../experiment, ../sizes, ./curves, ./gains, ./merge.
  */
 import { type Costs, costsText, normalCosts, variants } from "../costs";
-import type { Chart, Experiment, Figure, Mode, Parameter, Value, Values } from "../experiment";
-import { aboutText, valueText } from "../sizes";
-import type { ExperimentResults } from "./merge";
-
-/** Figures closer than this share of the larger count as even. */
-export const EVEN = 0.01;
-/** Curves that are nowhere further apart than this share of the larger come to the same: where they cross means nothing. */
-export const ALIKE = 0.05;
-
-export interface Curve {
-  mode: Mode;
-  points: { x: number; y: number }[];
-}
-
-/** Two curves that come to the same: `most` is the largest difference, as a share of the larger figure. */
-export interface Alike {
-  a: Mode;
-  b: Mode;
-  most: number;
-}
-
-/** Two curves change places at x, interpolated between two points as they are drawn on logarithmic axes. */
-export interface Crossing {
-  a: Mode;
-  b: Mode;
-  x: number;
-  y: number;
-}
-
-/** A figure's curve in each mode over a parameter, in one panel. */
-export function curvesOf(
-  results: ExperimentResults,
-  { figure, x, relativeTo }: Pick<Chart, "figure" | "x" | "relativeTo">,
-  places: readonly Values[],
-  costs = results.base,
-): Curve[] {
-  const curves = results.modes.map((mode) => {
-    const points = places.flatMap((values) => {
-      const at = values[x];
-      const y = results.figure(figure, values, mode, costs);
-      const base = relativeTo === undefined ? 1 : results.figure(figure, values, relativeTo, costs);
-      return typeof at === "number" && y !== undefined && base ? [{ x: at, y: y / base }] : [];
-    });
-    return { mode, points };
-  });
-  return curves.filter(({ points }) => points.length > 0);
-}
-
-const log = (value: number): number => Math.log(Math.max(value, Number.MIN_VALUE));
-
-/** Two curves' figures where both have one. */
-interface Pair {
-  a: Mode;
-  b: Mode;
-  points: { x: number; a: number; b: number }[];
-}
-
-function pairOf(a: Curve, b: Curve): Pair {
-  const points = a.points.flatMap((one) => {
-    const other = b.points.find(({ x }) => x === one.x);
-    return other === undefined ? [] : [{ x: one.x, a: one.y, b: other.y }];
-  });
-  return { a: a.mode, b: b.mode, points };
-}
-
-/** How far apart two figures are, as a share of the larger. */
-function apart({ a, b }: { a: number; b: number }): number {
-  return a === b ? 0 : Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b));
-}
-
-function mostApart({ points }: Pair): number {
-  return Math.max(0, ...points.map(apart));
-}
-
-/** Where b, which was above a, comes to lie below it, or the other way. Curves that touch without changing places do not cross. */
-function crossingsOfTwo({ a, b, points }: Pair): Crossing[] {
-  const crossings: Crossing[] = [];
-  let last: (typeof points)[number] | undefined;
-  for (const point of points) {
-    if (apart(point) <= EVEN) continue;
-    if (last !== undefined && Math.sign(last.a - last.b) !== Math.sign(point.a - point.b)) {
-      const before = log(last.a) - log(last.b);
-      const after = log(point.a) - log(point.b);
-      const share = before / (before - after);
-      const between = (from: number, to: number) => Math.exp(log(from) + share * (log(to) - log(from)));
-      crossings.push({ a, b, x: between(last.x, point.x), y: between(last.a, point.a) });
-    }
-    last = point;
-  }
-  return crossings;
-}
-
-/** Modes are compared within one kind of kernel: a reverse map costs what it costs, whoever forks. */
-function sameKernel(a: Mode, b: Mode): boolean {
-  return a.endsWith("-no-rmap") === b.endsWith("-no-rmap");
-}
-
-/** Curves two by two, of kernels of one kind, where they can be compared. */
-function pairsOf(curves: readonly Curve[]): Pair[] {
-  const pairs = curves.flatMap((a, index) => {
-    const rivals = curves.slice(index + 1).filter((b) => sameKernel(a.mode, b.mode));
-    return rivals.map((b) => pairOf(a, b));
-  });
-  return pairs.filter(({ points }) => points.length > 0);
-}
-
-/** All crossings of curves with one another, pair by pair, but for those that come to the same. */
-export function crossingsOf(curves: readonly Curve[]): Crossing[] {
-  const different = pairsOf(curves).filter((pair) => mostApart(pair) > ALIKE);
-  return different.flatMap(crossingsOfTwo);
-}
-
-/** Pairs of curves that come to the same. */
-export function alikeOf(curves: readonly Curve[]): Alike[] {
-  const pairs = pairsOf(curves).map((pair) => ({ a: pair.a, b: pair.b, most: mostApart(pair) }));
-  return pairs.filter(({ most }) => most <= ALIKE);
-}
+import type { Chart, Experiment, Figure, Mode, Parameter, Values } from "../experiment";
+import { aboutText } from "../sizes";
+import {
+  ALIKE,
+  type Alike,
+  alikeOf,
+  type Crossing,
+  crossingsOf,
+  curvesOf,
+  EVEN,
+  mostApart,
+  pairsOf,
+  sameKernel,
+} from "./curves";
+import { gainsOf } from "./gains";
+import { type ExperimentResults, placeText } from "./merge";
 
 /**
  * Modes whose figure is best at a place, those that are even with it included, of kernels of the first mode's kind; empty where fewer than two were
@@ -165,11 +64,6 @@ function winnersText(winners: readonly (readonly Mode[])[]): string {
 /** How far a crossing may move and still be the same, as a factor. */
 const SAME_PLACE = 1.25;
 
-/** Costs besides the base ones that an experiment was run under. */
-function others({ costs, base }: ExperimentResults): Costs[] {
-  return costs.filter((each) => costsText(each) !== costsText(base));
-}
-
 /** Figures that conclusions are drawn of: those that are compared or drawn. */
 function figuresOf({ comparisons = [], charts = [], figures }: Experiment): Figure[] {
   const names = new Set([...comparisons, ...charts].map(({ figure }) => figure));
@@ -183,7 +77,7 @@ function whoWins(results: ExperimentResults, figure: Figure): Conclusion[] {
   if (known.length === 0) return [];
   const points = known.length === 1 ? "the one point" : `${known.length} points`;
   const text = `${figure.title}: best, of ${points}: ${winnersText(known.map(({ who }) => who))}`;
-  const under = others(results).flatMap((costs) => {
+  const under = results.otherCosts.flatMap((costs) => {
     const again = known.map(({ values, who }) => ({ values, who, now: winnersAt(results, figure, values, costs) }));
     const measured = again.filter(({ now }) => now.length > 0);
     if (measured.length === 0) return [];
@@ -195,13 +89,6 @@ function whoWins(results: ExperimentResults, figure: Figure): Conclusion[] {
   return [{ text, under }];
 }
 
-/** "size 16 MB, writer child": of the parameters that were varied. */
-export function placeText({ experiment, places }: ExperimentResults, values: Values): string {
-  const varied = experiment.parameters.filter(({ name }) => places.some((place) => place[name] !== places[0]?.[name]));
-  const shown = varied.filter(({ name }) => values[name] !== undefined);
-  return shown.map((each) => `${each.name} ${valueText(each, values[each.name] as Value)}`).join(", ");
-}
-
 /** "copy and share cross at 21.1 MB". */
 export function crossingText({ a, b, x }: Crossing, parameter: Parameter): string {
   return `${a} and ${b} cross at ${aboutText(parameter, x)}`;
@@ -209,6 +96,7 @@ export function crossingText({ a, b, x }: Crossing, parameter: Parameter): strin
 
 /** "share and auto: no difference above 1.2%". */
 export function alikeText({ a, b, most }: Alike): string {
+  if (most === 0) return `${a} and ${b}: no difference`;
   return `${a} and ${b}: no difference above ${Math.ceil(Number((most * 1000).toPrecision(6))) / 10}%`;
 }
 
@@ -217,7 +105,7 @@ function panelsOf(results: ExperimentResults, chart: Chart) {
   return results.panels(chart.x).map(({ rest, places }) => ({
     where: placeText(results, rest),
     curves: curvesOf(results, chart, places),
-    under: others(results).map((costs) => ({ costs, curves: curvesOf(results, chart, places, costs) })),
+    under: results.otherCosts.map((costs) => ({ costs, curves: curvesOf(results, chart, places, costs) })),
   }));
 }
 
@@ -265,6 +153,7 @@ function whatIsAlike(chart: Chart, panels: readonly Panel[]): Conclusion[] {
 function seenIn(results: ExperimentResults, chart: Chart): Conclusion[] {
   const parameter = results.experiment.parameters.find(({ name }) => name === chart.x);
   if (parameter === undefined) return [];
+  if (chart.lines !== undefined) return gainsOf(results, chart, chart.lines, parameter);
   const panels = panelsOf(results, chart);
   return [...panels.flatMap((panel) => whereTheyCross(chart, parameter, panel)), ...whatIsAlike(chart, panels)];
 }
@@ -273,12 +162,25 @@ function seenIn(results: ExperimentResults, chart: Chart): Conclusion[] {
 export function conclusionsOf(results: ExperimentResults): Conclusion[] {
   const { experiment } = results;
   const charts = (experiment.charts ?? []).filter(
-    (chart, index, all) => all.findIndex(({ figure, x }) => figure === chart.figure && x === chart.x) === index,
+    (chart, index, all) =>
+      chart.lines !== undefined ||
+      all.findIndex(({ figure, x, lines }) => figure === chart.figure && x === chart.x && lines === undefined) ===
+        index,
   );
   return [
     ...figuresOf(experiment).flatMap((figure) => whoWins(results, figure)),
     ...charts.flatMap((chart) => seenIn(results, chart)),
   ];
+}
+
+/** All conclusions as they are written, each with how it fared under other costs, and a note where none was tried. */
+export function saidOf(results: ExperimentResults): { said: { text: string; under: string }[]; note: string } {
+  const conclusions = conclusionsOf(results);
+  const tried = conclusions.some(({ under }) => under.length > 0);
+  return {
+    said: conclusions.map((each) => ({ text: each.text, under: tried ? underText(each) : "" })),
+    note: tried || conclusions.length === 0 ? "" : "Not tried with other costs: that is what --sensitivity is for.",
+  };
 }
 
 /** How a conclusion fared, in a sentence. */

@@ -5,9 +5,10 @@
  */
 import { type Costs, costsText, normalCosts } from "../costs";
 import { LabError } from "../errors";
-import type { Experiment, Mode, Values } from "../experiment";
+import type { Experiment, Mode, Value, Values } from "../experiment";
 import { MODES } from "../experiment";
 import { identityKey, type ResultLine } from "../results";
+import { valueText } from "../sizes";
 
 /** A point with all its runs; figures are those of the first, which the others repeat. */
 export interface Merged {
@@ -46,6 +47,11 @@ export class ExperimentResults {
     return this.points.filter(({ line }) => line.status === "failed");
   }
 
+  /** Costs besides the base ones that there are points of. */
+  get otherCosts(): Costs[] {
+    return this.costs.filter((each) => costsText(each) !== costsText(this.base));
+  }
+
   /** The point there, if it was run. */
   at(values: Values, mode: Mode, costs = this.base): Merged | undefined {
     return this.byPlace.get(this.key(values, mode, costs));
@@ -57,11 +63,13 @@ export class ExperimentResults {
     return line?.status === "ok" ? line.figures[name] : undefined;
   }
 
-  /** Places by the values of all parameters but one: the panels of a chart over that one. */
-  panels(x: string): { rest: Values; places: Values[] }[] {
+  /** Places by the values of all parameters but those: the panels of a chart that has these on its axis and as its lines. */
+  panels(...drawn: readonly string[]): { rest: Values; places: Values[] }[] {
     const panels = new Map<string, { rest: Values; places: Values[] }>();
     for (const values of this.places) {
-      const rest = Object.fromEntries(this.names.filter((name) => name !== x).map((name) => [name, values[name]]));
+      const rest = Object.fromEntries(
+        this.names.filter((name) => !drawn.includes(name)).map((name) => [name, values[name]]),
+      );
       const key = this.placeKey(rest);
       const panel = panels.get(key) ?? { rest: rest as Values, places: [] };
       panels.set(key, panel);
@@ -118,6 +126,13 @@ export function pointText({ experiment, values, mode, costs }: ResultLine): stri
   const place = Object.entries(values).map(([name, value]) => `${name}=${value}`);
   const costly = costsText(costs);
   return [experiment, ...place, mode, ...(costly === "standard" ? [] : [costly])].join(" ");
+}
+
+/** "size 16 MB, writer child": of the parameters that were varied. */
+export function placeText({ experiment, places }: ExperimentResults, values: Values): string {
+  const varied = experiment.parameters.filter(({ name }) => places.some((place) => place[name] !== places[0]?.[name]));
+  const shown = varied.filter(({ name }) => values[name] !== undefined);
+  return shown.map((each) => `${each.name} ${valueText(each, values[each.name] as Value)}`).join(", ");
 }
 
 /** One experiment's lines, runs of a point together. */
