@@ -18,6 +18,8 @@ import type { Outcome, References } from "./point";
 /** Raised when the meaning of a line changes. */
 export const RESULT_VERSION = 1;
 const ENDING = ".jsonl";
+/** Errors of a disk, a quota or a file size that is used up. */
+const NO_ROOM = ["ENOSPC", "EDQUOT", "EFBIG"];
 
 /** What the figures of a point are a function of. */
 export interface Identity {
@@ -140,6 +142,7 @@ export function readResults(folder: string): ReadResults {
 
 /** Where a run writes, line by line. A shard has a file of its own, so that machines can share a directory. */
 export class ResultFile {
+  private readonly path: string;
   private readonly file: number;
   /** Results that were there already, and what was left out of them. */
   readonly found: ReadResults;
@@ -151,6 +154,7 @@ export class ResultFile {
   constructor(folder: string, shard: Shard | undefined) {
     const name = shard === undefined ? `results${ENDING}` : `results-${shard.index}of${shard.count}${ENDING}`;
     const file = path.join(folder, name);
+    this.path = file;
     try {
       makeFolder(folder);
       this.found = readResults(folder);
@@ -168,10 +172,17 @@ export class ResultFile {
     if (whole < bytes.length) ftruncateSync(this.file, whole);
   }
 
-  /** Appends a line in one write. Throws Node's error when it cannot be written. */
+  /** Appends a line in one write. Throws LabError when there is no room for it. */
   add(line: ResultLine): void {
     const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
-    if (writeSync(this.file, bytes) !== bytes.length) throw new LabError("results: the disk is full");
+    let written = 0;
+    try {
+      written = writeSync(this.file, bytes);
+    } catch (error) {
+      if (!NO_ROOM.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    }
+    if (written !== bytes.length)
+      throw new LabError(`${this.path}: no room for more results; when there is, the same command goes on from there`);
   }
 
   close(): void {
