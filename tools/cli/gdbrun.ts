@@ -16,57 +16,28 @@ import { kernelLayout } from "../image/layout";
 import { buildUserProgram } from "../image/program";
 import { bootRecipe, copyOfDisk, type Recipe } from "../replay/recipe";
 import type { GdbOptions } from "./commands/gdb";
-import { quoted } from "./commands/run";
-import { diskFor, swapWords } from "./disk";
 import { CliError, ExitCode } from "./exitcodes";
-import { builtImages, initrdWith, outputFolder, userProgram } from "./images";
+import { GuestInput } from "./guestinput";
+import { guestProgram } from "./guestprogram";
+import { outputFolder } from "./images";
 import { fileReason } from "./input";
 import { outcome } from "./outcome";
 import { ConsoleText } from "./terminal";
 
-const INTERRUPTED = 130;
-const END_OF_TRANSMISSION = 4;
-
 /** What is typed at the guest: a person's input as it comes, another's when the guest sleeps, and then its end. */
 class TypedInput {
-  private readonly pieces: Uint8Array[] = [];
-  private ended = false;
+  private readonly input = new GuestInput();
+  readonly next = this.input.reader();
 
   constructor() {
-    process.stdin.on("data", (bytes: Buffer) => this.pieces.push(new Uint8Array(bytes)));
-    process.stdin.on("end", () => (this.ended = true));
-  }
-
-  next(): Uint8Array | undefined {
-    return this.pieces.shift() ?? (this.ended ? Uint8Array.of(END_OF_TRANSMISSION) : undefined);
+    process.stdin.on("data", (bytes: Buffer) => this.input.add(new Uint8Array(bytes)));
+    process.stdin.on("end", () => (this.input.ended = true));
   }
 
   release(): void {
     process.stdin.removeAllListeners("data");
     process.stdin.pause();
   }
-}
-
-async function recipeOf(
-  options: GdbOptions,
-  program: Awaited<ReturnType<typeof userProgram>> | undefined,
-  args: string[],
-): Promise<Recipe> {
-  const { kernel, initrd } = await builtImages();
-  const words = program === undefined ? [] : [`/${program.name}`, ...args].map(quoted);
-  const run = program === undefined ? "" : ` -- ${words.join(" ")}`;
-  const quiet = program === undefined ? "" : "quiet ";
-  const init = program === undefined ? "" : "init=/bin/init ";
-  return {
-    ...diskFor(options),
-    memoryMB: options.mem,
-    kernel,
-    kernelName: "kernel.elf",
-    commandLine: `${quiet}fork=${options.fork} ${swapWords(options)}${init}${options.cmdline}${run}`,
-    modules: [program === undefined ? initrd : initrdWith(initrd, program)],
-    tlb: options.tlb,
-    cpu: options.cpu,
-  };
 }
 
 /** The command line that connects gdb. */
@@ -79,8 +50,7 @@ function connection(port: number, programFile: string | undefined): string {
 
 /** Serves debuggers until one ends the machine, or it has ended without one. Returns the exit code. */
 export async function runGdb(path: string | undefined, args: string[], options: GdbOptions): Promise<number> {
-  const program = path === undefined ? undefined : await userProgram(path);
-  const recipe = await recipeOf(options, program, args);
+  const { recipe, program } = await guestProgram(path, args, options);
   const folder = program === undefined ? undefined : mkdtempSync(join(tmpdir(), "tine-gdb-"));
   try {
     const programFile = folder && program && join(folder, basename(program.name));
@@ -116,7 +86,7 @@ export async function runGdb(path: string | undefined, args: string[], options: 
 async function serve(debugged: Debugged, options: GdbOptions, programFile: string | undefined): Promise<number> {
   const { control } = debugged;
   const input = new TypedInput();
-  control.input = () => input.next();
+  control.input = input.next;
   const status = watchStatus(debugged);
   let finish: (code: number) => void = () => {};
   const over = new Promise<number>((resolve) => {
@@ -146,7 +116,7 @@ async function serve(debugged: Debugged, options: GdbOptions, programFile: strin
       goOn(free, false);
     },
   });
-  const stop = (): void => finish(INTERRUPTED);
+  const stop = (): void => finish(ExitCode.Interrupted);
   process.on("SIGINT", stop).on("SIGTERM", stop);
   try {
     const port = await server.listen(options.port).catch((error: Error) => {
