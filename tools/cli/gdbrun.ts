@@ -11,6 +11,7 @@ import { EventKind, MachineError } from "../../cpu/index";
 import { Mark } from "../../kernel/abi/marks";
 import type { Progress } from "../gdb/control";
 import { type Debugged, debugMachine } from "../gdb/debugged";
+import { GDB_SCRIPT, GDB_SCRIPT_NAME } from "../gdb/script";
 import { GdbServer } from "../gdb/server";
 import { kernelLayout } from "../image/layout";
 import { buildUserProgram } from "../image/program";
@@ -41,8 +42,8 @@ class TypedInput {
 }
 
 /** The command line that connects gdb. */
-function connection(port: number, programFile: string | undefined): string {
-  const words = ["gdb", relative(process.cwd(), join(outputFolder(), "kernel.elf"))];
+function connection(port: number, script: string, programFile: string | undefined): string {
+  const words = ["gdb", relative(process.cwd(), join(outputFolder(), "kernel.elf")), "-x", script];
   words.push("-ex", `'target remote 127.0.0.1:${port}'`);
   if (programFile !== undefined) words.push("-ex", `'add-symbol-file ${programFile}'`);
   return words.join(" ");
@@ -51,9 +52,11 @@ function connection(port: number, programFile: string | undefined): string {
 /** Serves debuggers until one ends the machine, or it has ended without one. Returns the exit code. */
 export async function runGdb(path: string | undefined, args: string[], options: GdbOptions): Promise<number> {
   const { recipe, program } = await guestProgram(path, args, options);
-  const folder = program === undefined ? undefined : mkdtempSync(join(tmpdir(), "tine-gdb-"));
+  const folder = mkdtempSync(join(tmpdir(), "tine-gdb-"));
   try {
-    const programFile = folder && program && join(folder, basename(program.name));
+    const script = join(folder, GDB_SCRIPT_NAME);
+    writeFileSync(script, GDB_SCRIPT);
+    const programFile = program && join(folder, basename(program.name));
     // What boots is what `tine run` boots; gdb gets the same program with all debug information.
     const isSource = path?.endsWith(".ts") === true;
     if (programFile && path) {
@@ -61,9 +64,9 @@ export async function runGdb(path: string | undefined, args: string[], options: 
     }
     const text = new ConsoleText();
     const machine = await boot(recipe, (bytes) => process.stdout.write(text.filter(bytes)));
-    return await serve(machine, options, programFile);
+    return await serve(machine, options, (port) => connection(port, script, programFile));
   } finally {
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 
   async function boot(made: Recipe, write: (bytes: Uint8Array) => void): Promise<Debugged> {
@@ -83,7 +86,7 @@ export async function runGdb(path: string | undefined, args: string[], options: 
   }
 }
 
-async function serve(debugged: Debugged, options: GdbOptions, programFile: string | undefined): Promise<number> {
+async function serve(debugged: Debugged, options: GdbOptions, howTo: (port: number) => string): Promise<number> {
   const { control } = debugged;
   const input = new TypedInput();
   control.input = input.next;
@@ -122,7 +125,7 @@ async function serve(debugged: Debugged, options: GdbOptions, programFile: strin
     const port = await server.listen(options.port).catch((error: Error) => {
       throw new CliError(`port ${options.port}: ${fileReason(error)}`);
     });
-    process.stderr.write(`${connection(port, programFile)}\n`);
+    process.stderr.write(`${howTo(port)}\n`);
     return await over;
   } finally {
     server.close();
