@@ -25,6 +25,7 @@ import { type RegionCount, Regions } from "../lab/regions";
 import { bootRecipe, copyOfDisk, openDisk } from "../replay/recipe";
 import type { RecordingWriter } from "../replay/recording";
 import type { TraceSession } from "../trace/session";
+import { GuestInput } from "./guestinput";
 import type { FromWorker, SessionEnd, SessionSpec, ToWorker } from "./session";
 
 /** Instructions between two looks at the mailbox: some 20 ms of host time. */
@@ -38,10 +39,8 @@ const SHORT_SLEEP_MS = 1;
 const FLUSH_MS = 20;
 /** A trace may make the machine a hundred times slower: a slice is shorter then. */
 const TRACED_SLICE = 50_000;
-const END_OF_TRANSMISSION = 4;
 /** Exit code of a program of which an assert failed (userland/lib/abort.ts). */
 const ABORT_STATUS = 134;
-const NEWLINE = 10;
 
 const port = parentPort as MessagePort;
 
@@ -82,26 +81,6 @@ class Mailbox {
 }
 
 const mailbox = new Mailbox();
-
-/** Console input that the guest has not been given yet, in pieces that end with a line's end. */
-class PendingInput {
-  private readonly lines: Uint8Array[] = [];
-  ended = false;
-
-  add(bytes: Uint8Array): void {
-    let start = 0;
-    for (let end = bytes.indexOf(NEWLINE) + 1; end > 0; end = bytes.indexOf(NEWLINE, start) + 1) {
-      this.lines.push(bytes.subarray(start, end));
-      start = end;
-    }
-    if (start < bytes.length) this.lines.push(bytes.subarray(start));
-  }
-
-  /** The next piece; after the last one an end-of-transmission, as often as asked; undefined while more may come. */
-  next(): Uint8Array | undefined {
-    return this.lines.shift() ?? (this.ended ? Uint8Array.of(END_OF_TRANSMISSION) : undefined);
-  }
-}
 
 /** The exit code that a shell gives for a wait status: the program's own, or 128 and the signal that ended it. */
 function exitCodeOf(waitStatus: number): number {
@@ -188,7 +167,8 @@ async function watchAsserts({ kernel }: SessionSpec, machine: Machine): Promise<
 /** One machine and what is gathered while it runs. */
 class Run {
   private readonly machine: Machine;
-  private readonly pending = new PendingInput();
+  private readonly input = new GuestInput();
+  private readonly nextInput = this.input.reader();
   private readonly regionCounts: RegionCount[] = [];
   private programStatus: number | undefined;
   /** Instructions retired when the kernel said that it panics. */
@@ -287,7 +267,7 @@ class Run {
     if (this.spec.input === "none") return;
     const milliseconds = ((wakeCycles - this.machine.cycles) / NOMINAL_HZ) * 1000;
     if (milliseconds < SHORT_SLEEP_MS) return;
-    const bytes = this.pending.next();
+    const bytes = this.nextInput();
     if (bytes !== undefined) {
       this.machine.input(bytes);
       return;
@@ -302,11 +282,11 @@ class Run {
 
   private take(message: ToWorker): void {
     if (message.kind === "stop") this.stopped = true;
-    else if (message.kind === "inputEnd") this.pending.ended = true;
+    else if (message.kind === "inputEnd") this.input.ended = true;
     else if (message.kind === "start") throw new Error("a session is started once");
     else if (this.spec.screen !== undefined) this.machine.key(message.bytes);
     else if (this.spec.input === "terminal") this.machine.input(message.bytes);
-    else this.pending.add(message.bytes);
+    else this.input.add(message.bytes);
   }
 
   private tellProgress(): void {
