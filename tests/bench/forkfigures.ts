@@ -5,8 +5,11 @@
  */
 import { Region } from "../../kernel/abi/marks";
 import type { BuiltAll } from "../../tools/image/build";
+import type { SeenRegion } from "../../tools/lab/experiment";
+import { scriptOf } from "../../tools/lab/experiments/storm";
 import { type DemoRow, joinDemo } from "../../tools/lab/forkdemo";
 import { gccPerPte, ourPerPte } from "../../tools/lab/loop";
+import type { RegionCount } from "../../tools/lab/regions";
 import { MODES } from "../guest/guest";
 import type { ForkResult, ForkRun } from "./forkrun";
 
@@ -52,6 +55,11 @@ function found<T>(value: T | undefined, what: string): T {
   return value;
 }
 
+/** A region's count while the process that began it ran. */
+function ownOf({ own, ...region }: SeenRegion): RegionCount {
+  return { ...region, ...own };
+}
+
 /** The same run in every mode, and without a reverse map where told. */
 function inModes(run: Omit<ForkRun, "mode">, plain = false): Record<string, ForkRun> {
   const runs: [string, ForkRun][] = MODES.map((mode) => [mode, { ...run, mode }]);
@@ -72,7 +80,7 @@ const fork: Figure = {
     const rows: Report["rows"] = [];
     const bounds: Bound[] = [];
     const demos = Object.entries(results).map(
-      ([name, { output, own }]) => [name, joinDemo("", "on", output, own).rows] as const,
+      ([name, { output, regions }]) => [name, joinDemo("", "on", output, regions.map(ownOf)).rows] as const,
     );
     for (const { megabytes } of demos[0]?.[1] ?? []) {
       const of = (name: string): DemoRow["fork"] => {
@@ -147,30 +155,6 @@ const storm: Figure = {
         ).cycles,
     ),
 };
-
-/** Small commands as a shell script has them: some build-in, none long. */
-const COMMANDS = [
-  "true",
-  "echo one two three > word",
-  "cat word > copy",
-  "wc word > count",
-  "ls /bin > list",
-  "echo four | wc > count",
-  "false",
-  "cat word | cat | cat > copy",
-  "rm copy",
-];
-
-/** A script that starts at least so many processes. */
-function scriptOf(commands: number): string {
-  const lines: string[] = [];
-  for (let started = 0, i = 0; started < commands; i++) {
-    const line = COMMANDS[i % COMMANDS.length] as string;
-    lines.push(line);
-    started += line.split("|").length;
-  }
-  return `${[...lines, "true"].join("\n")}\n`;
-}
 
 const shell: Figure = {
   name: "shell",

@@ -52,6 +52,11 @@ test("everything is built, then only what changed", () =>
     const again = await build();
     assert.equal(steps, []);
     assert.equal(again, first);
+    const images = () => readdirSync(path.join(root, "dist/cache")).filter((name) => name.endsWith(".elf")).length;
+    const made = images();
+    const alone = await buildUserProgram(path.join(root, "userland/bin/hello.ts"), { root });
+    assert.equal(alone, files.find(({ name }) => name === "bin/hello")?.data);
+    assert.is(images(), made, "a program of the tree asked for by itself is not compiled again");
 
     const hello = path.join(root, "userland/bin/hello.ts");
     writeFileSync(hello, readFileSync(hello, "utf8").replace("hello, world", "good morning"));

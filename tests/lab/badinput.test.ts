@@ -12,12 +12,15 @@ const folder = mkdtempSync(join(tmpdir(), "tine-labbad-"));
 test.after(() => rmSync(folder, { recursive: true, force: true }));
 
 writeTwin(folder);
-for (const name of ["empty", "foreign", "text", "later", "unknown"]) mkdirSync(join(folder, name));
+for (const name of ["empty", "foreign", "text", "later", "half", "unknown"]) mkdirSync(join(folder, name));
 const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
 write("foreign/data.jsonl", '{"some":"data"}\n');
 write("text/notes.jsonl", "one\ntwo\nthree\n");
 write("later/results.jsonl", '{"tineLab":99}\n');
-write("unknown/results.jsonl", '{"tineLab":1,"experiment":"nowhere"}\n');
+write("half/results.jsonl", '{"tineLab":1,"experiment":"forktime"}\n');
+const fields = { values: {}, mode: "copy", costs: {}, versions: {}, host: { seconds: 1 } };
+const whole = { tineLab: 1, experiment: "nowhere", ...fields, status: "ok", figures: {}, distributions: {} };
+write("unknown/results.jsonl", `${JSON.stringify(whole)}\n`);
 write("plainfile", "");
 write("syntax.mjs", "export default {");
 write("nothing.mjs", "export const x = 1;");
@@ -58,7 +61,8 @@ const CASES: readonly (readonly [words: string, says: RegExp])[] = [
   ["report foreign", /foreign\/data\.jsonl:1: not a result of tine lab/],
   ["report text", /text\/notes\.jsonl: not results of tine lab/],
   ["report later", /later\/results\.jsonl:1: a result of version 99; this is 1/],
-  ["report unknown", /results of 'nowhere', an experiment that is not here: name its file with --experiment/],
+  ["report half", /half\/results\.jsonl:1: a result without a proper 'mode'/],
+  ["report unknown", /results of 'nowhere', no experiment that is here: name its file with --experiment/],
 ];
 
 for (const [words, says] of CASES) {

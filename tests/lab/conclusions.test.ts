@@ -2,9 +2,11 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type Costs, variants } from "../../tools/lab/costs";
-import type { Mode } from "../../tools/lab/experiment";
-import { axisOf } from "../../tools/lab/report/axis";
-import { conclusionsOf, crossingsOf, curvesOf, underText, winnersAt } from "../../tools/lab/report/conclusions";
+import type { Experiment, Mode } from "../../tools/lab/experiment";
+import { axisOf, roomyTicks } from "../../tools/lab/report/axis";
+import { chartsOf } from "../../tools/lab/report/charts";
+import { conclusionsOf, underText, winnersAt } from "../../tools/lab/report/conclusions";
+import { crossingsOf, curvesOf } from "../../tools/lab/report/curves";
 import { type ExperimentResults, merge } from "../../tools/lab/report/merge";
 import { commandOf } from "../../tools/lab/report/provenance";
 import { figureTable } from "../../tools/lab/report/tables";
@@ -76,6 +78,65 @@ test("what is within 1 % is even, and touching is not crossing", () => {
   assert.equal(crossingsOf(curvesOf(seen, chart, seen.places)), []);
 });
 
+test("curves that are nowhere far apart do not cross: the largest difference is told, and whether it stays so", () => {
+  const near = (costs: Costs = {}, last = 1.03) =>
+    SIZES.flatMap((size, i) => [
+      line(size, "copy", size, costs),
+      line(size, "share", size * [0.97, 0.98, 1.02, last][i]!, costs),
+    ]);
+  const seen = results([...near(), ...near({ iret: 20 }), ...near({ trapEntry: 1 }, 1.25)]);
+  assert.equal(crossingsOf(curvesOf(seen, chart, seen.places)), []);
+  const [, alike, ...others] = conclusionsOf(seen);
+  assert.is(others.length, 0);
+  assert.is(alike?.text, "Cost of fork: copy and share: no difference above 3%");
+  assert.is(underText(alike as never), "changes: trapEntry=1: they differ by up to 20.0%");
+  const far = results(near({}, 1.07));
+  assert.is(crossingsOf(curvesOf(far, chart, far.places)).length, 1, "6.5 % apart at one place: these do cross");
+});
+
+test("lines of a parameter's values: from where on each is even with the other mode, under other costs too", () => {
+  const parameters = [...demo.parameters, { name: "order", title: "order", values: ["one", "two"] }];
+  const lines = { mode: "share", by: "order" } as const;
+  const drawn: Experiment = {
+    ...demo,
+    parameters,
+    charts: [{ ...chart, title: "Relative", relativeTo: "copy", lines }],
+  };
+  const points = (order: string, shares: readonly number[], costs: Costs = {}) =>
+    SIZES.flatMap((size, i) => [
+      line(size, "copy", size, costs, { values: { size, order } }),
+      line(size, "share", size * (shares[i] as number), costs, { values: { size, order } }),
+    ]);
+  const all = [...points("one", [0.5, 1, 0.8, 0.995]), ...points("two", [0.2, 0.4, 0.6, 0.8])];
+  const dear = [...points("one", [0.5, 1, 1, 1], { iret: 20 }), ...points("two", [0.2, 0.4, 0.6, 0.8], { iret: 20 })];
+  const seen = merge([...all, ...dear], () => drawn).experiments[0] as ExperimentResults;
+  const said = conclusionsOf(seen).find(({ text }) => text.startsWith("Relative"));
+  assert.is(said?.text, "Relative: one: even from 8 MB on; two: 20% less at the end (size)");
+  assert.is(underText(said as never), "changes: iret=20: one: even from 2 MB on; two: 20% less at the end");
+  const [group, ...groups] = chartsOf(seen);
+  assert.is(groups.length, 0);
+  assert.equal(group?.lines, ["one", "two"]);
+  assert.equal(
+    group?.panels.map(({ notes }) => notes),
+    [["one: even from 8 MB on", "two: 20% less at the end"]],
+  );
+  assert.match(group?.panels[0]?.svg ?? "", /class="crossing"/);
+});
+
+test("results of experiments that are not declared are left out and told of; where nothing is left there is no report", () => {
+  const foreign = line(1024, "copy", 1, {}, { experiment: "gone" });
+  const find = (name: string) => (name === "demo" ? demo : undefined);
+  const merged = merge([foreign, line(1024, "copy", 7)], find);
+  assert.equal(merged.notices, [
+    "left out: results of 'gone', no experiment that is here: name its file with --experiment",
+  ]);
+  assert.equal(
+    merged.experiments.map(({ points }) => points.length),
+    [1],
+  );
+  assert.throws(() => merge([foreign], find), /^results of 'gone', no experiment that is here/);
+});
+
 test("more is better where the figure says so", () => {
   const seen = results(world(3000));
   const rate = { ...(fork as (typeof demo.figures)[number]), lessIsBetter: false };
@@ -142,6 +203,7 @@ test("axes go from a round number to a round number, with few ticks", () => {
   assert.equal(axisOf([3], "log").ticks, [2, 5]);
   assert.equal(axisOf([0, 40], "linear").ticks, [0, 10, 20, 30, 40]);
   assert.equal(axisOf([0, 40], "log").ticks, [0, 10, 20, 30, 40], "0 has no logarithm");
+  assert.equal(roomyTicks(axisOf([1, 1.1, 4, 9, 10], "log"), [1, 1.1, 4, 9, 10]), [1, 4, 10], "no label upon another");
   for (const most of [1e3, 1e6, 1e12]) assert.ok(axisOf([1, most], "log").ticks.length <= 8);
 });
 

@@ -18,7 +18,7 @@ writeTwin(folder);
 const lab = (words: string) => tine(["lab", ...words.split(" ")], { cwd: folder });
 
 lab("run twin.mjs --out results");
-lab("run twin.mjs --out results --sensitivity --sizes 64K,1M --modes copy,share");
+lab("run twin.mjs --out results --sensitivity --sizes 64K --modes copy,share");
 lab("run twin.mjs --out results --set status=0,4 --modes copy --sizes 64K");
 lab("run twin.mjs --out results --references --sizes 64K");
 const page = join(folder, "report.html");
@@ -116,7 +116,7 @@ test("results of another kernel than the last one's are left out, and that is sa
   const text = readFileSync(file, "utf8");
   const [first = ""] = text.split("\n");
   writeFileSync(join(folder, "results/0.jsonl"), `${first.replace(/"kernel":"../, '"kernel":"zz')}\n`);
-  const { status, stderr } = lab("report results --experiment twin.mjs --md");
+  const { status, stderr } = lab("report results --experiment twin.mjs");
   assert.is(status, 0);
   assert.match(stderr, /^tine: twin: 1 results of other images than the last one's are left out$/m);
 });
@@ -130,7 +130,7 @@ test("runs of one point that differ are told of", () => {
       .find((line) => /"size":64,"status":0\D.*"mode":"copy"/.test(line)) ?? "";
   assert.ok(first !== "", "the point is among the results");
   writeFileSync(join(folder, "results/1.jsonl"), `${first.replace(/"first":\d/, '"first":9')}\n`);
-  const { stderr } = lab("report results --experiment twin.mjs --md");
+  const { stderr } = lab("report results --experiment twin.mjs");
   assert.match(stderr, /^tine: twin size=64 status=0 copy: two runs say different things$/m);
 });
 

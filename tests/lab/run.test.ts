@@ -1,6 +1,6 @@
 /** `tine lab run`: the same lines each time, shards that make the whole, runs that go on where they stopped, failures that stay in sight. */
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -31,7 +31,14 @@ function guest({ host: _, versions: __, ...line }: ResultLine): Omit<ResultLine,
 const sorted = (lines: readonly ResultLine[]): string[] => lines.map((line) => JSON.stringify(guest(line))).sort();
 
 /** The whole grid of the twin, run once. */
-const whole = parse(lab("run twin.mjs --json --jobs 2").stdout);
+const printed = lab("run twin.mjs --json --jobs 2 --out whole").stdout;
+const whole = parse(printed);
+
+/** A directory with results, as a run leaves it. */
+function hold(name: string, text: string): void {
+  mkdirSync(join(folder, name));
+  writeFileSync(fileOf(name), text);
+}
 
 test("lists the tree's experiments with their parameters and figures", () => {
   const { status, stdout } = lab("list");
@@ -75,25 +82,24 @@ test("shards make the whole, and a report of them is the report of the whole", (
   ) as [ResultLine[], ResultLine[]];
   assert.equal([one.length, two.length], [5, 4]);
   assert.equal(sorted([...one, ...two]), sorted(whole));
-  assert.is(lab("run twin.mjs --out whole").status, 0);
-  const tables = ({ stdout }: Ended): string => stdout.slice(0, stdout.indexOf("### host time"));
-  assert.is(
-    tables(lab("report shards --experiment twin.mjs --md")),
-    tables(lab("report whole --experiment twin.mjs --md")),
-  );
+  const tables = (name: string): string => {
+    const { status, stdout } = lab(`report ${name} --experiment twin.mjs`);
+    assert.is(status, 0);
+    return stdout.slice(0, stdout.indexOf("host time"));
+  };
+  assert.match(tables("whole"), /│ +64 KB │ +0 │ +[\d,]+ │/);
+  assert.is(tables("shards"), tables("whole"));
 });
 
 test("a shard without a point is no error, and does not keep a report from being made", () => {
   assert.is(lab("run twin.mjs --sizes 64K --modes copy --shard 2/2 --out none").status, 0);
-  assert.is(lab("report none shards --experiment twin.mjs --md").status, 0);
+  assert.is(lab("report none whole --experiment twin.mjs").status, 0);
   assert.is(lab("report none --experiment twin.mjs").status, 2);
 });
 
 test("what is there is not run again, a half-written line is dropped with a notice and made again", () => {
-  lab("run twin.mjs --out resumed");
-  const before = readFileSync(fileOf("resumed"), "utf8");
-  const cut = before.slice(0, -100);
-  writeFileSync(fileOf("resumed"), cut);
+  const cut = printed.slice(0, -100);
+  hold("resumed", cut);
   const { status, stderr, stdout } = lab("run twin.mjs --out resumed --json");
   assert.is(status, 0);
   assert.match(stderr, /^tine: resumed\/results\.jsonl:9: a half-written line is left out$/m);
@@ -123,6 +129,24 @@ test("an interrupted run says so, keeps what it has, and goes on", async () => {
   assert.equal(sorted(parse(after)), sorted(whole));
 });
 
+test("where there is no room for more results the run ends with a line, and goes on when there is", () => {
+  const words = `ulimit -f 4; exec "$0" "$1" lab run twin.mjs --out small --jobs 1`;
+  const limited = ["-c", words, process.execPath, join(process.cwd(), "tools/cli/tine.mjs")];
+  const { status, stderr } = spawnSync("bash", limited, { cwd: folder, encoding: "utf8" });
+  assert.is(status, 2, stderr);
+  assert.match(
+    stderr,
+    /^tine: small\/results\.jsonl: no room for more results; when there is, the same command goes on/m,
+  );
+  const before = readFileSync(fileOf("small"), "utf8");
+  const kept = before.slice(0, before.lastIndexOf("\n") + 1);
+  assert.ok(kept !== "" && kept !== before, "some lines were written whole, and the last one half");
+  assert.is(lab("run twin.mjs --out small").status, 0);
+  const after = readFileSync(fileOf("small"), "utf8");
+  assert.ok(after.startsWith(kept));
+  assert.equal(sorted(parse(after)), sorted(whole));
+});
+
 test("a point that fails is a line with its reason, FAILED in the table, and exit code 1; it is tried again", () => {
   const grid = "run twin.mjs --sizes 64K --set status=0,3 --modes copy";
   const { status, stdout, stderr } = lab(`${grid} --out failing`);
@@ -134,8 +158,8 @@ test("a point that fails is a line with its reason, FAILED in the table, and exi
     text,
     /"status":"failed","reason":"the program failed after \d+ instructions; the guest said: kilobytes=64"/,
   );
-  const report = lab("report failing --experiment twin.mjs --md").stdout;
-  assert.match(report, /### points that FAILED\n[\s\S]*the program failed after/);
+  const report = lab("report failing --experiment twin.mjs").stdout;
+  assert.match(report, /^points that FAILED\n[\s\S]*the program failed after/m);
   assert.is(lab(`${grid} --out failing`).status, 1);
   const again = parse(readFileSync(fileOf("failing"), "utf8"));
   assert.is(again.length, 3, "the good one is not run again, the failed one is");

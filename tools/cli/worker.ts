@@ -32,7 +32,10 @@ import type { FromWorker, SessionEnd, SessionSpec, ToWorker } from "./session";
 const SLICE = 1_000_000;
 /** A sleep too short for the host to follow, as for the disk: the guest's time jumps, and it is no wait for input. */
 const SHORT_SLEEP_MS = 1;
-/** Shortest time between two pieces of output within a slice, so that a guest that writes much costs few messages. */
+/**
+ * Shortest time between two pieces of output within a slice, and between two reports of progress: a guest that writes much, or
+ * waits for its disk all the time, costs few messages.
+ */
 const FLUSH_MS = 20;
 /** A trace may make the machine a hundred times slower: a slice is shorter then. */
 const TRACED_SLICE = 50_000;
@@ -124,10 +127,10 @@ async function replayEnd(
 /** The trace of the run that the spec asks for. Throws MachineError for a filter that names what there is not. */
 async function startTrace(spec: SessionSpec, machine: Machine): Promise<TraceSession | undefined> {
   if (spec.trace === undefined) return undefined;
-  const { TraceSession } = await import("../trace/session");
+  const { traceSession } = await import("../trace/session");
   const { TraceError } = await import("../trace/tracer");
   try {
-    return new TraceSession(machine, spec, spec.trace);
+    return traceSession(machine, spec, spec.trace);
   } catch (error) {
     throw error instanceof TraceError ? new MachineError(error.message) : error;
   }
@@ -172,6 +175,7 @@ class Run {
   private panickedAt: number | undefined;
   private serial: number[] = [];
   private flushedAt = -Infinity;
+  private progressAt = -Infinity;
   private stopped = false;
   private shown: Screen | undefined;
   private watch: AuditWatch | undefined;
@@ -246,7 +250,7 @@ class Run {
       tracing?.atBoundary();
       if (recorder !== undefined && machine.instret >= recorder.nextCheckpoint) recorder.checkpoint(machine);
       this.flush();
-      post({ kind: "progress", instret: this.machine.instret });
+      this.tellProgress();
       if (this.watch?.found) return { reason: "audit" };
       if (tracing?.isDone && recorder === undefined) return { reason: "traced" };
       // Asleep for good: no timer runs, and no input will ever come.
@@ -283,6 +287,13 @@ class Run {
     else if (this.spec.screen !== undefined) this.machine.key(message.bytes);
     else if (this.spec.input === "terminal") this.machine.input(message.bytes);
     else this.input.add(message.bytes);
+  }
+
+  private tellProgress(): void {
+    const now = Date.now();
+    if (now - this.progressAt < FLUSH_MS) return;
+    this.progressAt = now;
+    post({ kind: "progress", instret: this.machine.instret });
   }
 
   private flush(): void {

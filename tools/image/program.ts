@@ -17,7 +17,10 @@ export async function buildUserProgram(
   const root = options.root ?? findRoot();
   const absolute = path.resolve(file);
   const { fullDebug = false } = options;
-  return new ImageCache(root).get(fullDebug ? `${absolute} with full debug information` : absolute, async () => {
+  // A program of the tree is known by the name that the whole build has for it, so that neither makes what the other has.
+  const below = path.relative(root, absolute);
+  const name = below.startsWith("..") ? absolute : below;
+  return new ImageCache(root).get(fullDebug ? `${name} with full debug information` : name, async () => {
     const { buildProgram } = await import("../compiler/index");
     return buildProgram(absolute, { root, fullDebug });
   });

@@ -114,6 +114,8 @@ export interface Chart {
   scale?: { x?: "log" | "linear"; y?: "log" | "linear" };
   /** Cost divided by that of this mode instead of the cost. */
   relativeTo?: Mode;
+  /** Instead of a line for each mode one of this mode for each value of a parameter, which then needs no panels of its own. */
+  lines?: { mode: Mode; by: string };
 }
 
 /** A ratio of two modes that is of interest, at every point: `dear`'s figure divided by `cheap`'s. */

@@ -86,9 +86,13 @@ export class Observer implements Seen {
     return value;
   }
 
+  /** All regions that have ended, in the order of their begins. */
+  get finished(): SeenRegion[] {
+    return this.all.filter(({ done }) => done).map(({ seen }) => seen);
+  }
+
   regions(id: Region, tag?: number): SeenRegion[] {
-    const wanted = ({ done, seen }: OpenRegion) => done && seen.id === id && (tag === undefined || seen.tag === tag);
-    return this.all.filter(wanted).map(({ seen }) => seen);
+    return this.finished.filter((seen) => seen.id === id && (tag === undefined || seen.tag === tag));
   }
 
   region(id: Region, tag?: number): SeenRegion {

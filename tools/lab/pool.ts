@@ -10,6 +10,8 @@ import type { Answer, Task } from "./messages";
 export const THREAD_MB = 200;
 /** A thread that held a machine so large is not used again: its memory would come back late. */
 const LARGE_MB = 128;
+/** What a thread runs: ./worker.ts, bundled. */
+const WORKER = new URL("./labworker.mjs", import.meta.url);
 
 export interface PoolTask extends Task {
   /** Of its machine. */
@@ -22,6 +24,8 @@ export interface PoolOptions {
   /** Megabytes that all threads together may take. */
   memoryMB: number;
   signal: AbortSignal;
+  /** The bundled ./worker.ts, where it does not lie beside the caller's bundle. */
+  worker?: URL;
   onAnswer(task: PoolTask, answer: Answer): void;
 }
 
@@ -45,7 +49,7 @@ function run(worker: Worker, { point, source, images, setup, references }: Task)
 
 /** Runs all tasks. Rejects with the signal's reason when it is aborted, and with what onAnswer throws; no thread is left then. */
 export async function runPool(tasks: readonly PoolTask[], options: PoolOptions): Promise<void> {
-  const { jobs, memoryMB, signal, onAnswer } = options;
+  const { jobs, memoryMB, signal, worker: file = WORKER, onAnswer } = options;
   signal.throwIfAborted();
   const queue = [...tasks];
   const idle: Worker[] = [];
@@ -56,23 +60,23 @@ export async function runPool(tasks: readonly PoolTask[], options: PoolOptions):
     const start = (): void => {
       while (running < jobs && queue.length > 0 && !signal.aborted) {
         const fits = queue.findIndex((task) => running === 0 || used + task.memoryMB + THREAD_MB <= memoryMB);
-        if (fits < 0) return;
+        if (fits < 0) break;
         begin(queue.splice(fits, 1)[0] as PoolTask);
       }
+      // A thread that waits holds memory that nobody counts.
+      for (const worker of idle.splice(0)) void end(worker);
       if (running === 0 && queue.length === 0) resolve();
     };
     const begin = (task: PoolTask): void => {
-      const worker = idle.pop() ?? new Worker(new URL("./labworker.mjs", import.meta.url));
+      const worker = idle.pop() ?? new Worker(file);
       all.add(worker);
       running++;
       used += task.memoryMB + THREAD_MB;
-      void run(worker, task).then((answer) => {
+      void run(worker, task).then(async (answer) => {
+        if ("fault" in answer || task.memoryMB >= LARGE_MB) await end(worker);
+        else idle.push(worker);
         running--;
         used -= task.memoryMB + THREAD_MB;
-        if ("fault" in answer || task.memoryMB >= LARGE_MB) {
-          all.delete(worker);
-          void worker.terminate();
-        } else idle.push(worker);
         if (signal.aborted) return;
         try {
           onAnswer(task, answer);
@@ -81,6 +85,10 @@ export async function runPool(tasks: readonly PoolTask[], options: PoolOptions):
           reject(error);
         }
       });
+    };
+    const end = async (worker: Worker): Promise<void> => {
+      await worker.terminate();
+      all.delete(worker);
     };
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     start();

@@ -11,13 +11,15 @@ import path from "node:path";
 import { makeFolder } from "../image/files";
 import type { Costs } from "./costs";
 import { LabError } from "./errors";
-import type { Mode, Values } from "./experiment";
+import { MODES, type Mode, type Values } from "./experiment";
 import type { Shard } from "./grid";
 import type { Outcome, References } from "./point";
 
 /** Raised when the meaning of a line changes. */
 export const RESULT_VERSION = 1;
 const ENDING = ".jsonl";
+/** Errors of a disk, a quota or a file size that is used up. */
+const NO_ROOM = ["ENOSPC", "EDQUOT", "EFBIG"];
 
 /** What the figures of a point are a function of. */
 export interface Identity {
@@ -67,6 +69,18 @@ export interface ReadResults {
   notices: string[];
 }
 
+/** Fields that a line must have to be read at all, with what they are. */
+const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  experiment: (value) => typeof value === "string",
+  mode: (value) => Object.hasOwn(MODES, value as string),
+  status: (value) => value === "ok" || value === "failed",
+  ...Object.fromEntries(["values", "costs", "versions", "host"].map((name) => [name, isRecord])),
+};
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
 /** A line, or undefined for one that was not written whole. Throws LabError for one that is whole and not ours. */
 function parseLine(text: string, place: string): ResultLine | undefined {
   let parsed: unknown;
@@ -75,11 +89,16 @@ function parseLine(text: string, place: string): ResultLine | undefined {
   } catch {
     return undefined;
   }
-  const version = (parsed as { tineLab?: unknown } | null)?.tineLab;
-  if (version === RESULT_VERSION) return parsed as ResultLine;
-  if (typeof version === "number")
-    throw new LabError(`${place}: a result of version ${version}; this is ${RESULT_VERSION}`);
-  throw new LabError(`${place}: not a result of tine lab`);
+  const line = isRecord(parsed) ? parsed : {};
+  const { tineLab } = line;
+  if (typeof tineLab !== "number") throw new LabError(`${place}: not a result of tine lab`);
+  if (tineLab !== RESULT_VERSION)
+    throw new LabError(`${place}: a result of version ${tineLab}; this is ${RESULT_VERSION}`);
+  const wrong = Object.entries(FIELDS).find(([name, right]) => !right(line[name]));
+  if (wrong !== undefined) throw new LabError(`${place}: a result without a proper '${wrong[0]}'`);
+  if (line.status === "ok" && !(isRecord(line.figures) && isRecord(line.distributions)))
+    throw new LabError(`${place}: a result without figures`);
+  return line as unknown as ResultLine;
 }
 
 /** The lines of one file's text; half-written ones are told of. */
@@ -123,6 +142,7 @@ export function readResults(folder: string): ReadResults {
 
 /** Where a run writes, line by line. A shard has a file of its own, so that machines can share a directory. */
 export class ResultFile {
+  private readonly path: string;
   private readonly file: number;
   /** Results that were there already, and what was left out of them. */
   readonly found: ReadResults;
@@ -134,6 +154,7 @@ export class ResultFile {
   constructor(folder: string, shard: Shard | undefined) {
     const name = shard === undefined ? `results${ENDING}` : `results-${shard.index}of${shard.count}${ENDING}`;
     const file = path.join(folder, name);
+    this.path = file;
     try {
       makeFolder(folder);
       this.found = readResults(folder);
@@ -151,10 +172,17 @@ export class ResultFile {
     if (whole < bytes.length) ftruncateSync(this.file, whole);
   }
 
-  /** Appends a line in one write. Throws Node's error when it cannot be written. */
+  /** Appends a line in one write. Throws LabError when there is no room for it. */
   add(line: ResultLine): void {
     const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
-    if (writeSync(this.file, bytes) !== bytes.length) throw new LabError("results: the disk is full");
+    let written = 0;
+    try {
+      written = writeSync(this.file, bytes);
+    } catch (error) {
+      if (!NO_ROOM.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    }
+    if (written !== bytes.length)
+      throw new LabError(`${this.path}: no room for more results; when there is, the same command goes on from there`);
   }
 
   close(): void {

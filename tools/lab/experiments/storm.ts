@@ -17,7 +17,7 @@ const COMMANDS = [
 ];
 
 /** A script that starts at least so many processes. */
-function scriptOf(processes: number): string {
+export function scriptOf(processes: number): string {
   const lines: string[] = [];
   for (let started = 0, i = 0; started < processes; i++) {
     const line = COMMANDS[i % COMMANDS.length] as string;

@@ -1,6 +1,6 @@
 /** Fork and then write k of n pages: where sharing tables stops to pay. May import kernel/abi, ../experiment, ./parts. */
 import { Region } from "../../../kernel/abi/marks";
-import { type Experiment, numberOf } from "../experiment";
+import { type Chart, type Experiment, numberOf } from "../experiment";
 import { megabytes, megabytesOf, said, sizeParameter, wholeCycles } from "./parts";
 
 export const touch: Experiment = {
@@ -34,8 +34,18 @@ export const touch: Experiment = {
   ],
   regions: { touch: Region.Touch },
   charts: [
+    ...(["share", "auto"] as const).map((mode): Chart => {
+      const title = `Whole cost with ${mode}, relative to copy`;
+      return {
+        title,
+        figure: "cost",
+        x: "pages",
+        relativeTo: "copy",
+        scale: { y: "linear" },
+        lines: { mode, by: "order" },
+      };
+    }),
     { title: "Whole cost of fork and writing", figure: "cost", x: "pages" },
-    { title: "Relative to copy", figure: "cost", x: "pages", relativeTo: "copy", scale: { y: "linear" } },
   ],
   comparisons: [
     { figure: "cost", dear: "copy", cheap: "share" },

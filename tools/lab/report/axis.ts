@@ -60,6 +60,20 @@ function logAxis(least: number, most: number, binary: boolean): Axis {
   };
 }
 
+/** Least distance of two labels, as a share of the axis. */
+const LABEL = 0.11;
+
+/** Of values those whose labels find room: the ends first, then from the left. */
+export function roomyTicks(axis: Axis, values: readonly number[]): number[] {
+  const sorted = [...new Set(values)].sort((a, b) => a - b);
+  const kept: number[] = [];
+  for (const value of [sorted[0], sorted.at(-1), ...sorted]) {
+    if (value !== undefined && kept.every((other) => Math.abs(axis.at(value) - axis.at(other)) >= LABEL))
+      kept.push(value);
+  }
+  return kept.sort((a, b) => a - b);
+}
+
 /** An axis for values; a logarithmic one only where all are above 0. `binary`: powers of two. */
 export function axisOf(values: readonly number[], scale: Scale, binary = false): Axis {
   const [least, most] = [Math.min(...values), Math.max(...values)];

@@ -1,83 +1,24 @@
 /**
- * What the figures of an experiment come to: who wins where, where curves cross, and whether either changes when a constant of the cost table is halved or
- * doubled. May import ../costs, ../experiment, ../sizes, ./merge.
+ * What the figures of an experiment come to: who wins where, where curves cross or are the same, and whether that changes when a constant of the cost
+ * table is halved or doubled. May import ../costs, ../experiment, ../sizes, ./curves, ./gains, ./merge.
  */
 import { type Costs, costsText, normalCosts, variants } from "../costs";
-import type { Chart, Experiment, Figure, Mode, Parameter, Value, Values } from "../experiment";
-import { aboutText, valueText } from "../sizes";
-import type { ExperimentResults } from "./merge";
-
-/** Figures closer than this share of the larger count as even. */
-export const EVEN = 0.01;
-
-export interface Curve {
-  mode: Mode;
-  points: { x: number; y: number }[];
-}
-
-/** Two curves change places at x, interpolated between two points as they are drawn on logarithmic axes. */
-export interface Crossing {
-  a: Mode;
-  b: Mode;
-  x: number;
-  y: number;
-}
-
-/** A figure's curve in each mode over a parameter, in one panel. */
-export function curvesOf(
-  results: ExperimentResults,
-  { figure, x, relativeTo }: Pick<Chart, "figure" | "x" | "relativeTo">,
-  places: readonly Values[],
-  costs = results.base,
-): Curve[] {
-  const curves = results.modes.map((mode) => {
-    const points = places.flatMap((values) => {
-      const at = values[x];
-      const y = results.figure(figure, values, mode, costs);
-      const base = relativeTo === undefined ? 1 : results.figure(figure, values, relativeTo, costs);
-      return typeof at === "number" && y !== undefined && base ? [{ x: at, y: y / base }] : [];
-    });
-    return { mode, points };
-  });
-  return curves.filter(({ points }) => points.length > 0);
-}
-
-const log = (value: number): number => Math.log(Math.max(value, Number.MIN_VALUE));
-
-/** Where b, which was above a, comes to lie below it, or the other way. Curves that touch without changing places do not cross. */
-function crossingsOfTwo(a: Curve, b: Curve): Crossing[] {
-  const crossings: Crossing[] = [];
-  const shared = a.points.flatMap((one) => {
-    const other = b.points.find(({ x }) => x === one.x);
-    return other === undefined ? [] : [{ x: one.x, a: one.y, b: other.y }];
-  });
-  let last: (typeof shared)[number] | undefined;
-  for (const point of shared) {
-    if (Math.abs(point.a - point.b) <= EVEN * Math.max(point.a, point.b)) continue;
-    if (last !== undefined && Math.sign(last.a - last.b) !== Math.sign(point.a - point.b)) {
-      const before = log(last.a) - log(last.b);
-      const after = log(point.a) - log(point.b);
-      const share = before / (before - after);
-      const between = (from: number, to: number) => Math.exp(log(from) + share * (log(to) - log(from)));
-      crossings.push({ a: a.mode, b: b.mode, x: between(last.x, point.x), y: between(last.a, point.a) });
-    }
-    last = point;
-  }
-  return crossings;
-}
-
-/** Modes are compared within one kind of kernel: a reverse map costs what it costs, whoever forks. */
-function sameKernel(a: Mode, b: Mode): boolean {
-  return a.endsWith("-no-rmap") === b.endsWith("-no-rmap");
-}
-
-/** All crossings of curves with one another, pair by pair. */
-export function crossingsOf(curves: readonly Curve[]): Crossing[] {
-  return curves.flatMap((a, index) => {
-    const rivals = curves.slice(index + 1).filter((b) => sameKernel(a.mode, b.mode));
-    return rivals.flatMap((b) => crossingsOfTwo(a, b));
-  });
-}
+import type { Chart, Experiment, Figure, Mode, Parameter, Values } from "../experiment";
+import { aboutText } from "../sizes";
+import {
+  ALIKE,
+  type Alike,
+  alikeOf,
+  type Crossing,
+  crossingsOf,
+  curvesOf,
+  EVEN,
+  mostApart,
+  pairsOf,
+  sameKernel,
+} from "./curves";
+import { gainsOf } from "./gains";
+import { type ExperimentResults, placeText } from "./merge";
 
 /**
  * Modes whose figure is best at a place, those that are even with it included, of kernels of the first mode's kind; empty where fewer than two were
@@ -123,11 +64,6 @@ function winnersText(winners: readonly (readonly Mode[])[]): string {
 /** How far a crossing may move and still be the same, as a factor. */
 const SAME_PLACE = 1.25;
 
-/** Costs besides the base ones that an experiment was run under. */
-function others({ costs, base }: ExperimentResults): Costs[] {
-  return costs.filter((each) => costsText(each) !== costsText(base));
-}
-
 /** Figures that conclusions are drawn of: those that are compared or drawn. */
 function figuresOf({ comparisons = [], charts = [], figures }: Experiment): Figure[] {
   const names = new Set([...comparisons, ...charts].map(({ figure }) => figure));
@@ -141,7 +77,7 @@ function whoWins(results: ExperimentResults, figure: Figure): Conclusion[] {
   if (known.length === 0) return [];
   const points = known.length === 1 ? "the one point" : `${known.length} points`;
   const text = `${figure.title}: best, of ${points}: ${winnersText(known.map(({ who }) => who))}`;
-  const under = others(results).flatMap((costs) => {
+  const under = results.otherCosts.flatMap((costs) => {
     const again = known.map(({ values, who }) => ({ values, who, now: winnersAt(results, figure, values, costs) }));
     const measured = again.filter(({ now }) => now.length > 0);
     if (measured.length === 0) return [];
@@ -153,51 +89,98 @@ function whoWins(results: ExperimentResults, figure: Figure): Conclusion[] {
   return [{ text, under }];
 }
 
-/** "size 16 MB, writer child": of the parameters that were varied. */
-export function placeText({ experiment, places }: ExperimentResults, values: Values): string {
-  const varied = experiment.parameters.filter(({ name }) => places.some((place) => place[name] !== places[0]?.[name]));
-  const shown = varied.filter(({ name }) => values[name] !== undefined);
-  return shown.map((each) => `${each.name} ${valueText(each, values[each.name] as Value)}`).join(", ");
-}
-
 /** "copy and share cross at 21.1 MB". */
 export function crossingText({ a, b, x }: Crossing, parameter: Parameter): string {
   return `${a} and ${b} cross at ${aboutText(parameter, x)}`;
 }
 
-function whereTheyCross(results: ExperimentResults, chart: Chart): Conclusion[] {
+/** "share and auto: no difference above 1.2%". */
+export function alikeText({ a, b, most }: Alike): string {
+  if (most === 0) return `${a} and ${b}: no difference`;
+  return `${a} and ${b}: no difference above ${Math.ceil(Number((most * 1000).toPrecision(6))) / 10}%`;
+}
+
+/** A chart's panels, each with its curves under the base costs and under others. */
+function panelsOf(results: ExperimentResults, chart: Chart) {
+  return results.panels(chart.x).map(({ rest, places }) => ({
+    where: placeText(results, rest),
+    curves: curvesOf(results, chart, places),
+    under: results.otherCosts.map((costs) => ({ costs, curves: curvesOf(results, chart, places, costs) })),
+  }));
+}
+
+type Panel = ReturnType<typeof panelsOf>[number];
+
+function whereTheyCross(chart: Chart, parameter: Parameter, { where, curves, under: measured }: Panel): Conclusion[] {
+  const said = (crossing: Crossing): string => crossingText(crossing, parameter);
+  return crossingsOf(curves).map((crossing) => {
+    const text = `${chart.title}${where === "" ? "" : ` (${where})`}: ${said(crossing)} (${chart.x})`;
+    const under = measured
+      .filter((each) => each.curves.length > 1)
+      .map(({ costs, curves }) => {
+        const pair = crossingsOf(curves).filter(({ a, b }) => a === crossing.a && b === crossing.b);
+        const same = pair.some(({ x }) => Math.max(x / crossing.x, crossing.x / x) <= SAME_PLACE);
+        const instead = pair.length === 0 ? "they do not cross" : pair.map(said).join(", ");
+        return { costs, holds: same, instead: same ? "" : instead };
+      });
+    return { text, under };
+  });
+}
+
+/** Pairs that come to the same in a panel: one conclusion a pair, with how many panels it is true of. */
+function whatIsAlike(chart: Chart, panels: readonly Panel[]): Conclusion[] {
+  const all = panels.flatMap((panel) => alikeOf(panel.curves).map((alike) => ({ ...alike, panel })));
+  const pairs = new Map(all.map((each) => [`${each.a} ${each.b}`, each]));
+  return [...pairs.values()].map(({ a, b }) => {
+    const found = all.filter((each) => each.a === a && each.b === b);
+    const most = Math.max(...found.map((each) => each.most));
+    const extent = panels.length === 1 ? "" : ` (${found.length} of ${panels.length} panels)`;
+    const costs = found[0]?.panel.under.map((each) => each.costs) ?? [];
+    const under = costs.flatMap((each, index) => {
+      const now = found.flatMap(({ panel }) => pairsOf(panel.under[index]?.curves ?? []));
+      const pair = now.filter((one) => one.a === a && one.b === b).map(mostApart);
+      const furthest = Math.max(...pair);
+      const instead = `they differ by up to ${(100 * furthest).toFixed(1)}%`;
+      return pair.length === 0
+        ? []
+        : [{ costs: each, holds: furthest <= ALIKE, instead: furthest <= ALIKE ? "" : instead }];
+    });
+    return { text: `${chart.title}: ${alikeText({ a, b, most })}${extent}`, under };
+  });
+}
+
+/** What a chart shows: crossings, panel by panel, and what is the same. */
+function seenIn(results: ExperimentResults, chart: Chart): Conclusion[] {
   const parameter = results.experiment.parameters.find(({ name }) => name === chart.x);
   if (parameter === undefined) return [];
-  const said = (crossing: Crossing): string => crossingText(crossing, parameter);
-  return results.panels(chart.x).flatMap(({ rest, places }) => {
-    const found = crossingsOf(curvesOf(results, chart, places));
-    const measured = others(results).map((costs) => ({ costs, curves: curvesOf(results, chart, places, costs) }));
-    return found.map((crossing) => {
-      const where = placeText(results, rest);
-      const text = `${chart.title}${where === "" ? "" : ` (${where})`}: ${said(crossing)} (${chart.x})`;
-      const under = measured
-        .filter(({ curves }) => curves.length > 1)
-        .map(({ costs, curves }) => {
-          const pair = crossingsOf(curves).filter(({ a, b }) => a === crossing.a && b === crossing.b);
-          const same = pair.some(({ x }) => Math.max(x / crossing.x, crossing.x / x) <= SAME_PLACE);
-          const instead = pair.length === 0 ? "they do not cross" : pair.map(said).join(", ");
-          return { costs, holds: same, instead: same ? "" : instead };
-        });
-      return { text, under };
-    });
-  });
+  if (chart.lines !== undefined) return gainsOf(results, chart, chart.lines, parameter);
+  const panels = panelsOf(results, chart);
+  return [...panels.flatMap((panel) => whereTheyCross(chart, parameter, panel)), ...whatIsAlike(chart, panels)];
 }
 
 /** All conclusions of an experiment. */
 export function conclusionsOf(results: ExperimentResults): Conclusion[] {
   const { experiment } = results;
   const charts = (experiment.charts ?? []).filter(
-    (chart, index, all) => all.findIndex(({ figure, x }) => figure === chart.figure && x === chart.x) === index,
+    (chart, index, all) =>
+      chart.lines !== undefined ||
+      all.findIndex(({ figure, x, lines }) => figure === chart.figure && x === chart.x && lines === undefined) ===
+        index,
   );
   return [
     ...figuresOf(experiment).flatMap((figure) => whoWins(results, figure)),
-    ...charts.flatMap((chart) => whereTheyCross(results, chart)),
+    ...charts.flatMap((chart) => seenIn(results, chart)),
   ];
+}
+
+/** All conclusions as they are written, each with how it fared under other costs, and a note where none was tried. */
+export function saidOf(results: ExperimentResults): { said: { text: string; under: string }[]; note: string } {
+  const conclusions = conclusionsOf(results);
+  const tried = conclusions.some(({ under }) => under.length > 0);
+  return {
+    said: conclusions.map((each) => ({ text: each.text, under: tried ? underText(each) : "" })),
+    note: tried || conclusions.length === 0 ? "" : "Not tried with other costs: that is what --sensitivity is for.",
+  };
 }
 
 /** How a conclusion fared, in a sentence. */

@@ -4,16 +4,18 @@
 
 import type { Baseline } from "../loop";
 import { escaped, legendMark } from "./chart";
-import { type ChartPicture, chartsOf } from "./charts";
-import { conclusionsOf, EVEN, underText } from "./conclusions";
+import { type ChartGroup, type ChartPicture, chartsOf } from "./charts";
+import { saidOf } from "./conclusions";
+import { EVEN } from "./curves";
 import type { ExperimentResults, MergedResults } from "./merge";
 import { commandOf, provenance } from "./provenance";
 import { STYLE } from "./style";
 import type { ReportTable } from "./tables";
 import { baselineText, tablesOf } from "./text";
 
-/** Rows above which a table is folded. */
+/** Rows above which a table is folded, and panels above which a chart is. */
 const LONG = 24;
+const MANY = 6;
 
 function cellsOf(row: ReportTable["rows"][number]): string {
   const cells = row.map(({ text, number }) => {
@@ -33,24 +35,50 @@ function tableHtml({ title, head, rows, note }: ReportTable): string {
   return `<details><summary>${escaped(title)}: ${rows.length} rows</summary>${table}</details>`;
 }
 
-function chartHtml({ title, svg, notes }: ChartPicture): string {
+function panelHtml(caption: string, { svg, notes }: ChartPicture): string {
   const said = notes.map((note) => `<p>${escaped(note)}</p>`).join("");
-  return `<figure><figcaption>${escaped(title)}</figcaption>${svg}${said}</figure>`;
+  return `<figure><figcaption>${escaped(caption)}</figcaption>${svg}${said}</figure>`;
+}
+
+/** Panels side by side below what their lines are. */
+function panelsHtml(lines: readonly string[], panels: readonly string[]): string {
+  const legend = lines.map((name, index) => `<li>${legendMark(name, index)}${escaped(name)}</li>`).join("");
+  return `<ul class="legend">${legend}</ul><div class="charts${panels.length === 4 ? " two" : ""}">${panels.join("")}</div>`;
+}
+
+/** A chart with panels of its own, below its title. */
+function groupHtml({ title, panels, lines }: ChartGroup): string {
+  const body = panelsHtml(
+    lines,
+    panels.map((panel) => panelHtml(panel.where, panel)),
+  );
+  if (panels.length <= MANY) return `<h3>${escaped(title)}</h3>${body}`;
+  return `<details><summary>${escaped(title)}: ${panels.length} charts</summary>${body}</details>`;
+}
+
+/** Charts of one panel side by side, then those of more. */
+function chartsHtml(results: ExperimentResults): string {
+  const groups = chartsOf(results);
+  const single = groups.filter(({ panels }) => panels.length === 1);
+  const pictures = single.map(({ title, panels: [panel] }) => panelHtml(title, panel as ChartPicture));
+  const first = pictures.length === 0 ? "" : panelsHtml(single[0]?.lines ?? [], pictures);
+  return [first, ...groups.filter(({ panels }) => panels.length > 1).map(groupHtml)].join("");
 }
 
 function experimentHtml(results: ExperimentResults): string {
   const { name, title, question } = results.experiment;
-  const legend = results.modes.map((mode) => `<li>${legendMark(mode)}${escaped(mode)}</li>`).join("");
-  const charts = chartsOf(results).map(chartHtml).join("");
-  const conclusions = conclusionsOf(results).map(
-    (each) => `<li>${escaped(each.text)} <span class="faint">(${escaped(underText(each))})</span></li>`,
-  );
+  const { said, note } = saidOf(results);
+  const conclusions = said.map(({ text, under }) => {
+    const fared = under === "" ? "" : ` <span class="faint">(${escaped(under)})</span>`;
+    return `<li>${escaped(text)}${fared}</li>`;
+  });
   const { failed } = results;
   return [
     `<section id="${escaped(name)}"><h2>${escaped(name)}: ${escaped(title)}</h2><p>${escaped(question)}</p>`,
     failed.length > 0 ? `<p class="failed">${failed.length} of ${results.points.length} points failed.</p>` : "",
-    charts === "" ? "" : `<ul class="legend">${legend}</ul><div class="charts">${charts}</div>`,
+    chartsHtml(results),
     conclusions.length > 0 ? `<h3>Conclusions</h3><ul>${conclusions.join("")}</ul>` : "",
+    note === "" ? "" : `<p class="faint">${escaped(note)}</p>`,
     ...tablesOf(results, false).map(tableHtml),
     `<p class="faint">Again: <code>${escaped(commandOf(results))}</code></p></section>`,
   ].join("");
@@ -71,7 +99,7 @@ export function htmlReport(merged: MergedResults, baseline: Baseline): string {
   return [
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">`,
     `<title>Fork laboratory</title><style>${STYLE}</style></head><body><header><h1>Fork laboratory</h1>`,
-    `<p>Ways to fork, compared on one deterministic machine: figures are of the guest, and the same on every host. Curves closer than ${EVEN * 100}% count as even; a ring marks where two cross.</p>`,
+    `<p>Ways to fork, compared on one deterministic machine: figures are of the guest, and the same on every host. Curves closer than ${EVEN * 100}% count as even; a ring marks where two cross or come together for good.</p>`,
     `<nav aria-label="experiments"><ul>${links.join("")}<li><a href="#loop">honest baseline</a></li><li><a href="#made">how it was made</a></li></ul></nav>`,
     notices.map((text) => `<p class="failed">${escaped(text)}</p>`).join(""),
     `</header><main>${experiments.map(experimentHtml).join("")}${baselineHtml(baseline)}</main>`,

@@ -1,6 +1,6 @@
 /** A report as Markdown, for pasting. May import the rest of report/. */
 import type { Baseline } from "../loop";
-import { conclusionsOf, underText } from "./conclusions";
+import { saidOf } from "./conclusions";
 import type { ExperimentResults, MergedResults } from "./merge";
 import { provenance } from "./provenance";
 import type { ReportTable } from "./tables";
@@ -27,13 +27,15 @@ function tableMarkdown({ title, head, rows, note }: ReportTable): string {
 
 function experimentMarkdown(results: ExperimentResults): string {
   const { name, title, question } = results.experiment;
-  const conclusions = conclusionsOf(results).map((each) => `- ${escaped(each.text)} — ${escaped(underText(each))}`);
+  const { said, note } = saidOf(results);
+  const conclusions = said.map(({ text, under }) => `- ${escaped(text)}${under === "" ? "" : ` — ${escaped(under)}`}`);
   return [
     `## ${name}: ${escaped(title)}`,
     "",
     escaped(question),
     "",
     ...(conclusions.length > 0 ? [...conclusions, ""] : []),
+    ...(note === "" ? [] : [escaped(note), ""]),
     ...tablesOf(results, false).map(tableMarkdown),
   ].join("\n");
 }

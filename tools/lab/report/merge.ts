@@ -1,13 +1,14 @@
 /**
  * Lines of results, of one run or of many shards, as what a report is made of. May import tools/lab.
  * Invariants: each run of a point counts once, whatever file it comes from; a point that failed stays in sight; points of other images
- * than the newest are left out, and that is told.
+ * than the newest and of experiments that are not declared are left out, and that is told.
  */
 import { type Costs, costsText, normalCosts } from "../costs";
 import { LabError } from "../errors";
-import type { Experiment, Mode, Values } from "../experiment";
+import type { Experiment, Mode, Value, Values } from "../experiment";
 import { MODES } from "../experiment";
 import { identityKey, type ResultLine } from "../results";
+import { valueText } from "../sizes";
 
 /** A point with all its runs; figures are those of the first, which the others repeat. */
 export interface Merged {
@@ -46,6 +47,11 @@ export class ExperimentResults {
     return this.points.filter(({ line }) => line.status === "failed");
   }
 
+  /** Costs besides the base ones that there are points of. */
+  get otherCosts(): Costs[] {
+    return this.costs.filter((each) => costsText(each) !== costsText(this.base));
+  }
+
   /** The point there, if it was run. */
   at(values: Values, mode: Mode, costs = this.base): Merged | undefined {
     return this.byPlace.get(this.key(values, mode, costs));
@@ -57,11 +63,13 @@ export class ExperimentResults {
     return line?.status === "ok" ? line.figures[name] : undefined;
   }
 
-  /** Places by the values of all parameters but one: the panels of a chart over that one. */
-  panels(x: string): { rest: Values; places: Values[] }[] {
+  /** Places by the values of all parameters but those: the panels of a chart that has these on its axis and as its lines. */
+  panels(...drawn: readonly string[]): { rest: Values; places: Values[] }[] {
     const panels = new Map<string, { rest: Values; places: Values[] }>();
     for (const values of this.places) {
-      const rest = Object.fromEntries(this.names.filter((name) => name !== x).map((name) => [name, values[name]]));
+      const rest = Object.fromEntries(
+        this.names.filter((name) => !drawn.includes(name)).map((name) => [name, values[name]]),
+      );
       const key = this.placeKey(rest);
       const panel = panels.get(key) ?? { rest: rest as Values, places: [] };
       panels.set(key, panel);
@@ -120,6 +128,13 @@ export function pointText({ experiment, values, mode, costs }: ResultLine): stri
   return [experiment, ...place, mode, ...(costly === "standard" ? [] : [costly])].join(" ");
 }
 
+/** "size 16 MB, writer child": of the parameters that were varied. */
+export function placeText({ experiment, places }: ExperimentResults, values: Values): string {
+  const varied = experiment.parameters.filter(({ name }) => places.some((place) => place[name] !== places[0]?.[name]));
+  const shown = varied.filter(({ name }) => values[name] !== undefined);
+  return shown.map((each) => `${each.name} ${valueText(each, values[each.name] as Value)}`).join(", ");
+}
+
 /** One experiment's lines, runs of a point together. */
 function mergeRuns(lines: readonly ResultLine[], notices: string[]): Merged[] {
   const points = new Map<string, Map<string, ResultLine>>();
@@ -153,20 +168,25 @@ function newest(lines: readonly ResultLine[]): ResultLine[] {
 }
 
 /**
- * Puts lines together. `find` gives an experiment's declaration. Throws LabError for an experiment without one, and for none at all.
+ * Puts lines together. `find` gives an experiment's declaration; results of one without are left out. Throws LabError where nothing is left.
  */
 export function merge(lines: readonly ResultLine[], find: (name: string) => Experiment | undefined): MergedResults {
   const notices: string[] = [];
   const names = [...new Set(lines.map(({ experiment }) => experiment))];
-  const experiments = names.map((name) => {
+  const unknown = names.filter((name) => find(name) === undefined).map((name) => `'${name}'`);
+  if (unknown.length > 0) {
+    const what = `results of ${unknown.join(", ")}, no experiment that is here: name its file with --experiment`;
+    if (unknown.length === names.length) throw new LabError(what);
+    notices.push(`left out: ${what}`);
+  }
+  const experiments = names.flatMap((name) => {
     const experiment = find(name);
-    if (experiment === undefined)
-      throw new LabError(`results of '${name}', an experiment that is not here: name its file with --experiment`);
+    if (experiment === undefined) return [];
     const own = lines.filter((line) => line.experiment === name);
     const ours = newest(own);
     if (ours.length < own.length)
       notices.push(`${name}: ${own.length - ours.length} results of other images than the last one's are left out`);
-    return new ExperimentResults(experiment, mergeRuns(ours, notices));
+    return [new ExperimentResults(experiment, mergeRuns(ours, notices))];
   });
   return { experiments, notices };
 }

@@ -1,7 +1,7 @@
 /** A report as text for a terminal. May import cli-table3, the rest of report/. */
 import Table from "cli-table3";
 import type { Baseline } from "../loop";
-import { conclusionsOf, underText } from "./conclusions";
+import { saidOf } from "./conclusions";
 import type { ExperimentResults, MergedResults } from "./merge";
 import { provenance } from "./provenance";
 import {
@@ -43,12 +43,13 @@ export function tablesOf(results: ExperimentResults, brief: boolean): ReportTabl
 
 function experimentText(results: ExperimentResults, brief: boolean): string {
   const { name, title } = results.experiment;
-  const conclusions = conclusionsOf(results).map((each) => `- ${each.text}\n  ${underText(each)}\n`);
+  const { said, note } = saidOf(results);
+  const conclusions = said.map(({ text, under }) => `- ${text}\n${under === "" ? "" : `  ${under}\n`}`);
   const tables = tablesOf(results, brief).map(tableText);
   const parts = [
     `${name}: ${title}\n`,
     ...tables,
-    ...(brief || conclusions.length === 0 ? [] : [conclusions.join("")]),
+    ...(brief || conclusions.length === 0 ? [] : [conclusions.join("") + (note === "" ? "" : `${note}\n`)]),
   ];
   return parts.join("\n");
 }
