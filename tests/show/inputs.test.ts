@@ -27,7 +27,7 @@ export function main(): i32 {
 }`;
 const INPUT = "ab\ncde\n";
 const ENDLESS =
-  'import { print } from "tine";\nexport function main(): i32 {\n  print("on\\n");\n  for (;;) {}\n  return 0;\n}\n';
+  'import { cstr, print } from "tine";\nexport function main(): i32 {\n  print(cstr("on\\n"));\n  for (;;) {}\n  return 0;\n}\n';
 const TINE = join(process.cwd(), "tools/cli/tine.mjs");
 
 test("what stands on stdin is the guest's, each run of a command gets it, and the run is that of tine trace", () => {

@@ -110,8 +110,11 @@ test("Perfetto: timestamps ascend, every B has its E on its track, every process
     const stack = open.get(track) ?? [];
     open.set(track, stack);
     if (event.ph === "B") stack.push(event);
-    else if (event.ph === "E") assert.is(stack.pop()?.name, event.name, `the innermost slice ends at ${event.ts}`);
-    else if (event.ph === "i") assert.is(event.s, "t");
+    else if (event.ph === "E") {
+      // By all of these together readers find what it ends.
+      const { name, cat, args } = stack.pop() ?? {};
+      assert.equal([event.name, event.cat, event.args], [name, cat, args], `the innermost slice ends at ${event.ts}`);
+    } else if (event.ph === "i") assert.is(event.s, "t");
     else {
       assert.is(event.ph, "C");
       assert.ok(Object.values(event.args ?? {}).every((value) => typeof value === "number" && value >= 0));

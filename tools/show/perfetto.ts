@@ -4,7 +4,8 @@
  * of guest time. May import recording, moments, tools/trace, cpu's public face.
  * Source: "Trace Event Format" (the Chromium project), JSON array and object formats.
  *
- * Invariants: timestamps never go back; on each track every B has its E, innermost first.
+ * Invariants: timestamps never go back; on each track every B has its E, innermost first; the two have the same name, category and arguments,
+ * since readers pair them by these (Chrome's own by name and category, speedscope by name and arguments).
  */
 import { type Machine, NOMINAL_HZ, type StopReason } from "../../cpu/index";
 import type { KernelLayout } from "../image/layout";
@@ -56,8 +57,8 @@ const KINDS: readonly TraceEvent["kind"][] = [
 
 class Writer {
   readonly events: PerfettoEvent[] = [];
-  /** Names of slices that are open, by process; the innermost last. */
-  private readonly open = new Map<number, string[]>();
+  /** Slices that are open, by process; the innermost last. */
+  private readonly open = new Map<number, PerfettoEvent[]>();
   private readonly names = new Map<number, string>();
   private running: number | undefined;
   private latest = 0;
@@ -78,26 +79,28 @@ class Writer {
 
   begin(pid: number, name: string, cycles: number, cat: string, args: Record<string, string | number> = {}): void {
     this.known(pid);
+    const begin: PerfettoEvent = { name, ph: "B", pid, tid: pid, ts: this.time(cycles), cat, args };
     const open = this.open.get(pid);
-    if (open === undefined) this.open.set(pid, [name]);
-    else open.push(name);
-    this.events.push({ name, ph: "B", pid, tid: pid, ts: this.time(cycles), cat, args });
+    if (open === undefined) this.open.set(pid, [begin]);
+    else open.push(begin);
+    this.events.push(begin);
   }
 
-  /** Ends the innermost slice of the name, and what is open within it; nothing where there is none. */
+  /** Ends the innermost slice of the name, which gets these arguments too, and what is open within it; nothing where there is none. */
   end(pid: number, name: string, cycles: number, args: Record<string, string | number> = {}): void {
     const open = this.open.get(pid) ?? [];
-    if (!open.includes(name)) return;
+    if (!open.some((slice) => slice.name === name)) return;
     for (let ended = open.pop(); ended !== undefined; ended = open.pop()) {
-      const isThis = ended === name;
-      this.events.push({ name: ended, ph: "E", pid, tid: pid, ts: this.time(cycles), args: isThis ? args : {} });
+      const isThis = ended.name === name;
+      if (isThis) ended.args = { ...ended.args, ...args };
+      this.events.push({ ...ended, ph: "E", ts: this.time(cycles) });
       if (isThis) return;
     }
   }
 
   /** Ends all of a process's slices. */
   endAll(pid: number, cycles: number): void {
-    for (const name of [...(this.open.get(pid) ?? [])].reverse()) this.end(pid, name, cycles);
+    for (const { name } of [...(this.open.get(pid) ?? [])].reverse()) this.end(pid, name, cycles);
   }
 
   instant(pid: number, name: string, cycles: number, args: Record<string, string | number>): void {
