@@ -41,6 +41,7 @@ const PROCESSOR_EVENTS: readonly EventKind[] = [
   EventKind.Invlpg,
   EventKind.PageFault,
 ];
+/** In the order of their numbers. */
 const ALL_EVENTS: readonly EventKind[] = [...PROCESSOR_EVENTS, EventKind.Mark, EventKind.Exit];
 
 export class Machine {
@@ -59,6 +60,8 @@ export class Machine {
   private running = false;
   private exitValue = 0;
   private readonly listeners = new Map<EventListener, ReadonlySet<EventKind>>();
+  /** By EventKind. A new list each time that it changes: one may change while an event is told. */
+  private heardBy: EventListener[][] = ALL_EVENTS.map(() => []);
   private readonly event: MachineEvent = { kind: EventKind.Mark, instret: 0, cycles: 0, a: 0, b: 0 };
   private hook: (() => unknown) | null = null;
   private readonly breakpoints = new Set<number>();
@@ -80,6 +83,8 @@ export class Machine {
       bus: {
         read: (port, size) => this.board.read(port, size),
         write: (port, size, value) => this.board.write(port, size, value),
+        readBlock: (port, size, target, offset, count) => this.board.readBlock(port, size, target, offset, count),
+        writeBlock: (port, size, source, offset, count) => this.board.writeBlock(port, size, source, offset, count),
         acknowledge: () => this.board.acknowledge(),
         coprocessorError: () => this.board.coprocessorError(),
       },
@@ -282,19 +287,23 @@ export class Machine {
   }
 
   private updateListener(): void {
-    const wanted = [...this.listeners.values()].some((kinds) => PROCESSOR_EVENTS.some((kind) => kinds.has(kind)));
+    this.heardBy = ALL_EVENTS.map((kind) =>
+      [...this.listeners].filter(([, kinds]) => kinds.has(kind)).map(([listener]) => listener),
+    );
+    const wanted = PROCESSOR_EVENTS.some((kind) => this.heardBy[kind].length > 0);
     this.cpu.listener = wanted ? (kind, a, b) => this.emit(kind as number as EventKind, a, b) : null;
   }
 
   private emit(kind: EventKind, a: number, b: number): void {
-    if (this.listeners.size === 0) return;
+    const listeners = this.heardBy[kind];
+    if (listeners.length === 0) return;
     const { event } = this;
     event.kind = kind;
     event.instret = this.cpu.instret;
     event.cycles = this.cpu.cycles;
     event.a = a;
     event.b = b;
-    for (const [listener, kinds] of this.listeners) if (kinds.has(kind)) listener(event);
+    for (const listener of listeners) listener(event);
   }
 
   /**

@@ -9,6 +9,14 @@ export interface Bus {
   read(port: number, size: 1 | 2 | 4): number;
   /** OUT. */
   write(port: number, size: 1 | 2 | 4, value: number): void;
+  /**
+   * Many INs at once: up to `count` values of `size` bytes, one after the other to `offset` of `target`. Returns how many, 0 when
+   * the next one must come by read(): an element may come this way only if it changes nothing but what the port's next
+   * access moves, at any time before the next call. Without this every one comes by read().
+   */
+  readBlock?(port: number, size: 1 | 2 | 4, target: Uint8Array, offset: number, count: number): number;
+  /** Many OUTs at once, from `offset` of `source` on; the same. */
+  writeBlock?(port: number, size: 1 | 2 | 4, source: Uint8Array, offset: number, count: number): number;
   /** The interrupt-acknowledge cycle: the vector, 0 to 255. */
   acknowledge(): number;
   /** FERR#: an x87 exception is pending with CR0.NE = 0, and the processor waits for the interrupt that this brings. */

@@ -6,13 +6,13 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { bundle, ROOT } from "../tools/bundle.mjs";
+import { bundle, ROOT, THREADS } from "../tools/bundle.mjs";
 
 const [entry] = process.argv.splice(2, 1);
 const out = join(ROOT, `dist/start-${process.pid}`);
 process.on("exit", () => rmSync(out, { recursive: true, force: true }));
 process.chdir(ROOT);
-await bundle({ main: `tests/${entry}.ts` }, out);
+await bundle({ main: `tests/${entry}.ts`, ...THREADS }, out);
 try {
   await import(pathToFileURL(join(out, "main.mjs")).href);
 } catch (error) {

@@ -12,13 +12,14 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const SOURCE_FOLDERS = ["cpu", "tools", "kernel/abi"];
 /**
- * Entry points of dist/: the library, the worker that holds a machine, and the command line, which is made last and so vouches
- * for the others. Each is bundled by itself: every file more that a start has to load costs it a millisecond or two.
+ * Entry points of dist/: the library, the workers (a machine's, the laboratory's, the one that writes a trace of events), and the command line,
+ * which is made last and so vouches for the others. Each is bundled by itself: every file more that a start has to load costs it a millisecond or two.
  */
 const ENTRIES = {
   index: "cpu/index.ts",
   worker: "tools/cli/worker.ts",
   labworker: "tools/lab/worker.ts",
+  eventworker: "tools/trace/eventworker.ts",
   cli: "tools/cli/main.ts",
 };
 /** What `tine show --html` puts into its pages: code for browsers, in one piece. */
@@ -77,6 +78,9 @@ async function bundlePage(outdir) {
     logLevel: "warning",
   });
 }
+
+/** Threads that code starts from the folder where it is itself bundled. */
+export const THREADS = { eventworker: ENTRIES.eventworker };
 
 /** Brings dist/ up to date if any source is newer; in an installed package, which has no sources, does nothing. */
 export async function bundleTools() {

@@ -162,6 +162,16 @@ export class Board {
     this.refresh();
   }
 
+  /** Many INs at once, such as no time and no other device can tell: none has to catch up. */
+  readBlock(port: number, size: PortSize, target: Uint8Array, offset: number, count: number): number {
+    return this.bus.readBlock(port, size, target, offset, count);
+  }
+
+  /** Many OUTs at once, the same. */
+  writeBlock(port: number, size: PortSize, source: Uint8Array, offset: number, count: number): number {
+    return this.bus.writeBlock(port, size, source, offset, count);
+  }
+
   /** The interrupt-acknowledge cycle: the vector. */
   acknowledge(): number {
     const vector = this.pic.acknowledge();

@@ -43,4 +43,14 @@ export class PortBus {
     else if (!device.byteWide) device.writePort(port, size, size === 2 ? value & 0xffff : value >>> 0);
     else for (let i = 0; i < size; i++) this.write((port + i) & (PORTS - 1), 1, value >>> (8 * i));
   }
+
+  /** Many INs at once (port.ts); 0 where the device does none so. */
+  readBlock(port: number, size: PortSize, target: Uint8Array, offset: number, count: number): number {
+    return this.devices[this.table[port]].readBlock?.(size, target, offset, count) ?? 0;
+  }
+
+  /** Many OUTs at once. */
+  writeBlock(port: number, size: PortSize, source: Uint8Array, offset: number, count: number): number {
+    return this.devices[this.table[port]].writeBlock?.(size, source, offset, count) ?? 0;
+  }
 }

@@ -1,6 +1,6 @@
 /**
  * The primary IDE channel (0x1F0–0x1F7, 0x3F6, IRQ 14) with one ATA drive, device 0; device 1 is absent. PIO, 28-bit LBA and
- * CHS. May import ata.ts, clock.ts, disk.ts, ideaddress.ts, idecommands.ts, idemedium.ts, idestate.ts, port.ts, errors.ts.
+ * CHS. May import ata.ts, clock.ts, disk.ts, ideaddress.ts, idecommands.ts, idedata.ts, idemedium.ts, idestate.ts, port.ts, errors.ts.
  *
  * Invariants: the backend is touched only when a block's time has come (`eventAt`), so contents change at an exact cycle;
  * BSY is set exactly while eventAt is finite, or software holds the channel in reset. INTRQ rises once for each block of a
@@ -22,12 +22,13 @@ import {
   Status,
 } from "./ata";
 import type { Clock } from "./clock";
-import { type DiskBackend, type DiskFault, SECTOR_BYTES } from "./disk";
+import type { DiskBackend, DiskFault } from "./disk";
 import { addressedSector, tellSector } from "./ideaddress";
 import { Action, COMMANDS, type CommandRow, EXECUTE_DIAGNOSTIC } from "./idecommands";
+import { IdeData } from "./idedata";
 import { Medium } from "./idemedium";
-import { DEVICE_FIXED, type IdeState, initialRegisters, Phase, Power, SETTLED } from "./idestate";
-import type { PortDevice, PortSize } from "./port";
+import { DEVICE_FIXED, type IdeState, initialRegisters, Phase, Power, SETTLED, slaveSelected } from "./idestate";
+import type { PortDevice } from "./port";
 
 /** A drive's own time for a command, its cache hit: 0.1 ms at the nominal clock. */
 export const COMMAND_CYCLES = 10_000;
@@ -39,22 +40,17 @@ const CONTROL_PORT = 0x3f6;
 const READ_FIELDS = ["error", "error", "count", "lbaLow", "lbaMid", "lbaHigh", "device"] as const;
 const WRITE_FIELDS = ["features", "features", "count", "lbaLow", "lbaMid", "lbaHigh", "device"] as const;
 const STATUS_REGISTER = 7;
-const DEVICE_SLAVE = 0x10;
 const CONTROL_RESET = 0x04;
 const CONTROL_NO_INTERRUPT = 0x02;
 
 export class Ide implements PortDevice {
   readonly byteWide = true;
-  /** The 16-bit data register, a device of its own to the bus: 0x1F0. */
-  readonly data: PortDevice = {
-    byteWide: false,
-    readPort: (_port, size) => this.readData(size),
-    writePort: (_port, size, value) => this.writeData(size, value),
-  };
+  /** A device of its own to the bus: 0x1F0. */
+  readonly data: IdeData;
   private readonly s = initialRegisters();
   private geometry: Geometry;
   private readonly medium: Medium;
-  /** One block on its way: `position` is the next byte of it that the host reads or writes. */
+  /** One block on its way. */
   private readonly buffer: Uint8Array;
 
   /** `setLine` is told the level of IRQ 14 whenever it may have changed. */
@@ -67,6 +63,7 @@ export class Ide implements PortDevice {
     this.geometry = defaultGeometry(disk.sectors);
     this.medium = new Medium(this.s, disk, faults);
     this.buffer = this.medium.buffer;
+    this.data = new IdeData(this.s, this.buffer, () => this.blockMoved());
   }
 
   /** Cycle at which the drive will raise its interrupt by itself; Infinity when it will not. */
@@ -84,9 +81,9 @@ export class Ide implements PortDevice {
     s.phase = Phase.Idle;
     s.eventAt = Infinity;
     if (phase === Phase.Finish) this.finish();
-    else if (phase === Phase.ReadBlock) this.readBlock();
+    else if (phase === Phase.ReadBlock) this.fetchBlock();
     else if (phase === Phase.WriteReady) this.requestBlock();
-    else if (phase === Phase.WriteBlock) this.writeBlock();
+    else if (phase === Phase.WriteBlock) this.storeBlock();
     else if (phase === Phase.Verify) this.verify();
     else if (phase === Phase.Flush) this.flush();
     else this.becomeReady();
@@ -97,17 +94,13 @@ export class Ide implements PortDevice {
     if (port === CONTROL_PORT) return this.visibleStatus;
     if ((port & 7) !== STATUS_REGISTER) return s[READ_FIELDS[port & 7]];
     const status = this.visibleStatus;
-    if (!this.slaveSelected) this.setInterrupt(0);
+    if (!slaveSelected(s)) this.setInterrupt(0);
     return status;
   }
 
   /** With the absent device selected, device 0 answers for it: a status of 0. */
   private get visibleStatus(): number {
-    return this.slaveSelected ? 0 : this.s.status;
-  }
-
-  private get slaveSelected(): boolean {
-    return (this.s.device & DEVICE_SLAVE) !== 0;
+    return slaveSelected(this.s) ? 0 : this.s.status;
   }
 
   writePort(port: number, _size: number, value: number): void {
@@ -121,7 +114,7 @@ export class Ide implements PortDevice {
     const register = port & 7;
     if (register !== STATUS_REGISTER)
       s[WRITE_FIELDS[register]] = WRITE_FIELDS[register] === "device" ? value | DEVICE_FIXED : value;
-    else if (!this.slaveSelected || value === EXECUTE_DIAGNOSTIC) this.command(value);
+    else if (!slaveSelected(s) || value === EXECUTE_DIAGNOSTIC) this.command(value);
   }
 
   private writeControl(value: number): void {
@@ -272,7 +265,7 @@ export class Ide implements PortDevice {
   }
 
   /** The block is in the buffer: the host may read it. IDENTIFY's block is there without the medium. */
-  private readBlock(): void {
+  private fetchBlock(): void {
     const error = this.medium.read();
     if (error !== 0) {
       this.fail(error);
@@ -299,7 +292,7 @@ export class Ide implements PortDevice {
   }
 
   /** The host's block reaches the medium. */
-  private writeBlock(): void {
+  private storeBlock(): void {
     const { s } = this;
     const { error, faulty } = this.medium.write();
     if (error !== 0) {
@@ -357,46 +350,15 @@ export class Ide implements PortDevice {
     this.s.status = SETTLED;
   }
 
-  /** Bytes of the block that is between host and buffer; IDENTIFY's counts no sector. */
-  private get blockBytes(): number {
-    return Math.max(1, this.s.blockSectors) * SECTOR_BYTES;
-  }
-
-  /** Whether DRQ is set for a transfer in this direction: 1 is from the host. */
-  private transfersData(writing: 0 | 1): boolean {
+  /** The host has moved the last word of a block. */
+  private blockMoved(): void {
     const { s } = this;
-    return (s.status & Status.DataRequest) !== 0 && s.writing === writing && !this.slaveSelected;
-  }
-
-  /** IN from the data register: the next word or two of the block. A byte access takes a whole word, as a 16-bit device does. */
-  private readData(size: PortSize): number {
-    if (!this.transfersData(0)) return 0;
-    const { s, buffer } = this;
-    const low = buffer[s.position] | (buffer[s.position + 1] << 8);
-    s.position += 2;
-    if (s.position >= this.blockBytes) this.blockRead();
-    if (size === 1) return low & 0xff;
-    return size === 2 ? low : (low | (this.readData(2) << 16)) >>> 0;
-  }
-
-  private blockRead(): void {
-    const { s } = this;
-    if (s.remaining === 0) {
-      s.status = SETTLED;
-      return;
+    if (s.writing !== 0) this.begin(Phase.WriteBlock, this.medium.blockCycles());
+    else if (s.remaining === 0) s.status = SETTLED;
+    else {
+      this.sizeBlock();
+      this.begin(Phase.ReadBlock, this.medium.blockCycles());
     }
-    this.sizeBlock();
-    this.begin(Phase.ReadBlock, this.medium.blockCycles());
-  }
-
-  private writeData(size: PortSize, value: number): void {
-    if (!this.transfersData(1)) return;
-    const { s, buffer } = this;
-    buffer[s.position] = value & 0xff;
-    buffer[s.position + 1] = (value >>> 8) & 0xff;
-    s.position += 2;
-    if (s.position >= this.blockBytes) this.begin(Phase.WriteBlock, this.medium.blockCycles());
-    if (size === 4) this.writeData(2, value >>> 16);
   }
 
   save(): IdeState {

@@ -8,6 +8,8 @@ import type { DiskState } from "./disk";
 
 /** Bits 7 and 5 of the device register are obsolete and read as ones. */
 export const DEVICE_FIXED = 0xa0;
+/** The device register's bit for device 1, which is absent. */
+export const DEVICE_SLAVE = 0x10;
 /** Status of a drive with nothing to do. */
 export const SETTLED = Status.Ready | Status.SeekComplete;
 
@@ -103,4 +105,9 @@ export function initialRegisters(): IdeRegisters {
     transfers: 0,
     writing: 0,
   };
+}
+
+/** Whether the absent device is selected. */
+export function slaveSelected({ device }: IdeRegisters): boolean {
+  return (device & DEVICE_SLAVE) !== 0;
 }

@@ -124,11 +124,9 @@ class Chip {
 
   /** The input with the highest priority among `bits`, or −1. */
   private highest(bits: number): number {
-    for (let i = 1; i <= 8; i++) {
-      const input = (this.lowest + i) & 7;
-      if ((bits & (1 << input)) !== 0) return input;
-    }
-    return -1;
+    // Rotated so that bit 0 is the input of rank 0.
+    const ranked = ((bits | (bits << 8)) >> (this.lowest + 1)) & 0xff;
+    return ranked === 0 ? -1 : (this.lowest + 32 - Math.clz32(ranked & -ranked)) & 7;
   }
 
   /** Priority rank of an input: 0 is the highest. */

@@ -13,4 +13,11 @@ export interface PortDevice {
   readPort(port: number, size: PortSize): number;
   /** `value` is unsigned and has no bits above `size` bytes. */
   writePort(port: number, size: PortSize, value: number): void;
+  /**
+   * Many reads of one port at once, each `size` bytes, to `offset` of `target` on; returns how many it did, at most `count`. A device
+   * does so only what no time and no other device can tell from readPort(): it moves data within a buffer, and nothing else.
+   */
+  readBlock?(size: PortSize, target: Uint8Array, offset: number, count: number): number;
+  /** Many writes at once, of what is at `offset` of `source`; the same. */
+  writeBlock?(size: PortSize, source: Uint8Array, offset: number, count: number): number;
 }

@@ -1,5 +1,5 @@
 /**
- * IN and OUT. (INS and OUTS are in string.ts.) May import registers.ts, memory.ts, realmode.ts,
+ * IN and OUT. (INS and OUTS are in stringports.ts.) May import registers.ts, memory.ts, realmode.ts,
  * stackswitch.ts, debug.ts, faults.ts, types.
  * These operations charge for themselves after the access, so that the device sees the counts at the instruction's start.
  * Source: Intel SDM volume 1, chapter 18 (18.5: I/O privilege and the permission bitmap); volume 2, IN, OUT.
@@ -25,13 +25,14 @@ export function retire(cpu: Cpu, op: Operation): void {
   cpu.time[Time.Cycles] += op.cycles;
 }
 
-/**
- * Whether the present privilege allows `size` bytes at a port; a fault is raised where it does not. In virtual-8086 mode
- * IOPL says nothing of ports: the bitmap alone does.
- */
+/** Whether all ports are open, whatever the bitmap says. In virtual-8086 mode IOPL says nothing of ports: the bitmap alone does. */
+export function portsOpen({ r }: Cpu): boolean {
+  return (r[Word.Cr0] & Cr0.PE) === 0 || (r[Word.Cpl] <= iopl(r) && !virtualMode(r));
+}
+
+/** Whether the present privilege allows `size` bytes at a port; a fault is raised where it does not. */
 export function portAllowed(cpu: Cpu, port: number, size: number): boolean {
-  const { r } = cpu;
-  if ((r[Word.Cr0] & Cr0.PE) === 0 || (r[Word.Cpl] <= iopl(r) && !virtualMode(r))) return true;
+  if (portsOpen(cpu)) return true;
   if (bitmapAllows(cpu, port, size)) return true;
   if (!faulted(cpu)) generalProtection(cpu, 0);
   return false;

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { AuditWatch } from "../../tools/audit/watch";
 import { type GuestOptions, MODES, machineFor, testCommandLine } from "../guest/guest";
 import { MUTANTS } from "../mutants/mutants";
-import { mutatedKernel } from "../mutants/mutate";
+import { keptMutatedKernel } from "../mutants/mutate";
 import { built, layoutOf, must } from "./planted";
 
 const test = suite("audit/watch");
@@ -64,7 +64,7 @@ for (const [fault, says] of FAULTS) {
       MUTANTS.find((one) => one.fault === fault),
       "fault of that name",
     );
-    const kernel = await mutatedKernel(mutant, process.cwd());
+    const kernel = await keptMutatedKernel(mutant, process.cwd());
     const { watch } = run(kernel, { commandLine: testCommandLine("share", mutant.program) }, 1);
     assert.match((watch?.report() ?? []).join("\n"), says);
     assert.ok((watch?.audits ?? 0) < 200, "at once, not at the end");

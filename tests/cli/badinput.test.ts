@@ -93,6 +93,8 @@ const CASES: readonly (readonly [args: string, says: RegExp])[] = [
   ["run float.ts", /float\.ts:2:\d+: .*floating-point/],
   ["run program.bin", /program\.bin: neither a TypeScript source/],
   ["run wide.elf", /wide\.elf: .*not for the 32-bit i386/],
+  ["run cut.elf", /cut\.elf: a truncated ELF file/],
+  ["gdb cut.elf", /cut\.elf: a truncated ELF file/],
   ["run --fork sometimes good.ts", /--fork.*copy, share/],
   ['run good.ts a"b', /double quote/],
   ["test no-such-test", /no guest test program.*no-such-test/],

@@ -26,13 +26,16 @@ export function tine(
   return { status, stdout, stderr };
 }
 
-/** Calls `body` with a folder that holds the given files; removes it afterwards. */
+/** Calls `body` with a folder that holds the given files; removes it afterwards, or once the promise that it gave is settled. */
 export function withFiles<T>(files: Record<string, string | Uint8Array>, body: (folder: string) => T): T {
   const folder = mkdtempSync(join(tmpdir(), "tine-cli-"));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  let result: T | undefined;
   try {
     for (const [name, contents] of Object.entries(files)) writeFileSync(join(folder, name), contents);
-    return body(folder);
+    result = body(folder);
+    return result instanceof Promise ? (result.finally(remove) as T) : result;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    if (!(result instanceof Promise)) remove();
   }
 }

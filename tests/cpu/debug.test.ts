@@ -1,21 +1,44 @@
-/** Breakpoints, single steps, RF, the shadows of STI and loads of SS, NMI. */
+/** Breakpoints of DR0 to DR7, RF, and the debug registers themselves. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { dreg, mem, reg, sreg } from "../../cpu/encoder";
-import { Time, Word } from "../../cpu/registers";
+import { dreg, reg } from "../../cpu/encoder";
+import { Word } from "../../cpu/registers";
+import {
+  ACCESSES,
+  armed,
+  BD,
+  CODE,
+  DATA,
+  DB,
+  DONE,
+  EXECUTE,
+  GP,
+  IF,
+  IRQ,
+  next,
+  PF,
+  PORTS,
+  pushedFlags,
+  RF,
+  SETUP,
+  setPushedFlags,
+  start,
+  status,
+  stoppedAt,
+  TF,
+  taken,
+  UD,
+  WRITES,
+} from "./debugrig";
 import {
   AL,
   AX,
   at,
   CODE0,
-  CODE3,
-  DATA0,
-  DATA3,
   EAX,
   EBX,
   ECX,
   EDX,
-  ESP,
   FREE,
   HANDLER,
   KERNEL_STACK,
@@ -26,79 +49,6 @@ import {
 } from "./rig";
 
 const test = suite("cpu/debug");
-
-const SETUP = FREE;
-const CODE = FREE + 0x1000;
-const DATA = FREE + 0x2000;
-const OTHER_STACK = FREE + 0x8000;
-const [DB, NMI, UD, GP, PF, IRQ, DONE] = [1, 2, 6, 13, 14, 0x60, 0x80];
-const [TF, IF, RF] = [0x100, 0x200, 0x10000];
-const [BD, BS] = [0x2000, 0x4000];
-const [EXECUTE, WRITES, PORTS, ACCESSES] = [0, 1, 2, 3];
-const SS_REG = sreg(2);
-
-interface Breakpoint {
-  address: number;
-  kind: number;
-  bytes?: 1 | 2 | 4 | 8;
-  /** L and G. */
-  enable?: number;
-}
-
-/** A rig whose handlers return, with breakpoints set by the instructions that set them. */
-function armed(breakpoints: readonly Breakpoint[], extra = 0, prepare: (rig: Rig) => void = () => {}): Rig {
-  const rig = new Rig();
-  prepare(rig);
-  rig.code(HANDLER, ["iretd"]);
-  let control = 0x300 | extra;
-  const lines: Line[] = [];
-  for (const [n, { address, kind, bytes = 1, enable = 1 }] of breakpoints.entries()) {
-    lines.push(["mov", EAX, address], ["mov", dreg(n), EAX]);
-    const length = { 1: 0, 2: 1, 4: 3, 8: 2 }[bytes];
-    control |= (enable << (2 * n)) | (kind << (16 + 4 * n)) | (length << (18 + 4 * n));
-  }
-  rig.code(SETUP, ...lines, ["mov", EAX, control], ["mov", dreg(7), EAX], ["mov", EAX, 0], ["int", DONE]);
-  assert.is(rig.run(SETUP)?.vector, DONE);
-  rig.ring(0);
-  return rig;
-}
-
-/** Assembles at CODE, with an INT 0x80 behind, and runs to the first trap. */
-function start(rig: Rig, ...lines: (Line | string)[]): { trap: Trap; labels: Record<string, number> } {
-  const labels = rig.code(CODE, ...lines, "done", ["int", DONE]);
-  return { trap: rig.run(CODE) as Trap, labels };
-}
-
-/** Lets the handler return and runs to the next trap. */
-function next(rig: Rig): Trap {
-  return rig.go() as Trap;
-}
-
-/** EIP as the last trap's handler finds it. */
-function stoppedAt(rig: Rig): number | undefined {
-  return rig.trap?.eip;
-}
-
-function status(rig: Rig): number {
-  return rig.cpu.debugRegister(6);
-}
-
-/** DR6's bits that were set, which are then cleared. */
-function taken(rig: Rig): number {
-  const found = status(rig) & 0xe00f;
-  rig.cpu.r[Word.Dr6] = 0xffff0ff0;
-  return found;
-}
-
-/** EFLAGS as a handler without error code finds them. */
-function pushedFlags(rig: Rig): number {
-  return rig.word(rig.cpu.register(4) + 8);
-}
-
-function setPushedFlags(rig: Rig, bits: number): void {
-  const address = rig.cpu.register(4) + 8;
-  rig.word(address, rig.word(address) | bits);
-}
 
 test("a breakpoint on an instruction is a fault before it; RF lets it run once", () => {
   for (const n of [0, 1, 2, 3]) {
@@ -386,166 +336,6 @@ test("the registers hold what they hold; DR4 and DR5 are DR6 and DR7, or #UD und
       assert.equal([start(rig, line).trap.vector, stoppedAt(rig)], [UD, CODE]);
     }
   }
-});
-
-test("a load of SS holds traps back until the next instruction is over, and breakpoints on that one", () => {
-  const stack: Line[] = [["mov", SS_REG, at(null, DATA, 2)], ["nop"], ["nop"]];
-  const watched = armed([{ address: DATA, kind: ACCESSES }]);
-  watched.word(DATA, DATA0);
-  const { trap, labels } = start(watched, ...stack);
-  assert.equal([trap.vector, trap.eip, taken(watched)], [DB, labels.done - 1, 1]);
-
-  const onNext = armed([{ address: CODE + 2, kind: EXECUTE }]);
-  onNext.cpu.setRegister(0, DATA0);
-  assert.is(start(onNext, ["mov", SS_REG, AX], ["nop"]).trap.vector, DONE);
-
-  // INT n behind it: the handler is entered, and the trap comes at its first instruction.
-  const system = armed([{ address: DATA, kind: ACCESSES }]);
-  system.word(DATA, DATA0);
-  const both = start(system, ["mov", SS_REG, at(null, DATA, 2)], ["int", 0x33], "behind");
-  assert.equal([both.trap.vector, both.trap.eip, taken(system)], [DB, HANDLER, 1]);
-  assert.is(system.word(system.cpu.register(4) + 12), both.labels.behind, "below it, the frame of INT");
-
-  // LSS has no shadow.
-  const lss = armed([{ address: DATA, kind: ACCESSES }]);
-  lss.word(DATA, OTHER_STACK);
-  lss.word(DATA + 4, DATA0);
-  const far = start(lss, ["lss", ESP, mem(6, { displacement: DATA, far: true })], ["nop"]);
-  assert.equal([far.trap.vector, far.trap.eip], [DB, far.labels.done - 1]);
-});
-
-test("single steps: each instruction but the one behind a load of SS; not into INT n; through STI and HLT", () => {
-  const rig = armed([]);
-  rig.cpu.setRegister(0, DATA0);
-  rig.cpu.eflags = TF | 2;
-  const { trap, labels } = start(
-    rig,
-    ["nop"],
-    "one",
-    ["mov", SS_REG, AX],
-    ["nop"],
-    "two",
-    ["sti"],
-    "three",
-    ["cli"],
-    "four",
-    ["hlt"],
-    "five",
-    ["push", EAX],
-    "six",
-    ["pop", SS_REG],
-    ["nop"],
-  );
-  assert.equal([trap.vector, trap.eip, taken(rig)], [DB, labels.one, BS]);
-  for (const label of ["two", "three", "four", "five", "six", "done"]) {
-    assert.equal([next(rig).vector, stoppedAt(rig), taken(rig)], [DB, labels[label], BS], label);
-    assert.ok((pushedFlags(rig) & TF) !== 0);
-  }
-  assert.equal([next(rig).vector, stoppedAt(rig), taken(rig)], [DONE, labels.end, 0]);
-  assert.is(rig.cpu.eflags & TF, 0);
-});
-
-test("TF set by POPF or IRET takes effect behind the next instruction; cleared by POPF, behind POPF still", () => {
-  const set = armed([]);
-  const { trap, labels } = start(set, ["push", TF | 2], ["popfd"], ["nop"], "one", ["nop"]);
-  assert.equal([trap.vector, trap.eip], [DB, labels.one]);
-  const clear = armed([]);
-  clear.cpu.eflags = TF | 2;
-  const second = start(clear, ["push", 2], "one", ["popfd"], "two", ["nop"]);
-  assert.is(second.trap.eip, second.labels.one);
-  assert.equal([next(clear).eip, pushedFlags(clear) & TF], [second.labels.two, 0]);
-  assert.is(next(clear).vector, DONE);
-  const user = armed([]);
-  for (const [offset, value] of [CODE + 0x80, CODE3, TF | 2, FREE + 0xf000, DATA3].entries()) {
-    user.word(KERNEL_STACK - 20 + 4 * offset, value);
-  }
-  user.cpu.setRegister(4, KERNEL_STACK - 20);
-  user.code(CODE + 0x80, ["nop"], ["nop"]);
-  assert.equal([start(user, ["iretd"]).trap.vector, stoppedAt(user)], [DB, CODE + 0x81]);
-});
-
-test("single steps of a repeated instruction: one a repetition, with RF; with a breakpoint one trap for both", () => {
-  const rig = armed([{ address: DATA + 1, kind: WRITES }]);
-  rig.registers = [0, 3, 0, 0, KERNEL_STACK, 0, DATA, DATA];
-  rig.cpu.eflags = TF | 2;
-  const { trap, labels } = start(rig, rep("stosb"));
-  assert.equal([trap.eip, rig.cpu.register(1), taken(rig), pushedFlags(rig) & RF], [CODE, 2, BS, RF]);
-  assert.equal([next(rig).eip, rig.cpu.register(1), taken(rig)], [CODE, 1, BS | 1]);
-  assert.equal([next(rig).eip, rig.cpu.register(1), taken(rig)], [labels.done, 0, BS]);
-  assert.is(pushedFlags(rig) & RF, 0);
-});
-
-test("a trap comes before an interrupt, and before a breakpoint on the next instruction", () => {
-  const rig = armed([{ address: CODE + 1, kind: EXECUTE }]);
-  rig.interruptVector = IRQ;
-  rig.cpu.eflags = TF | IF | 2;
-  const labels = rig.code(CODE, ["nop"], ["nop"], ["nop"], ["int", DONE]);
-  rig.cpu.eip = CODE;
-  rig.code(HANDLER, ["iretd"]);
-  rig.gate(DB, HANDLER, CODE0, 0xee);
-  // The line goes up while the first instruction runs.
-  rig.cpu.run(rig.cpu.instret);
-  rig.trap = null;
-  rig.cpu.eflags = TF | 2;
-  assert.equal([rig.go()?.vector, stoppedAt(rig), taken(rig)], [DB, CODE + 1, BS]);
-  rig.cpu.setInterruptLine(1);
-  setPushedFlags(rig, IF);
-  assert.equal([next(rig).vector, stoppedAt(rig), taken(rig)], [IRQ, CODE + 1, 0]);
-  rig.cpu.setInterruptLine(0);
-  assert.equal([next(rig).vector, stoppedAt(rig), taken(rig)], [DB, CODE + 1, 1]);
-  setPushedFlags(rig, RF);
-  assert.equal([next(rig).vector, stoppedAt(rig)], [DB, CODE + 2]);
-  assert.ok(labels.end > 0);
-});
-
-test("NMI: at once, whatever IF says; blocked until IRET, one more remembered; held back by a load of SS", () => {
-  const rig = armed([]);
-  rig.code(CODE, ["nop"], ["mov", SS_REG, AX], ["nop"], "shadowed", ["nop"], ["hlt"], ["nop"], ["int", DONE]);
-  rig.cpu.setRegister(0, DATA0);
-  rig.cpu.eip = CODE;
-  rig.cpu.run(rig.cpu.instret + 2);
-  rig.cpu.raiseNmi();
-  assert.equal([rig.go()?.vector, stoppedAt(rig)], [NMI, CODE + 4], "behind the shadow");
-  rig.cpu.raiseNmi();
-  rig.cpu.raiseNmi();
-  rig.code(HANDLER, ["nop"], ["iretd"]);
-  rig.cpu.run(rig.cpu.instret + 1);
-  assert.is(rig.cpu.eip, HANDLER + 1, "not in its own handler");
-  assert.equal([rig.go()?.vector, stoppedAt(rig)], [NMI, CODE + 4], "once more, before the next instruction");
-  rig.cpu.run(rig.cpu.instret + 4);
-  assert.ok(rig.cpu.halted);
-  rig.cpu.raiseNmi();
-  assert.equal([rig.go()?.vector, stoppedAt(rig)], [NMI, CODE + 6], "it wakes from HLT");
-  assert.is(next(rig).vector, DONE);
-});
-
-test("an IRET that faults lets NMIs in again", () => {
-  const rig = armed([]);
-  rig.code(CODE, ["nop"], ["int", DONE]);
-  rig.cpu.eip = CODE;
-  rig.cpu.raiseNmi();
-  assert.is(rig.go()?.vector, NMI);
-  rig.word(rig.cpu.register(4) + 4, 0);
-  rig.cpu.raiseNmi();
-  assert.is(rig.go()?.vector, GP, "a null CS");
-  assert.is(rig.go()?.vector, NMI);
-});
-
-test("a saved state keeps breakpoints, a pending RF and NMI", () => {
-  const rig = armed([{ address: CODE + 1, kind: EXECUTE }]);
-  rig.code(CODE, ["nop"], ["nop"], ["int", DONE]);
-  assert.is(rig.run(CODE)?.vector, DB);
-  setPushedFlags(rig, RF);
-  rig.cpu.run(rig.cpu.instret + 1);
-  assert.is(rig.cpu.eip, CODE + 1);
-  const state = rig.cpu.save();
-  const other = new Rig();
-  other.cpu.restore(state);
-  assert.is(other.cpu.time[Time.ResumeAt], other.cpu.instret);
-  assert.is(other.go()?.vector, DONE);
-  other.cpu.restore(state);
-  other.cpu.time[Time.ResumeAt] = -1;
-  assert.is(other.go()?.vector, DB);
 });
 
 test.run();

@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { MUTANTS } from "../mutants/mutants";
-import { mutatedKernel } from "../mutants/mutate";
+import { keptMutatedKernel } from "../mutants/mutate";
 import { Comparer } from "./mm/compare";
 import { generate } from "./mm/generate";
 import { fuzzImages } from "./mm/images";
@@ -27,7 +27,7 @@ const SEEN = ["fork leaves the pdes writable", "a write under a table with two u
 async function judge(fault: string): Promise<(program: Program, audited: boolean) => string | undefined> {
   const mutant = MUTANTS.find((one) => one.fault === fault);
   if (mutant === undefined) throw new Error(`no mutant is '${fault}'`);
-  const comparer = new Comparer(await fuzzImages(await mutatedKernel(mutant, process.cwd())));
+  const comparer = new Comparer(await fuzzImages(await keptMutatedKernel(mutant, process.cwd())));
   return (program, audited) => comparer.difference(program, audited);
 }
 

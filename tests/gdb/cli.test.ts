@@ -58,9 +58,21 @@ test("the printed line connects; the console is stdout; after detach the program
   const running = start(["--fork", "share", "program.ts"], folder);
   try {
     const line = await connection(running);
-    assert.match(line, /^gdb \S+kernel\.elf -ex 'target remote 127\.0\.0\.1:\d+' -ex 'add-symbol-file \S+program'$/);
-    const said = connect(line, folder, ["break addToCounter", "continue", "bt 1", "delete", "detach"]);
+    assert.match(
+      line,
+      /^gdb \S+kernel\.elf -x \S+tine\.gdb -ex 'target remote 127\.0\.0\.1:\d+' -ex 'add-symbol-file \S+program'$/,
+    );
+    const said = connect(line, folder, [
+      "break addToCounter",
+      "continue",
+      "bt 1",
+      "monitor seek 200000",
+      "print $instret",
+      "delete",
+      "detach",
+    ]);
     assert.match(said, /addToCounter \(by=41\) at .*program\.ts/);
+    assert.match(said, /^at instruction 200000\n\$1 = 200000$/m, "gdb notices that the machine has moved");
     assert.is(await running.ended, 7);
     assert.is(running.stdout, "counter 42\ncounter 2\n");
   } finally {

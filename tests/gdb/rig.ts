@@ -4,9 +4,10 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Machine } from "../../cpu/index";
 import { type Debugged, debugMachine } from "../../tools/gdb/debugged";
+import { GDB_SCRIPT, GDB_SCRIPT_NAME } from "../../tools/gdb/script";
 import { GdbServer } from "../../tools/gdb/server";
 import { type KernelLayout, kernelLayout } from "../../tools/image/layout";
 import { buildUserProgram } from "../../tools/image/program";
@@ -148,7 +149,9 @@ const MARK = "@@next@@";
 export async function runGdb(rig: Rig, commands: readonly string[]): Promise<string[]> {
   const before = ["set debuginfod enabled off", "set pagination off", "set confirm off", "set width 0"];
   const connect = [`target remote 127.0.0.1:${rig.port}`, `add-symbol-file ${rig.program.file}`];
-  const args = ["-nx", "-batch", ...before.flatMap((command) => ["-iex", command])];
+  const script = join(dirname(rig.program.file), GDB_SCRIPT_NAME);
+  writeFileSync(script, GDB_SCRIPT);
+  const args = ["-nx", "-batch", "-x", script, ...before.flatMap((command) => ["-iex", command])];
   for (const command of [...connect, ...commands]) args.push("-ex", command, "-ex", `echo ${MARK}\\n`);
   // Both of its streams in one, so that they stay in order.
   const shell = ["-c", 'exec gdb "$@" 2>&1', "gdb", ...args, rig.kernel];

@@ -11,7 +11,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BufferDisk, type DiskBackend, Machine, SECTOR_BYTES } from "../../cpu/index";
 import { FileDisk } from "../../tools/disk/filedisk";
-import { mutatedKernel } from "../mutants/mutate";
+import { keptMutatedKernel } from "../mutants/mutate";
 import { needCommand } from "../skip";
 import {
   builtImages,
@@ -56,7 +56,7 @@ function diskWaitAsleep(request: DiskRequest): i32 {
 
 let polling: Promise<Uint8Array> | undefined;
 function pollingKernel(): Promise<Uint8Array> {
-  polling ??= mutatedKernel(POLLING, process.cwd());
+  polling ??= keptMutatedKernel(POLLING, process.cwd());
   return polling;
 }
 

@@ -8,7 +8,8 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { EventKind, type Machine } from "../../cpu/index";
 import { Auditor } from "../../tools/audit/auditor";
-import { compileKernel } from "../../tools/compiler/index";
+import { buildKernel, compileKernel } from "../../tools/compiler/index";
+import { ImageCache } from "../../tools/image/cache";
 import { kernelLayout } from "../../tools/image/layout";
 import { MODES, type Mode } from "../guest/guest";
 import type { Mutant } from "./mutant";
@@ -54,6 +55,20 @@ export function mutatedText(mutant: Change, root: string): string {
 /** The kernel with the mutant's fault, or another change that a test needs. */
 export function mutatedKernel(mutant: Change, root: string): Promise<Uint8Array> {
   return compileKernel({ root, virtual: { [resolve(root, "kernel", mutant.file)]: mutatedText(mutant, root) } });
+}
+
+/**
+ * The same out of the image cache, for the few that several tests want: there it hangs on its edits, which are in its name, and on
+ * the file as it is.
+ */
+export function keptMutatedKernel(mutant: Change, root: string): Promise<Uint8Array> {
+  const file = resolve(root, "kernel", mutant.file);
+  const virtual = { [file]: mutatedText(mutant, root) };
+  return new ImageCache(root).get(`kernel, ${mutant.file} with ${JSON.stringify(mutant.edits)}`, async () => {
+    const built = await buildKernel({ root, virtual });
+    built.files.set(file, readFileSync(file, "utf8"));
+    return built;
+  });
 }
 
 /** The modes in which a mutant's fault can show. */

@@ -4,14 +4,14 @@ import * as assert from "uvu/assert";
 import { NOMINAL_HZ } from "../../cpu/index";
 import { DeltaReader } from "../../tools/show/delta";
 import { type PerfettoEvent, perfettoTrace } from "../../tools/show/perfetto";
-import { record, watchSnapshots } from "../../tools/show/recording";
+import { MOST_STEPS, record, watchSnapshots } from "../../tools/show/recording";
 import type { Snapshot } from "../../tools/show/snapshot";
 import { layout } from "../audit/planted";
 import { builtImages, machineFor } from "../guest/guest";
+import { driveOf } from "./drive";
 
 const test = suite("show/recording");
 const built = await builtImages();
-const BUDGET = 1e8;
 
 function fresh(fork = "share", program = "/bin/forkdemo 4") {
   return machineFor(built, { commandLine: `quiet fork=${fork} -- ${program}`, memoryMB: 16 }).machine;
@@ -29,11 +29,12 @@ function kept({ processes, tables, frames, mapped, instret }: Snapshot) {
 }
 
 for (const program of ["/bin/forkdemo 4", "/bin/forkfamily 5 1"]) {
-  test(`${program}: every moment can be read back, in any order`, () => {
+  test(`${program}: every moment can be read back, in any order`, async () => {
     const seen: ReturnType<typeof kept>[] = [];
-    watchSnapshots(fresh("share", program), layout, BUDGET, (_, snapshot) => seen.push(kept(snapshot)));
+    const watched = fresh("share", program);
+    await watchSnapshots(watched, layout, driveOf(watched), (_, snapshot) => seen.push(kept(snapshot)));
     const machine = fresh("share", program);
-    const { recording } = record(machine, layout, { budget: BUDGET, title: program, fork: "share" });
+    const { recording } = await record(machine, layout, driveOf(machine), { title: program, fork: "share" });
     assert.is(recording.steps.length, seen.length);
     assert.ok(seen.length > 10);
     const { steps, kinds } = JSON.parse(JSON.stringify(recording)) as typeof recording;
@@ -43,11 +44,11 @@ for (const program of ["/bin/forkdemo 4", "/bin/forkfamily 5 1"]) {
   });
 }
 
-test("recording changes nothing, and is small", () => {
+test("recording changes nothing, and is small", async () => {
   const machine = fresh();
-  const { recording } = record(machine, layout, { budget: BUDGET, title: "", fork: "share" });
+  const { recording } = await record(machine, layout, driveOf(machine), { title: "", fork: "share" });
   const plain = fresh();
-  plain.run({ maxInstructions: BUDGET });
+  await driveOf(plain)();
   assert.equal([machine.instret, machine.cycles], [plain.instret, plain.cycles]);
   assert.ok(JSON.stringify(recording).length < 16 << 10);
   const kinds = new Set(recording.steps.flatMap(({ happenings }) => happenings.map(({ kind }) => kind)));
@@ -58,12 +59,18 @@ test("recording changes nothing, and is small", () => {
   );
 });
 
-test("with too many moments a step stands for several: none is lost, and memory is right after each", () => {
+test("with too many moments a step stands for several: none is lost, and memory is right after each", async () => {
   const seen: ReturnType<typeof kept>[] = [];
-  watchSnapshots(fresh(), layout, BUDGET, (_, snapshot) => seen.push(kept(snapshot)));
-  const all = record(fresh(), layout, { budget: BUDGET, title: "", fork: "share" }).recording;
+  const watched = fresh();
+  await watchSnapshots(watched, layout, driveOf(watched), (_, snapshot) => seen.push(kept(snapshot)));
+  const recordingOf = async (mostSteps = MOST_STEPS) => {
+    const machine = fresh();
+    const { recording } = await record(machine, layout, driveOf(machine), { title: "", fork: "share", mostSteps });
+    return recording;
+  };
+  const all = await recordingOf();
   for (const mostSteps of [3, 4, 7]) {
-    const { recording } = record(fresh(), layout, { budget: BUDGET, title: "", fork: "share", mostSteps });
+    const recording = await recordingOf(mostSteps);
     const { steps, kinds } = recording;
     assert.ok(steps.length <= mostSteps && steps.length > mostSteps / 2 - 1, `${steps.length} steps`);
     const texts = (of: typeof recording): string[] =>
@@ -79,7 +86,8 @@ test("with too many moments a step stands for several: none is lost, and memory 
   }
 });
 
-const trace = perfettoTrace(fresh(), layout, BUDGET).events;
+const traced = fresh();
+const trace = (await perfettoTrace(traced, layout, driveOf(traced))).events;
 
 test("Perfetto: timestamps ascend, every B has its E on its track, every process and track has a name", () => {
   const open = new Map<string, PerfettoEvent[]>();
@@ -112,10 +120,10 @@ test("Perfetto: timestamps ascend, every B has its E on its track, every process
   for (const [track, stack] of open) assert.equal(stack, [], `open on ${track}`);
 });
 
-test("Perfetto: forks, faults, system calls and unshares are there, at guest time", () => {
+test("Perfetto: forks, faults, system calls and unshares are there, at guest time", async () => {
   const machine = fresh();
   let unshare = -1;
-  watchSnapshots(machine, layout, BUDGET, ({ events }) => {
+  await watchSnapshots(machine, layout, driveOf(machine), ({ events }) => {
     if (unshare < 0) unshare = events.find(({ kind }) => kind === "unshare")?.cycles ?? -1;
   });
   const instants = trace.filter(({ ph }) => ph === "i");

@@ -12,17 +12,17 @@ import { treeOf } from "../../tools/show/tree";
 import { totalsOf } from "../../tools/show/words";
 import { layout, Spoilt } from "../audit/planted";
 import { builtImages, machineFor } from "../guest/guest";
+import { driveOf } from "./drive";
 
 const test = suite("show/snapshot");
 const built = await builtImages();
-const BUDGET = 1e8;
 
 function fresh(fork = "share"): Machine {
   return machineFor(built, { commandLine: `quiet fork=${fork} -- /bin/forkdemo 4`, memoryMB: 16 }).machine;
 }
 
-function momentOf(text: string, machine = fresh()): Found {
-  const found = findMoment(machine, layout, parseTarget(text), BUDGET);
+async function momentOf(text: string, machine = fresh()): Promise<Found> {
+  const found = await findMoment(machine, layout, parseTarget(text), driveOf(machine));
   if (!("snapshot" in found)) throw new Error(`no ${text}: ${JSON.stringify(found)}`);
   return found;
 }
@@ -30,10 +30,10 @@ function momentOf(text: string, machine = fresh()): Found {
 const keys = (names: readonly { table: number; index: number }[]): string[] =>
   names.map(({ table, index }) => `${table}:${index}`).sort();
 
-test("a snapshot says what the auditor reads: processes, tables, frames, ptes; the reverse map names each pte", () => {
+test("a snapshot says what the auditor reads: processes, tables, frames, ptes; the reverse map names each pte", async () => {
   for (const moment of ["exec", "fork#2", "unshare", "exit"]) {
     const machine = fresh();
-    const { snapshot } = momentOf(moment, machine);
+    const { snapshot } = await momentOf(moment, machine);
     const auditor = new Auditor(machine, layout);
     assert.equal(auditor.audit(), [], `${moment}: memory is in order`);
     const summary = auditor.summary();
@@ -56,8 +56,8 @@ test("a snapshot says what the auditor reads: processes, tables, frames, ptes; t
   }
 });
 
-test("the runs of frames cover memory once, and their kinds are those of what is drawn", () => {
-  const { snapshot } = momentOf("fork#2");
+test("the runs of frames cover memory once, and their kinds are those of what is drawn", async () => {
+  const { snapshot } = await momentOf("fork#2");
   let next = 0;
   const kindOf = new Map<number, string>();
   for (const { first, count, kind } of snapshot.frames) {
@@ -90,32 +90,34 @@ test("a snapshot shows what is wrong: users and sharers are read apart, as are p
   assert.equal(mapped?.rmap, []);
 });
 
-test("before the kernel has set up its memory there is no snapshot, and it says so", () => {
-  assert.throws(
-    () => findMoment(fresh(), layout, { kind: "instret", instret: 10 }, BUDGET),
-    (error: Error) => error instanceof SnapshotError,
-  );
+test("before the kernel has set up its memory there is no snapshot, and it says so", async () => {
+  const machine = fresh();
+  const found = findMoment(machine, layout, { kind: "instret", instret: 10 }, driveOf(machine));
+  const error = await found.catch((reason) => reason);
+  assert.instance(error, SnapshotError);
 });
 
-test("moments: the nth event since the program was executed; none where there is none", () => {
-  const second = momentOf("fork#2");
+test("moments: the nth event since the program was executed; none where there is none", async () => {
+  const second = await momentOf("fork#2");
   assert.match(second.text, /^pid 2 forks pid 4, 3 tables shared$/);
   assert.is(totalsOf(second.snapshot).shared, 3);
-  assert.match(momentOf("exec").text, /^pid 2 executes \/bin\/forkdemo/);
-  const exact = momentOf(`instret:${second.snapshot.instret}`);
+  assert.match((await momentOf("exec")).text, /^pid 2 executes \/bin\/forkdemo/);
+  const exact = await momentOf(`instret:${second.snapshot.instret}`);
   assert.equal(exact.snapshot, second.snapshot, "the same moment by its number");
-  const none = findMoment(fresh(), layout, parseTarget("fork#9"), BUDGET);
+  const machine = fresh();
+  const none = await findMoment(machine, layout, parseTarget("fork#9"), driveOf(machine));
   assert.not("snapshot" in none);
-  assert.match(momentOf("syscall:munmap").text, /^syscall:munmap$/, "any event of the trace is a moment");
+  assert.match((await momentOf("syscall:munmap")).text, /^syscall:munmap$/, "any event of the trace is a moment");
   for (const wrong of ["", "fork#0", "forks", "instret", "end#x", "panic:1", "instret:-1"]) {
     assert.throws(() => parseTarget(wrong), /^no moment is called/, wrong);
   }
 });
 
-test("the same moment under fork=copy: as many processes, no shared table, more page tables, as much memory of the program's", () => {
+test("the same moment under fork=copy: as many processes, no shared table, more page tables, as much memory of the program's", async () => {
   for (const moment of ["fork#2", "unshare#2", "exit#2"]) {
-    const shared = momentOf(moment);
-    const copied = correspondingMoment(fresh("copy"), layout, shared.position, BUDGET);
+    const shared = await momentOf(moment);
+    const machine = fresh("copy");
+    const copied = await correspondingMoment(machine, layout, shared.position, driveOf(machine));
     const names = ({ processes }: Snapshot): string[] => processes.map(({ pid, name }) => `${pid} ${name}`);
     assert.equal(names(copied.snapshot), names(shared.snapshot), moment);
     assert.equal(copied.position, shared.position, moment);
@@ -126,8 +128,8 @@ test("the same moment under fork=copy: as many processes, no shared table, more 
   }
 });
 
-test("in the terminal a shared table is drawn once, with its sharers, and lines fit", () => {
-  const { snapshot } = momentOf("fork#2");
+test("in the terminal a shared table is drawn once, with its sharers, and lines fit", async () => {
+  const { snapshot } = await momentOf("fork#2");
   const lines = treeOf(snapshot);
   const table = snapshot.tables.find(({ slot }) => slot === 0x180);
   const name = `0x${table?.frame.toString(16)}`;
@@ -139,8 +141,8 @@ test("in the terminal a shared table is drawn once, with its sharers, and lines 
   }
 });
 
-test("the picture has one box for a shared table and an edge from each sharer; frames are grouped by who maps them", () => {
-  const { snapshot } = momentOf("fork#2");
+test("the picture has one box for a shared table and an edge from each sharer; frames are grouped by who maps them", async () => {
+  const { snapshot } = await momentOf("fork#2");
   const { boxes, edges } = graphOf(snapshot);
   for (const { frame, sharers, users } of snapshot.tables) {
     const box = boxes.filter(({ id }) => id === `table-${frame}`);

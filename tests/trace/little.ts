@@ -9,7 +9,7 @@ import { buildDwarf } from "../../tools/compiler/dwarf";
 import { writeElf } from "../../tools/compiler/elf";
 import { link } from "../../tools/compiler/link";
 import { FIELDS, type Field, NO_FILTER, type TraceFilter } from "../../tools/trace/filter";
-import { TextSink } from "../../tools/trace/session";
+import { TextSink } from "../../tools/trace/textsink";
 import { Tracer } from "../../tools/trace/tracer";
 
 /** A kernel in little: own GDT and IDT, 4 MB pages with one hole, handlers that skip what faulted, then `body`. */

@@ -11,6 +11,7 @@ import { type Explanation, explainFrame } from "../../tools/why/explain";
 import { explanationLines } from "../../tools/why/text";
 import { layout } from "../audit/planted";
 import { builtImages, machineFor } from "../guest/guest";
+import { driveOf } from "../show/drive";
 
 const test = suite("why");
 const built = await builtImages();
@@ -19,10 +20,10 @@ const DATA_SLOT = 0x180;
 const { kindNames } = modelOf(layout);
 
 /** forkdemo at a moment. */
-function at(moment: string): { history: History; snapshot: Snapshot } {
+async function at(moment: string): Promise<{ history: History; snapshot: Snapshot }> {
   const { machine } = machineFor(built, { commandLine: "quiet fork=share -- /bin/forkdemo 4", memoryMB: 16 });
   const history = new History(machine, { spacing: 200_000 });
-  const found = findMoment(machine, layout, parseTarget(moment), 1e8);
+  const found = await findMoment(machine, layout, parseTarget(moment), driveOf(machine));
   if (!("snapshot" in found)) throw new Error(`no ${moment}`);
   return { history, snapshot: found.snapshot };
 }
@@ -35,8 +36,8 @@ function linesOf(explanation: Explanation): string[] {
   return explanationLines(explanation, new Map([[2, "forkdemo"]]), kindNames);
 }
 
-test("a shared table: who uses it, since which fork, and every change of users and of its entries, by line", () => {
-  const { history, snapshot } = at("fork#2");
+test("a shared table: who uses it, since which fork, and every change of users and of its entries, by line", async () => {
+  const { history, snapshot } = await at("fork#2");
   const { instret, registers } = history.machine;
   const table = snapshot.tables.find(({ slot }) => slot === DATA_SLOT);
   const explanation = explain(history, table?.frame ?? -1);
@@ -73,10 +74,10 @@ test("a shared table: who uses it, since which fork, and every change of users a
   assert.match(lines[2], /^ {2}pid 4 {2}uses it since instruction \d+, the fork of pid 4 by pid 2$/);
 });
 
-test("a table that is free at the end: who left it, when and by which line; the instruction before it, the entry was there", () => {
-  const shared = at("fork#2");
+test("a table that is free at the end: who left it, when and by which line; the instruction before it, the entry was there", async () => {
+  const shared = await at("fork#2");
   const frame = shared.snapshot.tables.find(({ slot }) => slot === DATA_SLOT)?.frame ?? -1;
-  const { history } = at("end");
+  const { history } = await at("end");
   const explanation = explain(history, frame);
   assert.not(explanation.isAlive);
   const text = linesOf(explanation).join("\n");
@@ -95,8 +96,8 @@ test("a table that is free at the end: who left it, when and by which line; the 
   assert.is(word(), left.after, "and after it");
 });
 
-test("a data frame: each pte that came and went, with count and reverse map", () => {
-  const { history, snapshot } = at("cow");
+test("a data frame: each pte that came and went, with count and reverse map", async () => {
+  const { history, snapshot } = await at("cow");
   const twice = snapshot.mapped.find(({ ptes }) => ptes.length === 2);
   const explanation = explain(history, twice?.frame ?? -1);
   assert.is(explanation.kind, "data");
@@ -110,8 +111,8 @@ test("a data frame: each pte that came and went, with count and reverse map", ()
   );
 });
 
-test("a frame that never was a table or data says so", () => {
-  const { history } = at("fork");
+test("a frame that never was a table or data says so", async () => {
+  const { history } = await at("fork");
   assert.match(
     linesOf(explain(history, 0x100)).join("\n"),
     /^frame 0x100 is reserved, and has never been a page table or data$/,

@@ -13,6 +13,8 @@ export const enum ExitCode {
   Panic = 3,
   /** The instruction budget ran out. */
   Budget = 4,
+  /** The user interrupted it: what a shell gives for a command that SIGINT ended. */
+  Interrupted = 130,
 }
 
 /** Something that the user can mend: printed as one line `tine: message`, without a stack trace. */

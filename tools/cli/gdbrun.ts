@@ -11,34 +11,28 @@ import { EventKind, MachineError } from "../../cpu/index";
 import { Mark } from "../../kernel/abi/marks";
 import type { Progress } from "../gdb/control";
 import { type Debugged, debugMachine } from "../gdb/debugged";
+import { GDB_SCRIPT, GDB_SCRIPT_NAME } from "../gdb/script";
 import { GdbServer } from "../gdb/server";
 import { kernelLayout } from "../image/layout";
 import { buildUserProgram } from "../image/program";
 import { bootRecipe, copyOfDisk, type Recipe } from "../replay/recipe";
 import type { GdbOptions } from "./commands/gdb";
-import { quoted } from "./commands/run";
-import { diskFor, swapWords } from "./disk";
 import { CliError, ExitCode } from "./exitcodes";
-import { builtImages, initrdWith, outputFolder, userProgram } from "./images";
+import { GuestInput } from "./guestinput";
+import { guestProgram } from "./guestprogram";
+import { outputFolder } from "./images";
 import { fileReason } from "./input";
 import { outcome } from "./outcome";
 import { ConsoleText } from "./terminal";
 
-const INTERRUPTED = 130;
-const END_OF_TRANSMISSION = 4;
-
 /** What is typed at the guest: a person's input as it comes, another's when the guest sleeps, and then its end. */
 class TypedInput {
-  private readonly pieces: Uint8Array[] = [];
-  private ended = false;
+  private readonly input = new GuestInput();
+  readonly next = this.input.reader();
 
   constructor() {
-    process.stdin.on("data", (bytes: Buffer) => this.pieces.push(new Uint8Array(bytes)));
-    process.stdin.on("end", () => (this.ended = true));
-  }
-
-  next(): Uint8Array | undefined {
-    return this.pieces.shift() ?? (this.ended ? Uint8Array.of(END_OF_TRANSMISSION) : undefined);
+    process.stdin.on("data", (bytes: Buffer) => this.input.add(new Uint8Array(bytes)));
+    process.stdin.on("end", () => (this.input.ended = true));
   }
 
   release(): void {
@@ -47,31 +41,9 @@ class TypedInput {
   }
 }
 
-async function recipeOf(
-  options: GdbOptions,
-  program: Awaited<ReturnType<typeof userProgram>> | undefined,
-  args: string[],
-): Promise<Recipe> {
-  const { kernel, initrd } = await builtImages();
-  const words = program === undefined ? [] : [`/${program.name}`, ...args].map(quoted);
-  const run = program === undefined ? "" : ` -- ${words.join(" ")}`;
-  const quiet = program === undefined ? "" : "quiet ";
-  const init = program === undefined ? "" : "init=/bin/init ";
-  return {
-    ...diskFor(options),
-    memoryMB: options.mem,
-    kernel,
-    kernelName: "kernel.elf",
-    commandLine: `${quiet}fork=${options.fork} ${swapWords(options)}${init}${options.cmdline}${run}`,
-    modules: [program === undefined ? initrd : initrdWith(initrd, program)],
-    tlb: options.tlb,
-    cpu: options.cpu,
-  };
-}
-
 /** The command line that connects gdb. */
-function connection(port: number, programFile: string | undefined): string {
-  const words = ["gdb", relative(process.cwd(), join(outputFolder(), "kernel.elf"))];
+function connection(port: number, script: string, programFile: string | undefined): string {
+  const words = ["gdb", relative(process.cwd(), join(outputFolder(), "kernel.elf")), "-x", script];
   words.push("-ex", `'target remote 127.0.0.1:${port}'`);
   if (programFile !== undefined) words.push("-ex", `'add-symbol-file ${programFile}'`);
   return words.join(" ");
@@ -79,11 +51,12 @@ function connection(port: number, programFile: string | undefined): string {
 
 /** Serves debuggers until one ends the machine, or it has ended without one. Returns the exit code. */
 export async function runGdb(path: string | undefined, args: string[], options: GdbOptions): Promise<number> {
-  const program = path === undefined ? undefined : await userProgram(path);
-  const recipe = await recipeOf(options, program, args);
-  const folder = program === undefined ? undefined : mkdtempSync(join(tmpdir(), "tine-gdb-"));
+  const { recipe, program } = await guestProgram(path, args, options);
+  const folder = mkdtempSync(join(tmpdir(), "tine-gdb-"));
   try {
-    const programFile = folder && program && join(folder, basename(program.name));
+    const script = join(folder, GDB_SCRIPT_NAME);
+    writeFileSync(script, GDB_SCRIPT);
+    const programFile = program && join(folder, basename(program.name));
     // What boots is what `tine run` boots; gdb gets the same program with all debug information.
     const isSource = path?.endsWith(".ts") === true;
     if (programFile && path) {
@@ -91,9 +64,9 @@ export async function runGdb(path: string | undefined, args: string[], options: 
     }
     const text = new ConsoleText();
     const machine = await boot(recipe, (bytes) => process.stdout.write(text.filter(bytes)));
-    return await serve(machine, options, programFile);
+    return await serve(machine, options, (port) => connection(port, script, programFile));
   } finally {
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 
   async function boot(made: Recipe, write: (bytes: Uint8Array) => void): Promise<Debugged> {
@@ -113,10 +86,10 @@ export async function runGdb(path: string | undefined, args: string[], options: 
   }
 }
 
-async function serve(debugged: Debugged, options: GdbOptions, programFile: string | undefined): Promise<number> {
+async function serve(debugged: Debugged, options: GdbOptions, howTo: (port: number) => string): Promise<number> {
   const { control } = debugged;
   const input = new TypedInput();
-  control.input = () => input.next();
+  control.input = input.next;
   const status = watchStatus(debugged);
   let finish: (code: number) => void = () => {};
   const over = new Promise<number>((resolve) => {
@@ -146,13 +119,13 @@ async function serve(debugged: Debugged, options: GdbOptions, programFile: strin
       goOn(free, false);
     },
   });
-  const stop = (): void => finish(INTERRUPTED);
+  const stop = (): void => finish(ExitCode.Interrupted);
   process.on("SIGINT", stop).on("SIGTERM", stop);
   try {
     const port = await server.listen(options.port).catch((error: Error) => {
       throw new CliError(`port ${options.port}: ${fileReason(error)}`);
     });
-    process.stderr.write(`${connection(port, programFile)}\n`);
+    process.stderr.write(`${howTo(port)}\n`);
     return await over;
   } finally {
     server.close();

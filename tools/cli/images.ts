@@ -6,6 +6,7 @@ import { basename, dirname, extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuiltAll, buildAll } from "../image/build";
 import { buildUserProgram } from "../image/program";
+import { isCutOff } from "../image/segments";
 import { buildInitrd, readTar, type TarFile } from "../image/ustar";
 import { CliError } from "./exitcodes";
 import { readInput } from "./input";
@@ -61,6 +62,7 @@ export async function userProgram(path: string): Promise<TarFile> {
   if (data.length < 20 || data[4] !== ELF_CLASS_32 || data[18] !== ELF_MACHINE_I386) {
     throw new CliError(`${path}: an ELF file, but not for the 32-bit i386`);
   }
+  if (isCutOff(data)) throw new CliError(`${path}: a truncated ELF file`);
   return { name: `bin/${basename(path, extname(path))}`, data, mode: EXECUTABLE };
 }
 

@@ -1,7 +1,6 @@
 /**
  * What `tine lab` does. Data on stdout, progress and notices on stderr. May import tools/lab, tools/image, tools/compiler/root, cli-table3 and the rest of tools/cli.
  */
-import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { findRoot } from "../compiler/root";
 import { COST_NAMES, type CostName, type Costs, MOST_CYCLES, normalCosts, variants } from "../lab/costs";
@@ -17,6 +16,7 @@ import { type Chosen, type LabRun, runLab, type Progress as State } from "../lab
 import { valueText } from "../lab/sizes";
 import { ExitCode } from "./exitcodes";
 import { builtImages } from "./images";
+import { writeResult } from "./outputfile";
 import { Progress } from "./progress";
 
 export interface LabRunOptions {
@@ -41,8 +41,6 @@ export interface ReportOptions {
   experiment?: string[];
 }
 
-/** Exit code of a shell's command that Ctrl-C ended. */
-const INTERRUPTED = 130;
 /** Share of the memory that is free which machines may take. */
 const MEMORY_SHARE = 0.8;
 const MEGABYTE = 1 << 20;
@@ -190,7 +188,7 @@ export async function runExperiments(names: readonly string[], options: LabRunOp
     const total = points.length * repeat;
     const again = out === undefined ? "nothing was kept (--out keeps results)" : "the same command goes on from there";
     notice(`interrupted after ${lines.length} of ${total} points; ${again}`);
-    process.exitCode = INTERRUPTED;
+    process.exitCode = ExitCode.Interrupted;
     return;
   } finally {
     release();
@@ -240,7 +238,7 @@ export async function reportResults(folders: readonly string[], options: ReportO
   for (const text of merged.notices) notice(text);
   if (options.html !== undefined) {
     const { htmlReport } = await import("../lab/report/html");
-    writeFileSync(options.html, htmlReport(merged, await measureLoop()));
+    writeResult(options.html, htmlReport(merged, await measureLoop()));
     process.stderr.write(`tine: ${options.html} written\n`);
   }
   if (options.md) {

@@ -1,9 +1,8 @@
 /** Option values that several commands take, checked once. May import commander, cpu/. */
-import { closeSync, openSync } from "node:fs";
 import { InvalidArgumentError, Option } from "commander";
 import { MINIMAL_TLB, STANDARD_TLB, type TlbGeometry, UNBOUNDED_TLB } from "../../cpu/costs";
 import { DEFAULT_MODEL, MODEL_NAMES } from "../../cpu/modelnames";
-import { fileReason } from "./input";
+import { writableFile } from "./outputfile";
 
 /** A whole number in a range, for commander; the message says what was wanted. */
 export function wholeNumber(least: number, most: number, unit: string): (text: string) => number {
@@ -70,16 +69,6 @@ export const auditEveryOption = (): Option =>
 /** What the two options above mean: every how many returns to audit, 0 for never. */
 export function auditInterval({ audit, auditEvery }: { audit?: boolean; auditEvery?: number }): number {
   return auditEvery ?? (audit ? 1 : 0);
-}
-
-/** A file that can be written: made now, so that a wrong name is known before the run. */
-export function writableFile(path: string): string {
-  try {
-    closeSync(openSync(path, "a"));
-    return path;
-  } catch (error) {
-    throw new InvalidArgumentError(`It cannot be written: ${fileReason(error)}.`);
-  }
 }
 
 export const saveStateOption = (): Option =>

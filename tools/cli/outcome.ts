@@ -4,9 +4,6 @@
 import { ExitCode } from "./exitcodes";
 import type { SessionResult } from "./session";
 
-/** Exit codes of a shell for a command that a signal ended, and for one that the user interrupted. */
-const INTERRUPTED = 130;
-
 /** The exit code of a run and a line for stderr, if there is something to say. Source: design, "Command line". */
 export function outcome(result: SessionResult): { code: number; line?: string } {
   const { end, programStatus, panicked } = result;
@@ -24,7 +21,7 @@ export function outcome(result: SessionResult): { code: number; line?: string } 
     case "traced":
       return { code: ExitCode.Ok };
     case "stopped":
-      return { code: INTERRUPTED };
+      return { code: ExitCode.Interrupted };
     case "reset":
       return { code: ExitCode.Ok, line: `the guest reset the machine ${at}` };
     case "halt":

@@ -1,11 +1,11 @@
 /** What `tine profile` does. May import tools/profile, tools/trace/programs, picocolors and the rest of tools/cli. */
-import { writeFileSync } from "node:fs";
 import pc from "picocolors";
 import { Profiler } from "../profile/profiler";
 import { foldedStacks, functionRows, lineRows, type Unit } from "../profile/report";
 import { programsOf } from "../trace/programs";
-import { ExitCode } from "./exitcodes";
-import { type ProgramOptions, programMachine, programRecipe, serialToStderr } from "./guestprogram";
+import { guestProgram, type ProgramOptions } from "./guestprogram";
+import { GuestRuns, sayEnd } from "./guestrun";
+import { writeResult } from "./outputfile";
 
 export interface ProfileOptions extends ProgramOptions {
   by: Unit;
@@ -40,17 +40,22 @@ const percent = (part: number, whole: number): string => `${((100 * part) / Math
 /** Profiles the program's run and prints it; an exit code only where the machine did not end well. Throws CliError. */
 export async function runProfile(path: string, args: readonly string[], options: ProfileOptions): Promise<void> {
   const { by, top } = options;
-  const recipe = await programRecipe(path, args, options);
-  const machine = await programMachine(recipe, await serialToStderr());
+  const { recipe } = await guestProgram(path, args, options);
+  const runs = new GuestRuns(options.budget);
+  const machine = await runs.machine(recipe, () => true);
   const profiler = new Profiler(machine, recipe.kernel, programsOf(recipe.modules));
-  const stop = profiler.run({ maxInstructions: options.budget });
+  const drive = runs.drive(machine, {
+    run: (step) => profiler.run(step),
+    type: (bytes) => machine.input(bytes),
+  });
+  const stop = await drive();
   const { profile } = profiler;
   const { instructions, cycles } = profile;
   const say = (line: string) => process.stdout.write(`${line}\n`);
   if (options.svg !== undefined) {
     const { flameSvg } = await import("../profile/flame");
     const heading = `${path} ${args.join(" ")}`.trim();
-    writeFileSync(options.svg, flameSvg(`${heading}: ${number(profile[by])} ${by}, fork=${options.fork}`, profile, by));
+    writeResult(options.svg, flameSvg(`${heading}: ${number(profile[by])} ${by}, fork=${options.fork}`, profile, by));
   }
   const functions = functionRows(profile, by);
   const lines = lineRows(profile, by);
@@ -78,11 +83,5 @@ export async function runProfile(path: string, args: readonly string[], options:
     ];
     for (const line of table(lines.slice(0, top), lineColumns)) say(line);
   }
-  if (stop.reason === "budget") {
-    process.stderr.write(`tine: out of budget after ${instructions} instructions\n`);
-    process.exitCode = ExitCode.Budget;
-  } else if (stop.reason === "tripleFault" || (stop.reason === "exit" && stop.value === 1)) {
-    process.stderr.write(`tine: the machine stopped (${stop.reason}) after ${instructions} instructions\n`);
-    process.exitCode = ExitCode.Panic;
-  }
+  sayEnd(stop, instructions);
 }

@@ -1,5 +1,4 @@
 /** What `tine show` does. May import tools/show, picocolors and the rest of tools/cli. */
-import { writeFileSync } from "node:fs";
 import pc from "picocolors";
 import { LayoutError } from "../audit/model";
 import type { Recipe } from "../replay/recipe";
@@ -9,14 +8,9 @@ import { parseTarget, type Target } from "../show/target";
 import { treeOf } from "../show/tree";
 import { grouped, totalsOf, totalsText } from "../show/words";
 import { CliError, ExitCode } from "./exitcodes";
-import {
-  type ProgramOptions,
-  programLayout,
-  programMachine,
-  programRecipe,
-  serialToStderr,
-  withFork,
-} from "./guestprogram";
+import { guestProgram, type ProgramOptions, programLayout, withFork } from "./guestprogram";
+import { GuestRuns } from "./guestrun";
+import { writeResult } from "./outputfile";
 
 export interface ShowOptions extends ProgramOptions {
   at: string;
@@ -42,10 +36,10 @@ export function notFound(at: string, { stop, instret }: NotFound): CliError {
 }
 
 /** Runs to the moment of --at. Throws CliError where the run has none. */
-async function atMoment(recipe: Recipe, { at, budget }: ShowOptions): Promise<Found> {
-  const machine = await programMachine(recipe, await serialToStderr());
+async function atMoment(runs: GuestRuns, recipe: Recipe, { at }: ShowOptions): Promise<Found> {
+  const machine = await runs.machine(recipe, () => true);
   try {
-    const found = findMoment(machine, await programLayout(recipe), targetOf(at), budget);
+    const found = await findMoment(machine, await programLayout(recipe), targetOf(at), runs.drive(machine));
     if ("snapshot" in found) return found;
     throw notFound(at, found);
   } catch (error) {
@@ -56,32 +50,33 @@ async function atMoment(recipe: Recipe, { at, budget }: ShowOptions): Promise<Fo
 }
 
 /** The same moment of a run with fork=copy, without its output. */
-async function underCopy(recipe: Recipe, found: Found, budget: number): Promise<Found> {
+async function underCopy(runs: GuestRuns, recipe: Recipe, found: Found): Promise<Found> {
   const copy = withFork(recipe, "copy");
-  const machine = await programMachine(copy, () => {});
-  return correspondingMoment(machine, await programLayout(copy), found.position, budget);
+  const machine = await runs.machine(copy, () => false);
+  return correspondingMoment(machine, await programLayout(copy), found.position, runs.drive(machine));
 }
 
 /** Draws the program's memory as the options say. Throws CliError. */
 export async function runShow(path: string, args: readonly string[], options: ShowOptions): Promise<void> {
   targetOf(options.at);
-  const recipe = await programRecipe(path, args, options);
+  const { recipe } = await guestProgram(path, args, options);
+  const runs = new GuestRuns(options.budget);
   const heading = `${path} ${args.join(" ")}`.trim();
   if (options.html !== undefined || options.perfetto !== undefined) {
     const { runRecording } = await import("./showrecording");
-    await runRecording(recipe, heading, options);
+    await runRecording(runs, recipe, heading, options);
     if (!options.json && options.svg === undefined) return;
   }
-  const found = await atMoment(recipe, options);
+  const found = await atMoment(runs, recipe, options);
   const { snapshot, text } = found;
   if (options.svg !== undefined) {
     const { svgOf } = await import("../show/svg");
     const panels = [{ title: `fork=${options.fork}`, snapshot }];
     if (options.fork !== "copy") {
-      const copy = await underCopy(recipe, found, options.budget);
+      const copy = await underCopy(runs, recipe, found);
       panels.push({ title: "fork=copy", snapshot: copy.snapshot });
     }
-    writeFileSync(options.svg, svgOf(`${heading}: ${text}, after ${grouped(snapshot.instret)} instructions`, panels));
+    writeResult(options.svg, svgOf(`${heading}: ${text}, after ${grouped(snapshot.instret)} instructions`, panels));
   }
   const say = (line: string) => process.stdout.write(`${line}\n`);
   if (options.json) say(JSON.stringify({ ...snapshot, fork: options.fork, event: text }));
@@ -89,7 +84,7 @@ export async function runShow(path: string, args: readonly string[], options: Sh
     say(pc.dim(`after ${grouped(snapshot.instret)} instructions, fork=${options.fork}: ${text}`));
     for (const line of treeOf(snapshot, process.stdout.columns)) say(line);
     if (options.fork !== "copy") {
-      const { snapshot: copy } = await underCopy(recipe, found, options.budget);
+      const { snapshot: copy } = await underCopy(runs, recipe, found);
       say(pc.dim(`fork=copy then: ${totalsText(totalsOf(copy))}`));
     }
   }

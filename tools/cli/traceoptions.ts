@@ -15,7 +15,8 @@ import {
 } from "../trace/filter";
 import type { TraceSpec } from "../trace/session";
 import { CliError } from "./exitcodes";
-import { wholeNumber, writableFile } from "./options";
+import { wholeNumber } from "./options";
+import { writableFile } from "./outputfile";
 
 export interface TraceOptions {
   /** Category letters. */

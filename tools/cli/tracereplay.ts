@@ -4,7 +4,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { Recording, RecordingError } from "../replay/recording";
-import { TraceSession } from "../trace/session";
+import { traceSession } from "../trace/session";
 import { TraceError } from "../trace/tracer";
 import { CliError } from "./exitcodes";
 import { finishTrace } from "./traceend";
@@ -39,7 +39,7 @@ export async function traceRecording(path: string, options: TraceOptions): Promi
   try {
     const machine = recording.machine();
     recording.goTo(machine, from);
-    const session = new TraceSession(machine, recording.recipe, { ...wanted, filter });
+    const session = traceSession(machine, recording.recipe, { ...wanted, filter });
     while (!session.isDone && !isInterrupted) {
       const until = Math.min(session.nextBoundary(), endsAt, machine.instret + SLICE);
       const { reason } = machine.run({ maxInstructions: until - machine.instret });

@@ -7,7 +7,8 @@ import { programsOf } from "../trace/programs";
 import { explainFrame } from "../why/explain";
 import { explanationLines } from "../why/text";
 import { CliError } from "./exitcodes";
-import { type ProgramOptions, programLayout, programMachine, programRecipe, serialToStderr } from "./guestprogram";
+import { guestProgram, type ProgramOptions, programLayout } from "./guestprogram";
+import { GuestRuns } from "./guestrun";
 import { notFound, targetOf } from "./showrun";
 
 export interface WhyOptions extends ProgramOptions {
@@ -27,19 +28,25 @@ function frameOf(text: string, frames: number): number {
 export async function runWhy(text: string, path: string, args: readonly string[], options: WhyOptions): Promise<void> {
   const target = targetOf(options.at);
   const frame = frameOf(text, (options.mem * 1024 * 1024) / PAGE_BYTES);
-  const recipe = await programRecipe(path, args, options);
+  const { recipe } = await guestProgram(path, args, options);
   const layout = await programLayout(recipe);
-  const serial = await serialToStderr();
+  const runs = new GuestRuns(options.budget);
   // The run is gone through again and again; it prints once.
   let prints = true;
-  const machine = await programMachine(recipe, (bytes) => prints && serial(bytes));
+  const machine = await runs.machine(recipe, () => prints);
   const history = new History(machine);
   try {
-    const found = findMoment(machine, layout, target, options.budget);
+    const drive = runs.drive(machine, {
+      run: (step) => history.run(step),
+      type: (bytes) => history.type(bytes),
+    });
+    const found = await findMoment(machine, layout, target, drive);
     if (!("snapshot" in found)) throw notFound(options.at, found);
     prints = false;
     const programs = programsOf(recipe.modules);
+    runs.say(`looking back for what changed frame 0x${frame.toString(16)}`);
     const explanation = explainFrame({ history, layout, kernel: recipe.kernel, programs }, frame);
+    runs.clear();
     const names = new Map(found.snapshot.processes.map(({ pid, name }) => [pid, name]));
     for (const line of explanationLines(explanation, names, modelOf(layout).kindNames)) {
       process.stdout.write(`${line}\n`);

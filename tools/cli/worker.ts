@@ -25,20 +25,22 @@ import { type RegionCount, Regions } from "../lab/regions";
 import { bootRecipe, copyOfDisk, openDisk } from "../replay/recipe";
 import type { RecordingWriter } from "../replay/recording";
 import type { TraceSession } from "../trace/session";
+import { GuestInput } from "./guestinput";
 import type { FromWorker, SessionEnd, SessionSpec, ToWorker } from "./session";
 
 /** Instructions between two looks at the mailbox: some 20 ms of host time. */
 const SLICE = 1_000_000;
 /** A sleep too short for the host to follow, as for the disk: the guest's time jumps, and it is no wait for input. */
 const SHORT_SLEEP_MS = 1;
-/** Shortest time between two pieces of output within a slice, so that a guest that writes much costs few messages. */
+/**
+ * Shortest time between two pieces of output within a slice, and between two reports of progress: a guest that writes much, or
+ * waits for its disk all the time, costs few messages.
+ */
 const FLUSH_MS = 20;
 /** A trace may make the machine a hundred times slower: a slice is shorter then. */
 const TRACED_SLICE = 50_000;
-const END_OF_TRANSMISSION = 4;
 /** Exit code of a program of which an assert failed (userland/lib/abort.ts). */
 const ABORT_STATUS = 134;
-const NEWLINE = 10;
 
 const port = parentPort as MessagePort;
 
@@ -79,26 +81,6 @@ class Mailbox {
 }
 
 const mailbox = new Mailbox();
-
-/** Console input that the guest has not been given yet, in pieces that end with a line's end. */
-class PendingInput {
-  private readonly lines: Uint8Array[] = [];
-  ended = false;
-
-  add(bytes: Uint8Array): void {
-    let start = 0;
-    for (let end = bytes.indexOf(NEWLINE) + 1; end > 0; end = bytes.indexOf(NEWLINE, start) + 1) {
-      this.lines.push(bytes.subarray(start, end));
-      start = end;
-    }
-    if (start < bytes.length) this.lines.push(bytes.subarray(start));
-  }
-
-  /** The next piece; after the last one an end-of-transmission, as often as asked; undefined while more may come. */
-  next(): Uint8Array | undefined {
-    return this.lines.shift() ?? (this.ended ? Uint8Array.of(END_OF_TRANSMISSION) : undefined);
-  }
-}
 
 /** The exit code that a shell gives for a wait status: the program's own, or 128 and the signal that ended it. */
 function exitCodeOf(waitStatus: number): number {
@@ -145,10 +127,10 @@ async function replayEnd(
 /** The trace of the run that the spec asks for. Throws MachineError for a filter that names what there is not. */
 async function startTrace(spec: SessionSpec, machine: Machine): Promise<TraceSession | undefined> {
   if (spec.trace === undefined) return undefined;
-  const { TraceSession } = await import("../trace/session");
+  const { traceSession } = await import("../trace/session");
   const { TraceError } = await import("../trace/tracer");
   try {
-    return new TraceSession(machine, spec, spec.trace);
+    return traceSession(machine, spec, spec.trace);
   } catch (error) {
     throw error instanceof TraceError ? new MachineError(error.message) : error;
   }
@@ -185,13 +167,15 @@ async function watchAsserts({ kernel }: SessionSpec, machine: Machine): Promise<
 /** One machine and what is gathered while it runs. */
 class Run {
   private readonly machine: Machine;
-  private readonly pending = new PendingInput();
+  private readonly input = new GuestInput();
+  private readonly nextInput = this.input.reader();
   private readonly regionCounts: RegionCount[] = [];
   private programStatus: number | undefined;
   /** Instructions retired when the kernel said that it panics. */
   private panickedAt: number | undefined;
   private serial: number[] = [];
   private flushedAt = -Infinity;
+  private progressAt = -Infinity;
   private stopped = false;
   private shown: Screen | undefined;
   private watch: AuditWatch | undefined;
@@ -266,7 +250,7 @@ class Run {
       tracing?.atBoundary();
       if (recorder !== undefined && machine.instret >= recorder.nextCheckpoint) recorder.checkpoint(machine);
       this.flush();
-      post({ kind: "progress", instret: this.machine.instret });
+      this.tellProgress();
       if (this.watch?.found) return { reason: "audit" };
       if (tracing?.isDone && recorder === undefined) return { reason: "traced" };
       // Asleep for good: no timer runs, and no input will ever come.
@@ -283,7 +267,7 @@ class Run {
     if (this.spec.input === "none") return;
     const milliseconds = ((wakeCycles - this.machine.cycles) / NOMINAL_HZ) * 1000;
     if (milliseconds < SHORT_SLEEP_MS) return;
-    const bytes = this.pending.next();
+    const bytes = this.nextInput();
     if (bytes !== undefined) {
       this.machine.input(bytes);
       return;
@@ -298,11 +282,18 @@ class Run {
 
   private take(message: ToWorker): void {
     if (message.kind === "stop") this.stopped = true;
-    else if (message.kind === "inputEnd") this.pending.ended = true;
+    else if (message.kind === "inputEnd") this.input.ended = true;
     else if (message.kind === "start") throw new Error("a session is started once");
     else if (this.spec.screen !== undefined) this.machine.key(message.bytes);
     else if (this.spec.input === "terminal") this.machine.input(message.bytes);
-    else this.pending.add(message.bytes);
+    else this.input.add(message.bytes);
+  }
+
+  private tellProgress(): void {
+    const now = Date.now();
+    if (now - this.progressAt < FLUSH_MS) return;
+    this.progressAt = now;
+    post({ kind: "progress", instret: this.machine.instret });
   }
 
   private flush(): void {

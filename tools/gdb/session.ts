@@ -280,7 +280,7 @@ export class Session {
       this.print(progress);
       return "OK";
     }
-    // The machine moves, and gdb, which asked for no run, has to be told by its user.
+    // The machine moves, and gdb, which asked for no run, does not look again by itself: see script.ts.
     void this.drive(progress).then((stop) => this.afterMove(stop));
     return undefined;
   }
@@ -288,7 +288,7 @@ export class Session {
   private afterMove(stop: Stop): void {
     this.lastStop = stop;
     const { instret } = this.machine;
-    this.print(`at instruction ${instret}; now tell gdb: maintenance flush register-cache\n`);
+    this.print(`at instruction ${instret}\n`);
     this.finish("OK");
   }
 

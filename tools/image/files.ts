@@ -1,5 +1,5 @@
 /** Files of the tree and of dist/, for cache, stamp and build. May import Node only. */
-import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 /** Where cache and stamps are, relative to the root. */
@@ -15,6 +15,9 @@ export const COMPILER_FILES = [
   "package-lock.json",
 ];
 
+/** Permissions of a new file, of which the umask takes its part away. */
+const READABLE = 0o666;
+
 /** Whether an error says that there is no such file, or no such folder. */
 export function isMissing(error: unknown): boolean {
   return ["ENOENT", "ENOTDIR", "EISDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
@@ -22,7 +25,9 @@ export function isMissing(error: unknown): boolean {
 
 /** Whether an error says that nothing can be written there. */
 export function isUnwritable(error: unknown): boolean {
-  return ["EACCES", "EROFS", "EPERM", "ENOSPC"].includes((error as NodeJS.ErrnoException).code ?? "");
+  return ["EACCES", "EROFS", "EPERM", "ENOSPC", "EDQUOT", "EFBIG"].includes(
+    (error as NodeJS.ErrnoException).code ?? "",
+  );
 }
 
 /** Files at any depth below a folder of the root that end so, relative to the root, sorted; none where there is no such folder. */
@@ -43,11 +48,16 @@ export function listFiles(root: string, folder: string, ending: string): string[
   return files.sort();
 }
 
-/** Writes by renaming, so that another process never reads half a file. */
-export function writeWhole(file: string, contents: Uint8Array | string): void {
+/** Writes by renaming, so that another process never reads half a file, and an error leaves the file as it was. */
+export function writeWhole(file: string, contents: Uint8Array | string, mode = READABLE): void {
   const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, contents);
-  renameSync(draft, file);
+  try {
+    writeFileSync(draft, contents, { mode });
+    renameSync(draft, file);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
 }
 
 /** Makes a folder and its parents. One by one: Node's recursive mkdir never returns below a folder such as /proc. */

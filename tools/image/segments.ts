@@ -13,12 +13,13 @@ export interface LoadedSegment {
 
 const PT_LOAD = 1;
 const PF_WRITE = 2;
+const FILE_HEADER_BYTES = 52;
 const HEADER_BYTES = 32;
 
 /** The segments of a file that has been checked to be an ELF32; none beyond where it is cut off. */
 export function loadedSegments(elf: Uint8Array): LoadedSegment[] {
   const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength);
-  if (elf.length < 52) return [];
+  if (elf.length < FILE_HEADER_BYTES) return [];
   const offset = view.getUint32(28, true);
   const size = view.getUint16(42, true);
   const found: LoadedSegment[] = [];
@@ -32,4 +33,19 @@ export function loadedSegments(elf: Uint8Array): LoadedSegment[] {
     found.push({ start: view.getUint32(at + 8, true), size: view.getUint32(at + 20, true), contents, writable });
   }
   return found;
+}
+
+/** Whether a file that begins as an ELF32 lacks a part of its header, of its program headers, or of what these load. */
+export function isCutOff(elf: Uint8Array): boolean {
+  if (elf.length < FILE_HEADER_BYTES) return true;
+  const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength);
+  const offset = view.getUint32(28, true);
+  const size = view.getUint16(42, true);
+  for (let i = 0; i < view.getUint16(44, true); i++) {
+    const at = offset + size * i;
+    if (at + HEADER_BYTES > elf.length) return true;
+    if (view.getUint32(at, true) !== PT_LOAD) continue;
+    if (view.getUint32(at + 4, true) + view.getUint32(at + 16, true) > elf.length) return true;
+  }
+  return false;
 }

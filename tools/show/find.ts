@@ -6,7 +6,7 @@ import { EventKind, type Machine, type StopReason } from "../../cpu/index";
 import type { KernelLayout } from "../image/layout";
 import { Events, type TraceEvent } from "../trace/events";
 import type { EventSpec } from "../trace/eventspec";
-import { type Moment, MomentWatch, momentText, type Position } from "./moments";
+import { type Drive, type Moment, MomentWatch, momentText, type Position } from "./moments";
 import { type Snapshot, SnapshotReader } from "./snapshot";
 import type { Target } from "./target";
 
@@ -29,10 +29,15 @@ const USER_RING = 3;
 const INIT_PID = 1;
 
 /**
- * Runs a machine up to a target, `budget` instructions at most. An event's moment is the return to user mode that follows it. Throws
+ * Runs a machine up to a target. An event's moment is the return to user mode that follows it. Throws
  * LayoutError for a kernel that is not ours, SnapshotError for a moment at which there is nothing to see.
  */
-export function findMoment(machine: Machine, layout: KernelLayout, target: Target, budget: number): Found | NotFound {
+export async function findMoment(
+  machine: Machine,
+  layout: KernelLayout,
+  target: Target,
+  drive: Drive,
+): Promise<Found | NotFound> {
   const reader = new SnapshotReader(machine, layout);
   let last: Moment | undefined;
   const watch = new MomentWatch(machine, layout, (moment) => {
@@ -40,8 +45,7 @@ export function findMoment(machine: Machine, layout: KernelLayout, target: Targe
   });
   const found = (text: string): Found => ({ snapshot: reader.take(), text, position: { ...watch.position } });
   const event = target.kind === "event" ? new EventWatch(machine, layout, target.spec) : undefined;
-  const most = target.kind === "instret" ? Math.min(budget, target.instret) : budget;
-  const stop = machine.run({ maxInstructions: most });
+  const stop = await drive(target.kind === "instret" ? target.instret : undefined);
   watch.stop();
   event?.stop();
   if (event?.isFound && target.kind === "event") return found(event.isIn(last) ? momentText(last!) : target.text);
@@ -99,7 +103,12 @@ class EventWatch {
 }
 
 /** Runs a machine to the moment that is as far as `position`: the last one there with as many copies of pages, or less. */
-export function correspondingMoment(machine: Machine, layout: KernelLayout, position: Position, budget: number): Found {
+export async function correspondingMoment(
+  machine: Machine,
+  layout: KernelLayout,
+  position: Position,
+  drive: Drive,
+): Promise<Found> {
   const reader = new SnapshotReader(machine, layout);
   let found: Found | undefined;
   let watch: MomentWatch | undefined;
@@ -111,7 +120,7 @@ export function correspondingMoment(machine: Machine, layout: KernelLayout, posi
     if (lives > position.lives || (lives === position.lives && copies > position.copies)) machine.cpu.requestStop();
     else if (lives === position.lives) note(moment);
   });
-  machine.run({ maxInstructions: budget });
+  await drive();
   watch.stop();
   return found ?? { snapshot: reader.take(), text: "the run ends", position: { ...watch.position } };
 }

@@ -5,7 +5,7 @@
  * What the kernel does between two returns to user mode is one moment, told at the end of it, where memory is in order again; only a
  * panic and the end of the run are told at once.
  */
-import { EventKind, type Machine } from "../../cpu/index";
+import { EventKind, type Machine, type StopReason } from "../../cpu/index";
 import type { KernelLayout } from "../image/layout";
 import { Events, type TraceEvent, type TraceEventKind } from "../trace/events";
 import { hex } from "./words";
@@ -29,6 +29,9 @@ type MomentKind = (typeof KINDS)[number];
 export type MomentEvent = Extract<TraceEvent, { kind: MomentKind }>;
 
 const USER_RING = 3;
+
+/** Runs a machine on, until as many instructions have retired if a number is given, and says why it stopped. */
+export type Drive = (most?: number) => Promise<StopReason>;
 
 export interface Moment {
   instret: number;

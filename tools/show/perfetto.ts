@@ -9,7 +9,7 @@
 import { type Machine, NOMINAL_HZ, type StopReason } from "../../cpu/index";
 import type { KernelLayout } from "../image/layout";
 import { Events, type TraceEvent } from "../trace/events";
-import { eventText, type MomentEvent } from "./moments";
+import { type Drive, eventText, type MomentEvent } from "./moments";
 import { watchSnapshots } from "./recording";
 import type { Snapshot } from "./snapshot";
 import { hex, totalsOf } from "./words";
@@ -136,15 +136,15 @@ class Writer {
 }
 
 /** Runs a machine and writes its trace down. Throws LayoutError for a kernel that is not ours. */
-export function perfettoTrace(
+export async function perfettoTrace(
   machine: Machine,
   layout: KernelLayout,
-  budget: number,
-): { events: PerfettoEvent[]; stop: StopReason } {
+  drive: Drive,
+): Promise<{ events: PerfettoEvent[]; stop: StopReason }> {
   const writer = new Writer();
   const alive = new Set<number>();
   const unlisten = new Events(machine, layout).on((event) => write(writer, event), KINDS);
-  const stop = watchSnapshots(machine, layout, budget, ({ cycles }, snapshot) =>
+  const stop = await watchSnapshots(machine, layout, drive, ({ cycles }, snapshot) =>
     count(writer, snapshot, cycles, alive),
   );
   unlisten();

@@ -5,7 +5,7 @@
 import type { Machine, StopReason } from "../../cpu/index";
 import type { KernelLayout } from "../image/layout";
 import { type Delta, DeltaWriter } from "./delta";
-import { eventText, type Moment, MomentWatch, momentText } from "./moments";
+import { type Drive, eventText, type Moment, MomentWatch, momentText } from "./moments";
 import { type Snapshot, SnapshotError, SnapshotReader } from "./snapshot";
 import { totalsOf } from "./words";
 
@@ -79,12 +79,12 @@ class Steps {
 }
 
 /** Runs a machine and tells of each moment with memory then. Throws LayoutError for a kernel that is not ours. */
-export function watchSnapshots(
+export async function watchSnapshots(
   machine: Machine,
   layout: KernelLayout,
-  budget: number,
+  drive: Drive,
   listener: (moment: Moment, snapshot: Snapshot) => void,
-): StopReason {
+): Promise<StopReason> {
   const reader = new SnapshotReader(machine, layout);
   const watch = new MomentWatch(machine, layout, (moment) => {
     try {
@@ -95,21 +95,22 @@ export function watchSnapshots(
     }
   });
   try {
-    return machine.run({ maxInstructions: budget });
+    return await drive();
   } finally {
     watch.stop();
   }
 }
 
 /** Records a machine's run. */
-export function record(
+export async function record(
   machine: Machine,
   layout: KernelLayout,
-  { budget, title, fork, mostSteps = MOST_STEPS }: { budget: number; title: string; fork: string; mostSteps?: number },
-): { recording: Recording; stop: StopReason } {
+  drive: Drive,
+  { title, fork, mostSteps = MOST_STEPS }: { title: string; fork: string; mostSteps?: number },
+): Promise<{ recording: Recording; stop: StopReason }> {
   const writer = new DeltaWriter();
   const steps = new Steps(mostSteps);
-  const stop = watchSnapshots(machine, layout, budget, (moment, snapshot) => {
+  const stop = await watchSnapshots(machine, layout, drive, (moment, snapshot) => {
     const { tables, shared } = totalsOf(snapshot);
     steps.add({
       ...writer.add(snapshot),

@@ -106,3 +106,16 @@ export const NO_FILTER: TraceFilter = { letters: ALL_LETTERS, from: 0, to: Numbe
 export function kindsOf(letters: string): TraceEventKind[] {
   return CATEGORIES.filter(({ letter }) => letters.includes(letter)).flatMap(({ kinds }) => kinds);
 }
+
+/** Whether events are shown, of the whole run, and no instruction is looked at for them. */
+export function isOfEventsAlone(filter: TraceFilter): boolean {
+  const { letters, pids, from, to, marked, ...others } = filter;
+  const isWhole = from === 0 && to === Number.POSITIVE_INFINITY && !marked;
+  return (
+    isWhole && [...letters].every((letter) => EVENT_LETTERS.includes(letter)) && Object.values(others).every(isAbsent)
+  );
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || (Array.isArray(value) && value.length === 0);
+}

@@ -120,6 +120,17 @@ export class KernelView {
     return task === 0 ? "" : this.nameOf(task);
   }
 
+  /** Puts the name of the task that runs, as its words are. */
+  putCurrentName(log: { name(first: number, second: number, third: number, fourth: number): void }): void {
+    const task = this.current;
+    if (task === 0) {
+      log.name(0, 0, 0, 0);
+      return;
+    }
+    const at = task + 4 * this.model.fields.Task.name0;
+    log.name(this.word(at), this.word(at + 4), this.word(at + 8), this.word(at + 12));
+  }
+
   /** Status word of the task that runs and has ended; -1 where there is none. */
   currentExitStatus(): number {
     const task = this.current;
@@ -163,6 +174,23 @@ export class KernelView {
       }
     }
     return found;
+  }
+
+  /** Frame of a task's page directory; -1: there is no such task, or it has no address space. */
+  directoryOf(pid: number): number {
+    const { taskHash, taskHashSize, kernelBase } = this.model.constants;
+    const { Task, Mm } = this.model.fields;
+    for (let bucket = 0, left = MOST_TASKS; bucket < taskHashSize; bucket++) {
+      let task = this.word(taskHash + bucket * 4);
+      for (; task !== 0 && left > 0; left--) {
+        if (this.word(task + 4 * Task.pid) === pid) {
+          const mm = this.word(task + 4 * Task.mm);
+          return mm === 0 ? -1 : (this.word(mm + 4 * Mm.directory) - kernelBase) >>> 12;
+        }
+        task = this.word(task + 4 * Task.hashNext);
+      }
+    }
+    return -1;
   }
 
   /** Slots of user space in a directory. */

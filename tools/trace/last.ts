@@ -4,7 +4,8 @@
  */
 import type { Machine } from "../../cpu/index";
 import { EVENT_LETTERS, FIELDS, KERNEL, NO_FILTER, USER } from "./filter";
-import { TextSink, type TraceSpec } from "./session";
+import type { TraceSpec } from "./session";
+import { TextSink } from "./textsink";
 import { Tracer } from "./tracer";
 
 type Shown = Pick<TraceSpec, "filter" | "fields" | "syntax">;

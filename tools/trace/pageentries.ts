@@ -12,19 +12,24 @@ const LARGE = 0x80;
 const INDEX = 0x3ff;
 
 export class PageEntries {
-  constructor(private readonly machine: Machine) {}
+  private readonly words: Uint32Array;
 
-  /** The word at a physical address; 0 beyond RAM. */
+  constructor(private readonly machine: Machine) {
+    const { ram } = machine.cpu;
+    this.words = new Uint32Array(ram.buffer, ram.byteOffset, ram.byteLength >>> 2);
+  }
+
+  /** The word at a physical address, whose two lowest bits do not count; 0 beyond RAM. */
   physical(address: number): number {
-    const { ram, view } = this.machine.cpu;
-    const at = address >>> 0;
-    return at + 4 <= ram.length ? view.getUint32(ram.byteOffset + at, true) : 0;
+    const index = address >>> 2;
+    return index < this.words.length ? this.words[index] : 0;
   }
 
   /** The word at a linear address of the machine as it is; 0 where it is not mapped. */
   linear(address: number): number {
+    const { ram, view } = this.machine.cpu;
     const physical = this.machine.translate(address >>> 0);
-    return physical < 0 ? 0 : this.physical(physical);
+    return physical < 0 || physical + 4 > ram.length ? 0 : view.getUint32(ram.byteOffset + physical, true);
   }
 
   /** Frame of the directory in CR3. */
@@ -50,7 +55,8 @@ export class PageEntries {
 
   /** Whether all of a frame is zero. */
   isZero(frame: number): boolean {
-    for (let at = frame * 4096; at < frame * 4096 + 4096; at += 4) if (this.physical(at) !== 0) return false;
+    const end = Math.min((frame + 1) << 10, this.words.length);
+    for (let index = frame << 10; index < end; index++) if (this.words[index] !== 0) return false;
     return true;
   }
 }

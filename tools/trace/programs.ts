@@ -1,6 +1,6 @@
 /**
  * Names of code for our own system: the kernel's symbols above 3 GB (and where it runs before paging, 3 GB lower), and for each process
- * those of the program that it executes. May import image/segments, image/symbols, image/ustar, events.
+ * those of the program that it executes. May import image/segments, image/symbols, image/ustar, cpu's and events' types.
  *
  * A process's program is known from its exec, and inherited by fork; of a process that was there before we looked, from the name that the
  * kernel keeps of it and from what its memory holds.
@@ -8,7 +8,7 @@
 import { type LoadedSegment, loadedSegments } from "../image/segments";
 import { Symbols } from "../image/symbols";
 import { readTar } from "../image/ustar";
-import type { Events } from "./events";
+import type { TraceEventKind, TraceEventListener } from "./eventtypes";
 
 /** What names code: tools/image's Symbols, or a part of one. */
 export interface CodeNames {
@@ -25,6 +25,16 @@ const USER_BASE = 0x08000000;
 const TASK_NAME_LENGTH = 15;
 /** Bytes by which programs of one name are told apart. */
 const SAMPLE_BYTES = 64;
+
+/** What tells of a machine's processes: an Events, or what repeats its events elsewhere. */
+export interface ProcessSource {
+  on(listener: TraceEventListener, kinds: readonly TraceEventKind[]): unknown;
+  /** The process that runs. */
+  readonly pid: number;
+  /** Its name as the kernel keeps it, and its memory: for processes that were there at first. */
+  readonly kernel: { currentName(): string } | undefined;
+  readonly machine: { readVirtual(linear: number, bytes: number): Uint8Array } | undefined;
+}
 
 /** An ELF32 executable by guest path, as it stands in the initrd. */
 export interface ProgramFile {
@@ -128,7 +138,7 @@ export class Programs {
   constructor(
     kernel: Uint8Array,
     programs: readonly ProgramFile[],
-    private readonly events: Events,
+    private readonly events: ProcessSource,
     /** Where the user stands: sources there are called by their path from there. */
     folder = process.cwd(),
   ) {
@@ -178,6 +188,7 @@ export class Programs {
   /** The program that the running process seems to be, from its name and the bytes at an address in it. */
   private guess(address: number): Program | undefined {
     const { kernel, machine } = this.events;
+    if (machine === undefined) return undefined;
     const name = kernel?.currentName() ?? "";
     const bytes = machine.readVirtual(address, SAMPLE_BYTES);
     const named = this.candidates.filter((one) => one.name.slice(0, TASK_NAME_LENGTH) === name);

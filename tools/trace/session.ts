@@ -3,20 +3,16 @@
  */
 import type { Machine } from "../../cpu/index";
 import { BinarySink } from "./binary";
-import type { Syntax } from "./code";
+import { EventThread } from "./eventthread";
 import type { TraceEvent } from "./eventtypes";
-import type { Field, TraceFilter } from "./filter";
-import { TextFormat } from "./format";
+import { isOfEventsAlone } from "./filter";
 import { Output } from "./output";
 import type { Step } from "./step";
+import { eventsNeedPlace, type TextOptions, TextSink } from "./textsink";
 import { Tracer, type TraceSink } from "./tracer";
 
 /** What to trace, and how to show it. Fit for structured cloning. */
-export interface TraceSpec {
-  filter: TraceFilter;
-  /** Fields of a line. */
-  fields: readonly Field[];
-  syntax: Syntax;
+export interface TraceSpec extends TextOptions {
   /** File for the text, or a descriptor; absent: no text. */
   output?: string | number;
   /** File for the binary form, and what to note there of what was traced. */
@@ -30,31 +26,6 @@ export interface TraceEnd {
   instret: number;
   /** The file could not be written, in Node's code: "ENOSPC"; "EPIPE": nobody reads it any more. */
   error?: string;
-}
-
-/** Whether events need to say where they happen: where no instruction's line before them does. */
-export function eventsNeedPlace({ letters }: TraceFilter): boolean {
-  return !/[kuj]/.test(letters);
-}
-
-/** Writes steps and events as text. */
-export class TextSink implements TraceSink {
-  private readonly format: TextFormat;
-
-  constructor(
-    { fields, syntax, filter }: Pick<TraceSpec, "fields" | "syntax" | "filter">,
-    private readonly write: (line: string) => void,
-  ) {
-    this.format = new TextFormat({ fields: new Set(fields), syntax, where: eventsNeedPlace(filter) });
-  }
-
-  step(step: Step): void {
-    this.write(this.format.step(step));
-  }
-
-  event(event: TraceEvent, where: string): void {
-    this.write(this.format.event(event, where));
-  }
 }
 
 /** Gives the same to several. */
@@ -71,13 +42,37 @@ class Sinks implements TraceSink {
 }
 
 /** A trace that goes on beside a run. */
-export class TraceSession {
+export interface TraceSession {
+  /** Up to which instret the machine may run before atBoundary() must be called. */
+  nextBoundary(): number;
+  /** To be called between two runs of the machine. */
+  atBoundary(): void;
+  /** Nothing more will be shown. */
+  readonly isDone: boolean;
+  /** Ends it, and says how it went. */
+  end(): TraceEnd;
+}
+
+/** Begins a trace. Throws TraceError, or Node's error for a file that cannot be written. */
+export function traceSession(
+  machine: Machine,
+  images: { kernel: Uint8Array; modules: readonly Uint8Array[] },
+  spec: TraceSpec,
+): TraceSession {
+  const { output, binary, filter } = spec;
+  if (output !== undefined && binary === undefined && machine.instret === 0 && isOfEventsAlone(filter)) {
+    return new EventThread(machine, images, { ...spec, output });
+  }
+  return new TracerSession(machine, images, spec);
+}
+
+/** A trace that this thread makes and writes. */
+class TracerSession implements TraceSession {
   private readonly tracer: Tracer;
   private readonly output: Output | undefined;
   private readonly binary: BinarySink | undefined;
   private endedAt: number | undefined;
 
-  /** Throws TraceError, or Node's error for a file that cannot be written. */
   constructor(
     private readonly machine: Machine,
     { kernel, modules }: { kernel: Uint8Array; modules: readonly Uint8Array[] },
@@ -114,24 +109,20 @@ export class TraceSession {
     return this.output?.error ?? this.binary?.error;
   }
 
-  /** Up to which instret the machine may run before atBoundary() must be called. */
   nextBoundary(): number {
     return this.tracer.nextBoundary();
   }
 
-  /** To be called between two runs of the machine. */
   atBoundary(): void {
     this.tracer.atBoundary();
     this.output?.flush();
     if (this.error !== undefined) this.stop();
   }
 
-  /** Nothing more will be shown. */
   get isDone(): boolean {
     return this.tracer.isDone;
   }
 
-  /** Ends it, and says how it went. */
   end(): TraceEnd {
     this.stop();
     this.output?.close();

@@ -1,66 +1,42 @@
 /**
- * System calls in strace's words: names, arguments with strings and paths read from the program's memory, results with the names
- * of errors. May import cpu's public face, kernel/abi, syscalltable. Source: Linux i386's table of system calls; strace(1) for the form.
+ * System calls in strace's words: names, arguments with strings and paths from what was saved of the program's memory, results with the names
+ * of errors. May import kernel/abi, callmemory, syscalltable. Source: Linux i386's table of system calls; strace(1) for the form.
+ *
+ * Invariant: pieces of memory are taken in the order in which callmemory.ts saves them.
  */
-import type { Machine } from "../../cpu/index";
-import { MAX_ERRNO } from "../../kernel/abi/errno";
-import { ERRORS, FLAGS, type FlagNames, SIGNALS, SIGNATURES } from "./syscalltable";
+import { isError, type Pieces, SHOWN_BYTES, SHOWN_STRINGS } from "./callmemory";
+import { ArgumentMemory, ERRORS, FLAGS, type FlagNames, SIGNALS, signatureOf } from "./syscalltable";
 
-/** Bytes of a string that are shown. */
-const SHOWN_BYTES = 32;
-const SHOWN_STRINGS = 8;
 const MMAP_ARGUMENTS = ["ptr", "uint", "prot", "map", "fd", "hex"];
-
-/** Registers that hold a call's arguments, in order, as numbers of general registers: EBX ECX EDX ESI EDI EBP. */
-export const ARGUMENT_REGISTERS = [3, 1, 2, 6, 7, 5] as const;
-
-/** Whether a result is an error: -4095 to -1. */
-export function isError(result: number): boolean {
-  return result < 0 && result >= -Number(MAX_ERRNO);
-}
-
-interface Signature {
-  name: string;
-  /** Form of each argument, and the number of the argument that says how many bytes. */
-  forms: readonly { form: string; length: number }[];
-  result: string;
-}
-
-/** SIGNATURES, taken apart once. */
-const parsed = new Map<number, Signature>();
-
-function signatureOf(number: number): Signature {
-  let signature = parsed.get(number);
-  if (signature === undefined) {
-    const [name, ...words] = (SIGNATURES[number] ?? `syscall_${number} hex hex hex`).split(" ");
-    const forms = words
-      .filter((word) => !word.startsWith("="))
-      .map((word) => {
-        const [form, length] = word.split(":");
-        return { form, length: Number(length ?? -1) };
-      });
-    const result = words.find((word) => word.startsWith("="))?.slice(1) ?? "int";
-    signature = { name, forms, result };
-    parsed.set(number, signature);
-  }
-  return signature;
-}
 
 /** A system call's name: "syscall_99" for one that this table does not know. */
 export function syscallName(number: number): string {
   return signatureOf(number).name;
 }
 
-/** The arguments of a call as it is made, in words. `args` are its six registers; memory is the running process's. */
-export function argumentTexts(machine: Machine, number: number, args: readonly number[]): string[] {
-  const { forms } = signatureOf(number);
-  if (forms[0]?.form === "old") {
-    const bytes = machine.readVirtual(args[0], 24);
-    if (bytes.length < 24) return [numberText("ptr", args[0])];
-    const view = new DataView(bytes.buffer, bytes.byteOffset, 24);
-    return MMAP_ARGUMENTS.map((form, i) => numberText(form, view.getUint32(4 * i, true)));
+/** The arguments of a call as it is made, in words. `args` are its six registers; `pieces` what saveArguments kept. */
+export function argumentTexts(pieces: Pieces, number: number, args: readonly number[]): string[] {
+  const { forms, inMemory } = signatureOf(number);
+  if (inMemory) {
+    const words = wordsOf(pieces.next());
+    if (words.length < MMAP_ARGUMENTS.length) return [numberText("ptr", args[0])];
+    return MMAP_ARGUMENTS.map((form, i) => numberText(form, words[i]));
   }
-  return forms.map(({ form, length }, i) => argumentText(machine, form, args[i] >>> 0, args[length] >>> 0));
+  return forms.map(({ form, length, memory }, i) => {
+    const value = args[i] >>> 0;
+    switch (memory) {
+      case ArgumentMemory.String:
+        return stringText(pieces, value);
+      case ArgumentMemory.Bytes:
+        return bytesText(pieces, value, args[length] >>> 0);
+      case ArgumentMemory.Strings:
+        return stringsText(pieces, value);
+      case ArgumentMemory.None:
+        return numberText(form, value);
+      default:
+        return numberText("ptr", value);
+    }
+  });
 }
 
 /** The call as it is made, with the arguments in words. */
@@ -68,21 +44,21 @@ export function callText(number: number, texts: readonly string[]): string {
   return `${syscallName(number)}(${texts.join(", ")})`;
 }
 
-/** The call with what it has filled in, and its result (EAX, signed). `texts` are its arguments in words as it was made. */
+/**
+ * The call with what it has filled in, and its result (EAX, signed). `texts` are its arguments in words as it was made, `pieces` what
+ * saveResults kept.
+ */
 export function resultText(
-  machine: Machine,
+  pieces: Pieces,
   number: number,
   args: readonly number[],
   texts: readonly string[],
   result: number,
 ): string {
   const { forms, result: form } = signatureOf(number);
-  const done = isError(result)
-    ? texts
-    : texts.map((text, i) => filledIn(machine, forms[i]?.form ?? "", args[i] >>> 0, result) ?? text);
-  const call = callText(number, done);
-  if (isError(result)) return `${call} = -1 ${errorName(-result)}`;
-  return `${call} = ${form === "int" ? result : numberText(form, result >>> 0)}`;
+  if (isError(result)) return `${callText(number, texts)} = -1 ${errorName(-result)}`;
+  const done = texts.map((text, i) => filledIn(pieces, forms[i]?.memory, args[i] >>> 0, result) ?? text);
+  return `${callText(number, done)} = ${form === "int" ? result : numberText(form, result >>> 0)}`;
 }
 
 function errorName(number: number): string {
@@ -95,24 +71,28 @@ export function statusText(status: number): string {
   return signal === 0 ? `exited ${(status >>> 8) & 0xff}` : `killed by ${SIGNALS[signal] ?? `signal ${signal}`}`;
 }
 
-/** `length` is the argument that says how many bytes there are. */
-function argumentText(machine: Machine, form: string, value: number, length: number): string {
-  if (form === "path") return stringAt(machine, value);
-  if (form === "buf") return bytesAt(machine, value, length);
-  if (form === "argv") return vectorAt(machine, value);
-  return numberText(OUTPUTS.has(form) ? "ptr" : form, value);
-}
-
-/** Arguments that the call fills in. */
-const OUTPUTS: ReadonlySet<string> = new Set(["out", "status", "pair"]);
-
 /** What the call that came to `result` has filled in at an argument, in words; undefined where it fills in nothing. */
-function filledIn(machine: Machine, form: string, value: number, result: number): string | undefined {
-  if (!OUTPUTS.has(form) || value === 0) return undefined;
-  if (form === "out") return bytesAt(machine, value, result);
-  const words = wordsAt(machine, value, form === "pair" ? 2 : 1);
-  if (words.length === 0 || (form === "status" && result === 0)) return undefined;
-  return form === "pair" ? `[${words.join(", ")}]` : `[${statusText(words[0])}]`;
+function filledIn(
+  pieces: Pieces,
+  memory: ArgumentMemory | undefined,
+  value: number,
+  result: number,
+): string | undefined {
+  if (value === 0) return undefined;
+  switch (memory) {
+    case ArgumentMemory.Filled:
+      return bytesText(pieces, value, result);
+    case ArgumentMemory.Pair: {
+      const words = wordsOf(pieces.next());
+      return words.length === 0 ? undefined : `[${words.join(", ")}]`;
+    }
+    case ArgumentMemory.Status: {
+      const words = wordsOf(pieces.next());
+      return words.length === 0 || result === 0 ? undefined : `[${statusText(words[0])}]`;
+    }
+    default:
+      return undefined;
+  }
 }
 
 function numberText(form: string, value: number): string {
@@ -166,10 +146,13 @@ function cloneText(value: number): string {
   return parts.filter((part) => part !== "").join("|") || "0";
 }
 
-function wordsAt(machine: Machine, address: number, count: number): number[] {
-  const bytes = machine.readVirtual(address, 4 * count);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Array.from({ length: bytes.length >> 2 }, (_, i) => view.getUint32(4 * i, true));
+function wordsOf(bytes: Uint8Array | undefined): number[] {
+  const words: number[] = [];
+  if (bytes === undefined) return words;
+  for (let at = 0; at + 4 <= bytes.length; at += 4) {
+    words.push((bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0);
+  }
+  return words;
 }
 
 const ESCAPES: Readonly<Record<number, string>> = { 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\" };
@@ -183,35 +166,23 @@ function quoted(bytes: Uint8Array): string {
   return `"${text}"`;
 }
 
-function bytesAt(machine: Machine, address: number, length: number): string {
-  const shown = machine.readVirtual(address, Math.min(length, SHOWN_BYTES));
-  if (shown.length === 0 && length > 0) return numberText("ptr", address);
+function bytesText(pieces: Pieces, address: number, length: number): string {
+  const shown = pieces.next();
+  if (shown === undefined) return numberText("ptr", address);
   return quoted(shown) + (length > SHOWN_BYTES ? "..." : "");
 }
 
-/** The whole of a NUL-terminated string, of at most `most` bytes; undefined where there is no memory. */
-export function readString(machine: Machine, address: number, most: number): string | undefined {
-  const bytes = machine.readVirtual(address, most);
-  if (bytes.length === 0) return undefined;
-  const end = bytes.indexOf(0);
-  return Buffer.from(end < 0 ? bytes : bytes.subarray(0, end)).toString("latin1");
+function stringText(pieces: Pieces, address: number): string {
+  if (address === 0) return "NULL";
+  const bytes = pieces.next();
+  return bytes === undefined ? numberText("ptr", address) : quoted(bytes);
 }
 
-/** Longest path. */
-export const PATH_BYTES = 4096;
-
-function stringAt(machine: Machine, address: number): string {
+function stringsText(pieces: Pieces, address: number): string {
   if (address === 0) return "NULL";
-  const text = readString(machine, address, PATH_BYTES);
-  if (text === undefined) return numberText("ptr", address);
-  return quoted(Buffer.from(text, "latin1"));
-}
-
-function vectorAt(machine: Machine, address: number): string {
-  if (address === 0) return "NULL";
-  const pointers = wordsAt(machine, address, SHOWN_STRINGS + 1);
+  const pointers = wordsOf(pieces.next());
   const end = pointers.indexOf(0);
   const shown = (end < 0 ? pointers : pointers.slice(0, end)).slice(0, SHOWN_STRINGS);
   const more = end < 0 ? ", ..." : "";
-  return `[${shown.map((pointer) => stringAt(machine, pointer)).join(", ")}${more}]`;
+  return `[${shown.map((pointer) => stringText(pieces, pointer)).join(", ")}${more}]`;
 }

@@ -1,5 +1,5 @@
 /**
- * Names of system calls, of their arguments' flags, of errors and signals. May import kernel/abi. Source: Linux i386's table of system calls,
+ * Names of system calls, the forms of their arguments, names of flags, errors and signals. May import kernel/abi. Source: Linux i386's table of system calls,
  * its include/asm-i386; strace(1) for the form.
  */
 import { Errno } from "../../kernel/abi/errno";
@@ -115,6 +115,58 @@ export const SIGNATURES: Readonly<Record<number, string>> = {
   [Syscall.SetTidAddress]: "set_tid_address ptr",
   [Syscall.ClockGettime]: "clock_gettime int ptr",
 };
+
+/** What of memory an argument tells. */
+export const enum ArgumentMemory {
+  None,
+  /** A string; as many bytes as another argument says; a list of strings. */
+  String,
+  Bytes,
+  Strings,
+  /** Filled in by the call: as many bytes as its result says; a word; two words. */
+  Filled,
+  Status,
+  Pair,
+}
+
+const MEMORY_OF_FORM: Readonly<Record<string, ArgumentMemory>> = {
+  path: ArgumentMemory.String,
+  buf: ArgumentMemory.Bytes,
+  argv: ArgumentMemory.Strings,
+  out: ArgumentMemory.Filled,
+  status: ArgumentMemory.Status,
+  pair: ArgumentMemory.Pair,
+};
+
+/** A row of SIGNATURES, taken apart. */
+export interface Signature {
+  name: string;
+  /** Form of each argument, and the number of the argument that says how many bytes. */
+  forms: readonly { form: string; length: number; memory: ArgumentMemory }[];
+  result: string;
+  /** Its arguments lie in memory, all in a row: the first one says where. */
+  inMemory: boolean;
+}
+
+const signatures = new Map<number, Signature>();
+
+/** The signature of a call; of one that the table does not know, three numbers. */
+export function signatureOf(number: number): Signature {
+  let signature = signatures.get(number);
+  if (signature === undefined) {
+    const [name, ...words] = (SIGNATURES[number] ?? `syscall_${number} hex hex hex`).split(" ");
+    const forms = words
+      .filter((word) => !word.startsWith("="))
+      .map((word) => {
+        const [form, length] = word.split(":");
+        return { form, length: Number(length ?? -1), memory: MEMORY_OF_FORM[form] ?? ArgumentMemory.None };
+      });
+    const result = words.find((word) => word.startsWith("="))?.slice(1) ?? "int";
+    signature = { name, forms, result, inMemory: forms[0]?.form === "old" };
+    signatures.set(number, signature);
+  }
+  return signature;
+}
 
 /** Names of errors in the order of their numbers, from 1; where there is a gap, by number. */
 export const ERRORS: Readonly<Record<number, string>> = {

@@ -13,13 +13,14 @@ import { Word } from "../../cpu/registers";
 import { TraceControl } from "../../kernel/abi/marks";
 import { kernelLayout } from "../image/layout";
 import { Capture } from "./capture";
-import { nameOf, Translator } from "./code";
+import { Translator } from "./code";
 import { Events } from "./events";
 import { type EventSpec, parseEventSpec } from "./eventspec";
 import { EVENT_KINDS, type TraceEvent, type TraceEventKind, type WatchEvent } from "./eventtypes";
 import { JUMPS, KERNEL, kindsOf, type TraceFilter, USER } from "./filter";
 import { FrameCalls } from "./frames";
 import { FunctionFilter } from "./functions";
+import { Places } from "./places";
 import { type CodeNames, Programs, programsOf } from "./programs";
 import type { Step } from "./step";
 
@@ -73,8 +74,7 @@ export class Tracer {
   private readonly onlyJumps: boolean;
   private readonly namesAt: (address: number) => CodeNames | undefined;
   private lines = 0;
-  /** Names of places, once they have been looked up. */
-  private readonly places = new Map<CodeNames, Map<number, string>>();
+  private readonly places: Places;
 
   /** Throws TraceError for a function or an event that there is not. */
   constructor(
@@ -86,6 +86,7 @@ export class Tracer {
     this.sink = sink;
     this.events = new Events(machine, kernelLayout(kernel));
     this.programs = new Programs(kernel, programsOf(modules), this.events);
+    this.places = new Places(this.programs);
     this.namesAt = (address) => this.programs.namesAt(address);
     this.translator = new Translator(machine.cpu);
     this.after = specOf(filter.after);
@@ -227,26 +228,7 @@ export class Tracer {
     if (!this.isWantedPid(event.pid)) return;
     if (this.functions !== undefined && !this.functions.holds(event.pid)) return;
     this.lines++;
-    // A return address may belong to the next line already.
-    const isFrame = event.kind === "frameAlloc" || event.kind === "frameFree";
-    this.sink.event(event, this.where(isFrame ? event.caller - 1 : event.eip));
-  }
-
-  private where(address: number): string {
-    const names = this.programs.namesAt(address);
-    if (names === undefined) return "";
-    let places = this.places.get(names);
-    if (places === undefined) {
-      places = new Map();
-      this.places.set(names, places);
-    }
-    let place = places.get(address);
-    if (place === undefined) {
-      const source = sourceOf(names, address);
-      place = [nameOf(names, address), source && `${source.file}:${source.line}`].filter(Boolean).join(" ");
-      places.set(address, place);
-    }
-    return place;
+    this.sink.event(event, this.places.of(event));
   }
 
   private begins(eip: number): boolean {
@@ -312,7 +294,7 @@ export class Tracer {
         old: value,
         now,
       };
-      this.sink.event(event, this.where(code.eip));
+      this.sink.event(event, this.places.of(event));
     }
   }
 }
@@ -323,23 +305,6 @@ function writes({ code, physical, retired }: Step, word: number): boolean {
   return code.accesses.some(
     ({ kind, size }, i) => kind !== 0 && physical[i] >= 0 && physical[i] < word + 4 && physical[i] + size > word,
   );
-}
-
-/** Where marks are written, in whatever function: who looks for a mark's place wants to know of that one. */
-const MARK_FILE = "kernel/lib/mark.ts";
-/** Bytes of code that writing a mark takes, at most. */
-const MARK_BYTES = 32;
-
-/** The source line at an address; of a mark that is written in line, that of its caller. */
-function sourceOf(names: CodeNames, address: number): { file: string; line: number } | undefined {
-  const source = names.line(address);
-  if (source?.file !== MARK_FILE) return source;
-  const name = names.lookup(address)?.name;
-  for (let before = address - 1; before > address - MARK_BYTES && names.lookup(before)?.name === name; before--) {
-    const caller = names.line(before);
-    if (caller?.file !== MARK_FILE) return caller;
-  }
-  return source;
 }
 
 function specOf(text: string | undefined): EventSpec | undefined {

@@ -1,109 +1,28 @@
-/** The IDE channel's registers, commands, errors and times, through the board; what QEMU does with the same is in qemu.test.ts. */
+/** The IDE channel's registers, transfers, faults and times, through the board; what QEMU does with the same is in qemu.test.ts. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Board } from "../../../cpu/board/board";
-import { BufferDisk, type DiskBackend, type DiskFault, SECTOR_BYTES } from "../../../cpu/board/disk";
-import { COMMAND_CYCLES, RESET_CYCLES } from "../../../cpu/board/ide";
+import { BufferDisk } from "../../../cpu/board/disk";
+import { COMMAND_CYCLES } from "../../../cpu/board/ide";
 import { SECTOR_CYCLES } from "../../../cpu/board/idemedium";
+import {
+  Bench,
+  CONTROL,
+  COUNT,
+  DATA,
+  DEVICE,
+  ERROR,
+  filled,
+  HIGH,
+  IMAGE,
+  image,
+  LOW,
+  MID,
+  SECTORS,
+  STATUS,
+  sectorsOf,
+} from "./idebench";
 
 const test = suite("cpu/board/ide");
-
-const [DATA, ERROR, COUNT, LOW, MID, HIGH, DEVICE, STATUS] = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => 0x1f0 + i);
-const CONTROL = 0x3f6;
-const SECTORS = 4096;
-
-/** Contents that tell sectors and bytes apart. */
-function patternAt(position: number): number {
-  return (position * 7 + (position >> 9) * 13) & 0xff;
-}
-function image(sectors = SECTORS): Uint8Array {
-  return Uint8Array.from({ length: sectors * SECTOR_BYTES }, (_, position) => patternAt(position));
-}
-const IMAGE = image();
-
-function sectorsOf(first: number, count: number): number[] {
-  return [...IMAGE.subarray(first * SECTOR_BYTES, (first + count) * SECTOR_BYTES)];
-}
-
-/** A board with a clock in the CPU's place. IRQ 14 reaches INTR, and nothing else does. */
-class Bench {
-  cycles = 0;
-  readonly instret = 0;
-  deadline = 0;
-  level = 0;
-  readonly a20 = 1;
-  readonly board: Board;
-
-  setA20(): void {}
-
-  constructor(disk: DiskBackend | null = new BufferDisk(IMAGE), faults: readonly DiskFault[] = []) {
-    const nothing = () => undefined;
-    const signals = { transmit: nothing, mark: nothing, exit: nothing, reset: nothing };
-    const fitted = disk === null ? {} : { disk, diskFaults: faults };
-    this.board = new Board(this, signals, { memoryMB: 16, startTime: 0, ...fitted });
-    for (const [base, second] of [
-      [0x20, 4],
-      [0xa0, 2],
-    ]) {
-      this.board.write(base, 1, 0x11);
-      for (const value of [base, second, 1]) this.board.write(base + 1, 1, value);
-    }
-    this.board.write(0x21, 1, 0xfb);
-    this.board.write(0xa1, 1, 0xbf);
-  }
-
-  ignoreCoprocessorError(): void {}
-  setInterruptLine(level: 0 | 1): void {
-    this.level = level;
-  }
-
-  in(port: number): number {
-    return this.board.read(port, 1);
-  }
-
-  out(...writes: [port: number, value: number][]): this {
-    for (const [port, value] of writes) this.board.write(port, 1, value);
-    return this;
-  }
-
-  /** A command with LBA and count; does not wait. */
-  command(code: number, sector = 0, count = 1): this {
-    return this.out([DEVICE, 0xe0 | (sector >>> 24)], [COUNT, count & 255], [LOW, sector & 255]).out(
-      [MID, (sector >> 8) & 255],
-      [HIGH, (sector >> 16) & 255],
-      [STATUS, code],
-    );
-  }
-
-  /** Lets the drive's time pass, as HLT would: the cycles that it took. */
-  settle(): number {
-    const from = this.cycles;
-    for (let i = 0; i < 1e6 && (this.in(CONTROL) & 0x80) !== 0; i++) this.cycles += 10;
-    return this.cycles - from;
-  }
-
-  /** Reads Status, which takes the interrupt. */
-  status(): number {
-    return this.in(STATUS);
-  }
-
-  words(count: number): number[] {
-    return Array.from({ length: count }, () => this.board.read(DATA, 2)).flatMap((word) => [word & 255, word >> 8]);
-  }
-
-  put(bytes: ArrayLike<number>): this {
-    for (let i = 0; i < bytes.length; i += 2) this.board.write(DATA, 2, bytes[i] | (bytes[i + 1] << 8));
-    return this;
-  }
-
-  /** A command and its time: status and error after it. */
-  done(code: number, sector = 0, count = 1): [status: number, error: number] {
-    this.command(code, sector, count).settle();
-    return [this.status(), this.in(ERROR)];
-  }
-}
-
-const filled = (value: number, sectors = 1) => new Uint8Array(sectors * SECTOR_BYTES).fill(value);
 
 test("without a disk nobody answers", () => {
   const bench = new Bench(null);
@@ -242,140 +161,6 @@ test("CHS addresses by the default geometry and another", () => {
   bench.out([DEVICE, 0xa3], [COUNT, 8], [STATUS, 0x91]).settle();
   assert.equal(read(2, 3, 8), sectorsOf((2 * 4 + 3) * 8 + 7, 1));
   assert.is(read(2, 4, 1), 0x10);
-});
-
-test("errors: beyond the end, bad sectors with their address, write faults, unknown commands", () => {
-  const bad = new BufferDisk({
-    sectors: SECTORS,
-    read: (sector, target) => {
-      target.set(IMAGE.subarray(sector * 512, (sector + 1) * 512));
-      return sector !== 102;
-    },
-  });
-  const bench = new Bench(bad);
-  assert.equal(bench.done(0x20, SECTORS), [0x41, 0x10]);
-  assert.is(bench.level, 0, "reading Status took the interrupt");
-  bench.command(0x20, SECTORS - 1, 2).settle();
-  assert.equal(bench.words(256), sectorsOf(SECTORS - 1, 1));
-  bench.settle();
-  assert.equal([bench.status(), bench.in(ERROR)], [0x41, 0x10], "what lies before the end can be read");
-  bench.command(0x20, 101, 3).settle();
-  bench.words(256);
-  bench.settle();
-  assert.is(bench.level, 1);
-  assert.equal([bench.status(), bench.in(ERROR), bench.in(LOW), bench.in(COUNT)], [0x41, 0x40, 102, 2]);
-  assert.equal(bench.done(0x40, 100, 2), [0x50, 0], "READ VERIFY");
-  assert.equal(bench.done(0x40, 90, 200), [0x41, 0x40]);
-  assert.is(bench.in(LOW), 102);
-  for (const code of [0x00, 0x08, 0xa0, 0xc8, 0xff]) assert.equal(bench.done(code), [0x41, 4]);
-  bench.command(0x30, 102).settle();
-  bench.put(filled(9)).settle();
-  assert.is(bench.status(), 0x50);
-  assert.equal(bench.done(0x20, 102), [0x58, 0], "a bad sector that has been written is good");
-  const readOnly = new Bench(new BufferDisk(IMAGE, { readOnly: true }));
-  readOnly.command(0x30, 3).settle();
-  readOnly.put(filled(9)).settle();
-  assert.equal([readOnly.status(), readOnly.in(ERROR)], [0x61, 4]);
-  readOnly.done(0x20, 3);
-  assert.equal(readOnly.words(256), sectorsOf(3, 1));
-});
-
-test("other commands: FLUSH, RECALIBRATE, SET FEATURES, DIAGNOSTIC", () => {
-  const bench = new Bench();
-  for (const code of [0xe7, 0x10, 0x1f]) assert.equal(bench.done(code), [0x50, 0]);
-  const feature = (value: number, count = 0) => bench.out([ERROR, value]).done(0xef, 0, count);
-  for (const [value, count] of [
-    [0x02, 0],
-    [0x82, 0],
-    [0xaa, 0],
-    [0x03, 0],
-    [0x03, 0x0c],
-  ])
-    assert.equal(feature(value, count), [0x50, 0]);
-  assert.equal(feature(0x03, 0x22), [0x41, 4], "no DMA");
-  assert.equal(feature(0x99), [0x41, 4]);
-  assert.equal(bench.done(0x90, 0x123456, 77), [0x50, 1]);
-  assert.equal(
-    [COUNT, LOW, MID, HIGH, DEVICE].map((port) => bench.in(port)),
-    [1, 1, 0, 0, 0xa0],
-  );
-});
-
-test("SEEK, by LBA and CHS, to where there is a sector and where there is none", () => {
-  const bench = new Bench();
-  assert.equal(bench.done(0x70, SECTORS - 1), [0x50, 0]);
-  assert.is(bench.level, 0);
-  assert.equal(bench.done(0x7f, SECTORS), [0x41, 0x10]);
-  bench.out([DEVICE, 0xa0], [LOW, 0], [MID, 0], [HIGH, 0], [STATUS, 0x70]).settle();
-  assert.equal([bench.status(), bench.in(ERROR)], [0x41, 0x10], "sector 0 of a track");
-});
-
-test("power modes, by the codes of ATA-1 and ATA-2; only a reset ends sleep", () => {
-  const bench = new Bench();
-  const mode = (code: number) => {
-    assert.equal(bench.done(code, 0, 0x55), [0x50, 0]);
-    return bench.in(COUNT);
-  };
-  for (const [standby, idle, check] of [
-    [0xe0, 0xe1, 0xe5],
-    [0xe2, 0xe3, 0xe5],
-    [0x94, 0x95, 0x98],
-    [0x96, 0x97, 0x98],
-  ]) {
-    assert.is(mode(standby), 0x55);
-    assert.is(mode(check), 0x00);
-    mode(idle);
-    assert.is(mode(check), 0x80);
-    assert.equal(bench.done(0x40, 0, 1), [0x50, 0]);
-    assert.is(mode(check), 0xff, "work wakes it");
-  }
-  for (const sleep of [0xe6, 0x99]) {
-    assert.equal(bench.done(sleep), [0x50, 0]);
-    bench.command(0xec);
-    assert.is(bench.deadline, Infinity, "nobody hears");
-    bench.out([CONTROL, 4], [CONTROL, 0]);
-    bench.cycles += RESET_CYCLES;
-    assert.is(bench.in(STATUS), 0x50);
-    assert.is(mode(0xe5), 0xff);
-  }
-});
-
-test("every code without a command is aborted, and the drive works on", () => {
-  const known = [0x90, 0x91, 0xc4, 0xc5, 0xc6, 0xe0, 0xe1, 0xe2, 0xe3, 0xe5, 0xe6, 0xe7, 0xec, 0xef];
-  const ranges = [
-    [0x10, 0x1f],
-    [0x20, 0x21],
-    [0x30, 0x31],
-    [0x40, 0x41],
-    [0x70, 0x7f],
-    [0x94, 0x99],
-  ];
-  const bench = new Bench();
-  for (let code = 0; code < 256; code++) {
-    if (known.includes(code) || ranges.some(([first, last]) => code >= first && code <= last)) continue;
-    assert.equal(bench.done(code), [0x41, 4], code.toString(16));
-  }
-  assert.equal(bench.done(0x21, 3), [0x58, 0], "READ SECTORS without retries");
-  assert.equal(bench.words(256), sectorsOf(3, 1));
-});
-
-test("software reset in the middle of a command", () => {
-  const bench = new Bench();
-  bench.done(0xc6, 0, 16);
-  bench.command(0x20, 5, 3).settle();
-  bench.out([CONTROL, 4]);
-  assert.is(bench.in(CONTROL), 0x80);
-  bench.cycles += 1e9;
-  assert.is(bench.in(CONTROL), 0x80, "as long as it is held");
-  bench.out([CONTROL, 0]);
-  assert.is(bench.settle(), RESET_CYCLES);
-  assert.is(bench.level, 0);
-  assert.is(bench.status(), 0x50);
-  assert.equal(
-    [ERROR, COUNT, LOW, MID, HIGH, DEVICE].map((port) => bench.in(port)),
-    [1, 1, 1, 0, 0, 0xa0],
-  );
-  assert.equal(bench.done(0xc4), [0x41, 4], "the block size is forgotten");
 });
 
 test("nIEN hides the interrupt and takes the deadline away; a new command drops it", () => {

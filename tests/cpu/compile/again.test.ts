@@ -2,10 +2,12 @@
 import "./atonce";
 import "../blocks.test";
 import "../debug.test";
+import "../debugsteps.test";
 import "../exec.test";
 import "../interrupts.test";
 import "../paging.test";
 import "../segmentation.test";
+import "../stringports.test";
 import "../strings.test";
 import "../tlb.test";
 import "../faults/alignment.test";

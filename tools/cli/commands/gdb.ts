@@ -2,17 +2,11 @@
  * `tine gdb [PROGRAM [ARGS]]`: our kernel, stopped at its first instruction, behind a gdb remote server on the loopback interface.
  */
 import { Command, Option } from "commander";
-import { type DiskOptions, diskOption, readOnlyDiskOption, swapOption } from "../disk";
-import { cpuOption, forkOption, memoryOption, tlbOption, wholeNumber } from "../options";
-import type { SessionSpec } from "../session";
+import { type MachineOptions, withMachineOptions } from "../guestprogram";
+import { wholeNumber } from "../options";
 
-export interface GdbOptions extends DiskOptions {
-  mem: number;
-  fork: string;
-  cmdline: string;
+export interface GdbOptions extends MachineOptions {
   port: number;
-  tlb: NonNullable<SessionSpec["tlb"]>;
-  cpu: NonNullable<SessionSpec["cpu"]>;
 }
 
 const HELP = `
@@ -27,7 +21,7 @@ Examples:
 
 /** `tine gdb`. */
 export function gdbCommand(): Command {
-  return new Command("gdb")
+  const command = new Command("gdb")
     .description("debug kernel and program with gdb, forwards and backwards")
     .argument("[program]", "a guest program: TypeScript source or an i386 ELF; without one a shell")
     .argument("[args...]", "its arguments")
@@ -36,15 +30,8 @@ export function gdbCommand(): Command {
       new Option("--port <N>", "port on 127.0.0.1")
         .argParser(wholeNumber(0, 65535, "ports"))
         .default(0, "any free one"),
-    )
-    .addOption(memoryOption(64))
-    .addOption(forkOption())
-    .addOption(diskOption())
-    .addOption(readOnlyDiskOption())
-    .addOption(swapOption())
-    .addOption(tlbOption())
-    .addOption(cpuOption())
-    .option("--cmdline <words>", "more words for the kernel's command line", "")
+    );
+  return withMachineOptions(command)
     .addHelpText("after", HELP)
     .action(async (program: string | undefined, args: string[], options: GdbOptions) => {
       const { runGdb } = await import("../gdbrun");

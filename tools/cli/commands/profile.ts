@@ -1,16 +1,17 @@
 /**
  * `tine profile PROGRAM [ARGS]`: where a run's instructions and cycles go, exactly.
  */
-import { type Command, Option } from "commander";
-import { programCommand } from "../guestprogram";
-import { wholeNumber, writableFile } from "../options";
+import { Command, Option } from "commander";
+import { withProgram } from "../guestprogram";
+import { wholeNumber } from "../options";
+import { writableFile } from "../outputfile";
 import type { ProfileOptions } from "../profilerun";
 
 const MOST_ROWS = 100_000;
 
 /** `tine profile`. */
 export function profileCommand(): Command {
-  return programCommand("profile")
+  return withProgram(new Command("profile"))
     .description("count every instruction and cycle of a run by function and by source line, kernel and user")
     .addOption(
       new Option("--by <unit>", "what to sort by and to draw").choices(["cycles", "instructions"]).default("cycles"),

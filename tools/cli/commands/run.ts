@@ -4,39 +4,15 @@
  */
 import { Command } from "commander";
 import { runOnConsole, serialConsole } from "../console";
-import { type DiskOptions, diskFor, diskOption, readOnlyDiskOption, swapOption, swapWords } from "../disk";
-import { CliError } from "../exitcodes";
-import { builtImages, initrdWith, userProgram } from "../images";
-import {
-  auditEveryOption,
-  auditInterval,
-  auditOption,
-  budgetOption,
-  cpuOption,
-  forkOption,
-  memoryOption,
-  saveStateOption,
-  tlbOption,
-} from "../options";
+import { guestProgram, type ProgramOptions, withProgram } from "../guestprogram";
+import { auditEveryOption, auditInterval, auditOption, saveStateOption } from "../options";
 import { outcome } from "../outcome";
 import { PANIC_TRACE, type SessionResult, type SessionSpec } from "../session";
 
-export interface RunOptions extends DiskOptions {
-  mem: number;
-  fork: string;
-  cmdline: string;
-  budget: number;
-  tlb: NonNullable<SessionSpec["tlb"]>;
-  cpu: NonNullable<SessionSpec["cpu"]>;
+export interface RunOptions extends ProgramOptions {
   audit?: boolean;
   auditEvery?: number;
   saveState?: string;
-}
-
-/** The kernel's command line is split at blanks, so arguments with blanks are quoted, as Linux's are. */
-export function quoted(argument: string): string {
-  if (argument.includes('"')) throw new CliError(`an argument with a double quote cannot be passed: ${argument}`);
-  return /[\s]/.test(argument) || argument === "" ? `"${argument}"` : argument;
 }
 
 /** What is kept of the run: its end, a trace, a recording. */
@@ -50,26 +26,13 @@ export async function runProgram(
   shown: Shown,
   output: NodeJS.WriteStream,
 ): Promise<SessionResult> {
-  const disk = diskFor(options);
-  const program = await userProgram(path);
-  const words = [`/${program.name}`, ...args].map(quoted);
-  return runOnConsole(serialConsole(output), async () => {
-    const { kernel, initrd } = await builtImages();
-    return {
-      ...disk,
-      memoryMB: options.mem,
-      kernel,
-      kernelName: "kernel.elf",
-      commandLine: `quiet fork=${options.fork} ${swapWords(options)}init=/bin/init ${options.cmdline} -- ${words.join(" ")}`,
-      modules: [initrdWith(initrd, program)],
-      maxInstructions: options.budget,
-      ...shown,
-      tlb: options.tlb,
-      cpu: options.cpu,
-      auditEvery: auditInterval(options),
-      ...(options.saveState === undefined ? {} : { saveState: options.saveState }),
-    };
-  });
+  return runOnConsole(serialConsole(output), async () => ({
+    ...(await guestProgram(path, args, options)).recipe,
+    maxInstructions: options.budget,
+    ...shown,
+    auditEvery: auditInterval(options),
+    ...(options.saveState === undefined ? {} : { saveState: options.saveState }),
+  }));
 }
 
 /** Says on stderr what went wrong; the process ends with the run's code. */
@@ -80,24 +43,9 @@ export function finish(result: SessionResult): void {
   process.exitCode = code;
 }
 
-/** Adds the arguments and options of a command that runs a guest program. */
+/** Adds the arguments and options of RunOptions. */
 export function withRunOptions(command: Command): Command {
-  return command
-    .argument("<program>", "a guest program: TypeScript source or an i386 ELF")
-    .argument("[args...]", "its arguments")
-    .passThroughOptions()
-    .addOption(memoryOption(64))
-    .addOption(forkOption())
-    .addOption(diskOption())
-    .addOption(readOnlyDiskOption())
-    .addOption(swapOption())
-    .addOption(budgetOption())
-    .addOption(tlbOption())
-    .addOption(cpuOption())
-    .addOption(auditOption())
-    .addOption(auditEveryOption())
-    .addOption(saveStateOption())
-    .option("--cmdline <words>", "more words for the kernel's command line", "");
+  return withProgram(command).addOption(auditOption()).addOption(auditEveryOption()).addOption(saveStateOption());
 }
 
 /** `tine run`. */

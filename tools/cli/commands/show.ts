@@ -1,14 +1,14 @@
 /**
  * `tine show PROGRAM [ARGS]`: memory at a moment of a run, as text, JSON or SVG; the whole run as a page or for Perfetto.
  */
-import { type Command, Option } from "commander";
-import { programCommand } from "../guestprogram";
-import { writableFile } from "../options";
+import { Command, Option } from "commander";
+import { withProgram } from "../guestprogram";
+import { writableFile } from "../outputfile";
 import type { ShowOptions } from "../showrun";
 
 /** `tine show`. */
 export function showCommand(): Command {
-  return programCommand("show")
+  return withProgram(new Command("show"))
     .description("draw a program's memory at a moment: processes, directories, shared page tables, frames")
     .option("--at <event>", "the moment: fork, fork#2, unshare, cow, exec, exit, panic, instret:N, end, ...", "end")
     .option("--json", "print the snapshot as JSON")

@@ -4,7 +4,8 @@
  */
 import { Command, Option } from "commander";
 import type { DiffBy } from "../../trace/diff";
-import { lastOption, writableFile } from "../options";
+import { lastOption } from "../options";
+import { writableFile } from "../outputfile";
 import { PANIC_TRACE } from "../session";
 import { finishRecording, finishTrace } from "../traceend";
 import { type TraceOptions, traceLettersOption, traceSpecOf, withLineOptions, withTraceOptions } from "../traceoptions";

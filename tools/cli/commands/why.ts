@@ -1,15 +1,14 @@
 /**
  * `tine why FRAME PROGRAM [ARGS]`: who uses a page table or maps a frame, since when, and which instructions made it so.
  */
-import type { Command } from "commander";
-import { programCommand } from "../guestprogram";
+import { Command } from "commander";
+import { withProgram } from "../guestprogram";
 import type { WhyOptions } from "../whyrun";
 
 /** `tine why`. */
 export function whyCommand(): Command {
-  const before = (command: Command) =>
-    command.argument("<frame>", "number of a page table's or data frame, as tine show prints it: 0x349");
-  return programCommand("why", before)
+  const frame = "number of a page table's or data frame, as tine show prints it: 0x349";
+  return withProgram(new Command("why").argument("<frame>", frame))
     .description("say who shares a page table or a frame, since which fork, and which line of the kernel ended it")
     .option("--at <event>", "the moment at which to ask: fork, fork#2, unshare, exit, instret:N, end, ...", "end")
     .addHelpText(
