@@ -13,6 +13,7 @@ import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import pc from "picocolors";
 import { bundle, bundleTools, ROOT } from "../tools/bundle.mjs";
+import { ENGINE_OPTIONS } from "../tools/engine.mjs";
 
 /** Fast ones first, in this order; folders that are not named come after the first line's. */
 const ORDER = ["harness", "cpu", "compiler", "image", "trace", "cli", "kernel", "guest", "system", "docs"];
@@ -81,6 +82,7 @@ function runFile(name, { timeout }) {
     const began = Date.now();
     const child = fork(join(OUT, `${name}.mjs`), [], {
       silent: true,
+      execArgv: ENGINE_OPTIONS,
       cwd: ROOT,
       env: { ...process.env, NO_COLOR: "1" },
     });

@@ -1,8 +1,8 @@
 /**
  * `npm run bench -- [--only NAME,...] [--peers ours,v86,v86-jit,qemu] [--repeat N] [--quick] [--clock wall|cpu] [--kernel] [--json]`: the
- * processor's speed beside other emulators', guest by guest, with the ratios that are wanted; the time that a start takes; what tracing costs; with
+ * processor's speed beside other emulators', guest by guest, with the ratios that are wanted; the time that a start takes; what tracing costs, and being able to; with
  * --kernel also forkdemo from boot to exit under each way to fork. docs/bench.md says what it means.
- * May import compare, guests, peers, startup, trace, cpu, tools.
+ * May import compare, guests, hooks, peers, startup, trace, cpu, tools.
  */
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
@@ -11,6 +11,7 @@ import { Machine } from "../../cpu/index";
 import { buildAll } from "../../tools/image/build";
 import { type Comparison, compare } from "./compare";
 import { GUESTS } from "./guests/index";
+import { HOOKS_LIMIT, type HookCosts, hookCosts } from "./hooks";
 import { type Clock, hasQemu, PEER_NAMES, PEERS, type Peer } from "./peers";
 import { STARTUP_LIMIT, startup } from "./startup";
 import { type Spread, spread } from "./statistics";
@@ -21,7 +22,7 @@ const QUICK = 0.1;
 const STARTS = 7;
 
 /** What --only takes beside guests. */
-const OTHERS: readonly string[] = ["startup", "trace"];
+const OTHERS: readonly string[] = ["startup", "trace", "hooks"];
 
 interface KernelWork {
   name: string;
@@ -87,11 +88,13 @@ function comparisonTable(results: readonly Comparison[], peers: readonly Peer[])
   return table.toString();
 }
 
+const mark = (reached: boolean): string => (reached ? "reached" : "short");
+/** How much longer a ratio of times is than 1, in per cent. */
+const more = (ratio: number): string => ((ratio - 1) * 100).toFixed(1);
+
 /** The cost of tracing, with what is wanted. */
 function printTrace({ lines, events, waiting }: TraceCosts): void {
-  const mark = (reached: boolean) => (reached ? "reached" : "short");
-  const percent = ({ median, min, max }: Spread) =>
-    `${((median - 1) * 100).toFixed(1)} % (${((min - 1) * 100).toFixed(1)}–${((max - 1) * 100).toFixed(1)})`;
+  const percent = ({ median, min, max }: Spread) => `${more(median)} % (${more(min)}–${more(max)})`;
   const { median, min, max } = lines;
   console.log(
     `full text trace to a file: ${number(median)} lines/s (${number(min)}–${number(max)}), wanted ${number(TRACE_LIMITS.lines)}: ${mark(median >= TRACE_LIMITS.lines)}`,
@@ -101,6 +104,14 @@ function printTrace({ lines, events, waiting }: TraceCosts): void {
   );
   console.log(
     `a trace that waits: longer by ${percent(waiting)}, wanted at most 2: ${mark(waiting.median <= TRACE_LIMITS.waiting)}`,
+  );
+}
+
+/** The cost of being able to trace. */
+function printHooks({ medians, minima, rounds, count }: HookCosts): void {
+  const { median, min, max } = rounds;
+  console.log(
+    `no trace, beside a machine without hooks: longer by ${more(median)} % (${more(min)}–${more(max)}) in ${count} rounds, ${more(medians)} % by the medians, ${more(minima)} % by the fastest, wanted at most ${more(HOOKS_LIMIT)}: ${mark(median <= HOOKS_LIMIT)}`,
   );
 }
 
@@ -159,20 +170,22 @@ async function main(): Promise<void> {
   const start = values.only === undefined || options.only.includes("startup") ? await startup(STARTS) : undefined;
   const wantsTrace = values.only === undefined || options.only.includes("trace");
   const trace = wantsTrace ? await traceCosts(rounds, scale, progress) : undefined;
+  const wantsHooks = values.only === undefined || options.only.includes("hooks");
+  const hooks = wantsHooks ? await hookCosts(rounds, scale, progress) : undefined;
   const kernel = values.kernel ? await kernelWork(rounds, progress) : [];
   if (values.json) {
-    console.log(JSON.stringify({ version: 2, results, startup: start, trace, kernel }));
+    console.log(JSON.stringify({ version: 2, results, startup: start, trace, hooks, kernel }));
     return;
   }
   if (results.length > 0) console.log(comparisonTable(results, peers));
   if (start !== undefined) {
     const { median, min, max } = start;
-    const mark = median < STARTUP_LIMIT ? "reached" : "short";
     console.log(
-      `start of Node to the first serial byte: ${median.toFixed(0)} ms (${min.toFixed(0)}–${max.toFixed(0)}), wanted under ${STARTUP_LIMIT}: ${mark}`,
+      `start of Node to the first serial byte: ${median.toFixed(0)} ms (${min.toFixed(0)}–${max.toFixed(0)}), wanted under ${STARTUP_LIMIT}: ${mark(median < STARTUP_LIMIT)}`,
     );
   }
   if (trace !== undefined) printTrace(trace);
+  if (hooks !== undefined) printHooks(hooks);
   for (const { name, seconds, mips } of kernel)
     console.log(`${name}: ${seconds.median.toFixed(2)} s, ${number(mips.median)} MIPS`);
 }

@@ -100,7 +100,7 @@ test("a recording: any window of it later, its difference to another, and mistak
   });
 });
 
-test("the end of a run: up to the first assert that fails", () => {
+test("the end of a run: up to the panic, or to the first assert that fails", () => {
   withFiles({ "fails.ts": FAILS, "hello.ts": HELLO }, (cwd) => {
     const { status, stdout } = tine(["trace", "--last", "400", "--trace", "kup", "fails.ts"], { cwd });
     assert.is(status, 1);
@@ -109,6 +109,16 @@ test("the end of a run: up to the first assert that fails", () => {
     assert.match(lines.at(-1) ?? "", /exitTask\+/, "it ends where the process does");
     const usual = tine(["trace", "--last", "2", "--fields", "code", "hello.ts"], { cwd });
     assert.is(usual.stdout.trim().split("\n").at(-2)?.trim(), "out 0xf4, al");
+    const fields = ["--fields", "symbol", "--trace", "k"];
+    const panicked = tine(["trace", "--last", "60", ...fields, "--cmdline", "init=/bin/none", "hello.ts"], { cwd });
+    assert.is(panicked.status, 3);
+    const names = panicked.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.trim().replace(/\+.*/, ""));
+    assert.is(names.length, 60);
+    assert.ok(names.lastIndexOf("startInit") < names.indexOf("panic"), "how it came to it");
+    assert.is(names.at(-1), "begin", "it ends where the panic is told");
   });
 });
 

@@ -91,7 +91,7 @@ export class Events {
 
   /** The process that runs: 0 the kernel's own task, -1 not known. */
   get pid(): number {
-    return this.writer.current().pid;
+    return this.writer.processes.current().pid;
   }
 
   /** To be called when the machine has been taken to another moment: what was remembered is read anew from its memory. */

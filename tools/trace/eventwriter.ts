@@ -1,6 +1,6 @@
 /**
  * Hears a machine and writes down what happens, as records (eventrecords.ts). May import cpu's public face and registers, kernel/abi,
- * callmemory, eventrecords, faultoutcome, kernelview, pageentries, sharedtables, traps.
+ * callmemory, eventrecords, faultoutcome, kernelview, pageentries, processes, sharedtables, traps.
  *
  * Where a mark says too little, the rest is read from memory at that very moment, by the layout of the kernel; for a kernel that is not ours
  * it is -1. What only a memory of the past can tell (which process runs, the table that was shared, what a process entered the kernel for) is
@@ -17,8 +17,9 @@ import { CallEnd, type EventLog, Kind, putNoOrigin, putOrigin } from "./eventrec
 import { addOutcome, Outcome } from "./faultoutcome";
 import type { KernelView } from "./kernelview";
 import { frameOf, PageEntries } from "./pageentries";
+import { Processes } from "./processes";
 import { SharedTables } from "./sharedtables";
-import { outcomeOf, Process, type Trap } from "./traps";
+import { outcomeOf, type Trap } from "./traps";
 
 const SS = 2;
 const PAGE_FAULT = 14;
@@ -47,13 +48,7 @@ export interface Wanted {
 }
 
 export class EventWriter {
-  private readonly processes = new Map<number, Process>();
-  private running = new Process(-1);
-  /** The process that has just ended, which the kernel still runs in the name of; those that may be used again. */
-  private ended: Process | undefined;
-  private readonly spare: Process[] = [];
-  /** Whom the last switch led to. */
-  private lastPid = -1;
+  readonly processes: Processes;
   private readonly entries: PageEntries;
   private readonly tables: SharedTables | undefined;
 
@@ -62,47 +57,16 @@ export class EventWriter {
     private readonly kernel: KernelView | undefined,
     private readonly wanted: Wanted,
   ) {
+    this.processes = new Processes(kernel);
     this.entries = new PageEntries(machine);
     this.tables = kernel && new SharedTables(this.entries, kernel);
   }
 
-  /** The process that runs, as the kernel's memory says; of a kernel that is not ours, as its last switch said. */
-  current(): Process {
-    if (this.kernel === undefined) return this.running;
-    const pid = this.kernel.currentPid();
-    if (pid !== this.running.pid) this.running = this.processOf(pid);
-    return this.running;
-  }
-
   /** The machine is at another moment, or more is wanted than before: what was remembered is read anew from its memory. */
   moved(): void {
-    this.processes.clear();
-    this.ended = undefined;
+    this.processes.readAll();
     if (this.wanted.sharing) this.tables?.readAll();
-    const { kernel } = this;
-    this.lastPid = kernel?.currentPid() ?? -1;
-    if (kernel === undefined) {
-      this.running = new Process(-1);
-      return;
-    }
-    for (const { pid, directory, isNew } of kernel.tasks()) {
-      const process = this.processOf(pid);
-      process.directory = directory;
-      process.isStale = !isNew;
-    }
-    this.running = this.processOf(kernel.currentPid());
-    this.running.isStale = false;
-    if (this.machine.cpu.cpl !== 3) this.recover();
-  }
-
-  private processOf(pid: number): Process {
-    let process = this.processes.get(pid);
-    if (process === undefined) {
-      process = this.spare.pop() ?? new Process(pid);
-      process.reset(pid);
-      this.processes.set(pid, process);
-    }
-    return process;
+    if (this.kernel !== undefined && this.machine.cpu.cpl !== 3) this.recover();
   }
 
   private wants(kind: Kind): boolean {
@@ -117,7 +81,7 @@ export class EventWriter {
 
   private beginAt(kind: Kind, { instret, cycles }: Readonly<MachineEvent>, ring: number, eip: number): EventLog {
     const { log } = this.wanted;
-    log.begin(kind, instret, cycles, this.current().pid, ring, eip);
+    log.begin(kind, instret, cycles, this.processes.current().pid, ring, eip);
     return log;
   }
 
@@ -176,7 +140,7 @@ export class EventWriter {
     const eip = r[Word.Eip] >>> 0;
     const ring = r[Word.Cpl];
     if (this.wanted.traps) {
-      const trap = this.current().enter(PAGE_FAULT, eip, ring, event.instret);
+      const trap = this.processes.current().enter(PAGE_FAULT, eip, ring, event.instret);
       trap.address = address;
       trap.errorCode = errorCode;
       trap.pde = this.entries.pde(address);
@@ -195,7 +159,7 @@ export class EventWriter {
     const top = r[Word.Base + SS] + r[Register.ESP] + (errorCode >= 0 ? 4 : 0);
     const eip = this.entries.linear(top);
     const ring = this.entries.linear(top + 4) & 3;
-    const trap = this.wanted.traps ? this.current().enter(vector, eip, ring, event.instret) : undefined;
+    const trap = this.wanted.traps ? this.processes.current().enter(vector, eip, ring, event.instret) : undefined;
     if (vector === SYSCALL_VECTOR) {
       if (trap !== undefined) this.syscall(event, trap);
     } else if (vector >= FIRST_IRQ && vector < FIRST_IRQ + IRQ_LINES) {
@@ -232,7 +196,7 @@ export class EventWriter {
 
   /** IRET: the innermost trap that came from this ring is over. */
   private returned(event: Readonly<MachineEvent>, eip: number, ring: number): void {
-    const process = this.current();
+    const process = this.processes.current();
     // A fault's address is gone by now: of those that slept only calls are told.
     if (
       ring === 3 &&
@@ -256,7 +220,7 @@ export class EventWriter {
     const { kernel, machine } = this;
     if (kernel === undefined || (kernel.userFrameWord("cs") & 3) !== 3) return;
     const vector = kernel.userFrameWord("vector");
-    const trap = this.current().enter(vector, kernel.userFrameWord("eip"), 3, -1);
+    const trap = this.processes.current().enter(vector, kernel.userFrameWord("eip"), 3, -1);
     if (vector === SYSCALL_VECTOR) {
       // The handler's result takes EAX's place; the number is kept beside it once there is one.
       trap.number = kernel.userFrameWord("error") || kernel.userFrameWord("eax");
@@ -305,7 +269,7 @@ export class EventWriter {
 
   /** Puts what of the running process's own code led into the kernel. */
   private putOrigin(log: EventLog): void {
-    const trap = this.current().outermost;
+    const trap = this.processes.current().outermost;
     if (trap === undefined || trap.ring !== 3) putNoOrigin(log);
     else if (trap.vector === SYSCALL_VECTOR) putOrigin(log, trap.eip - INT_BYTES, trap.number);
     else putOrigin(log, trap.eip, -1);
@@ -313,7 +277,7 @@ export class EventWriter {
 
   /** The page fault that the running process is in, if the innermost thing that it is in is one. */
   private innermostFault(): Trap | undefined {
-    const trap = this.current().innermost;
+    const trap = this.processes.current().innermost;
     return trap?.vector === PAGE_FAULT ? trap : undefined;
   }
 
@@ -368,11 +332,8 @@ export class EventWriter {
   }
 
   private switched(event: Readonly<MachineEvent>, pid: number): void {
-    const from = this.lastPid;
-    this.lastPid = pid;
-    this.running = this.processOf(pid);
-    this.forgetEnded();
-    this.running.directory = this.entries.directory;
+    const from = this.processes.switchTo(pid);
+    this.processes.current().directory = this.entries.directory;
     if (!this.wants(Kind.Switch)) return;
     const log = this.begin(Kind.Switch, event);
     log.word(from);
@@ -381,24 +342,16 @@ export class EventWriter {
     this.end(Kind.Switch);
   }
 
-  private forgetEnded(): void {
-    const { ended } = this;
-    this.ended = undefined;
-    if (ended === undefined || ended === this.running || !this.processes.delete(ended.pid)) return;
-    this.spare.push(ended);
-  }
-
   /** A process has been made, with the tables that were shared for it. */
   private forked(pid: number): void {
-    const child = this.processOf(pid);
-    child.reset(pid);
+    const child = this.processes.begin(pid);
     if (!this.wanted.sharing) return;
     child.directory = this.kernel?.directoryOf(pid) ?? -1;
     this.tables?.forked(child.directory);
   }
 
   private executed(event: Readonly<MachineEvent>, pid: number): void {
-    const process = this.processOf(pid);
+    const process = this.processes.of(pid);
     process.directory = this.entries.directory;
     const trap = process.outermost;
     if (trap !== undefined) trap.executed = true;
@@ -410,9 +363,7 @@ export class EventWriter {
   }
 
   private exited(event: Readonly<MachineEvent>, pid: number): void {
-    // Its number may be given to another.
-    this.ended = this.processOf(pid);
-    this.ended.reset(pid);
+    this.processes.end(pid);
     if (this.wants(Kind.Exit)) this.write(Kind.Exit, event, this.kernel?.currentExitStatus() ?? -1);
   }
 
@@ -450,7 +401,7 @@ export class EventWriter {
   /** At exit and exec the directory that gives up its tables is not the one in CR3 any more. */
   private released(event: Readonly<MachineEvent>, slot: number): void {
     if (!this.wanted.sharing) return;
-    const table = this.tables?.take(this.current().directory, slot) ?? -1;
+    const table = this.tables?.take(this.processes.current().directory, slot) ?? -1;
     if (!this.wants(Kind.Release)) return;
     const log = this.begin(Kind.Release, event);
     const after = this.usersOf(table);
@@ -477,7 +428,7 @@ export class EventWriter {
 
   /** A copy that no fault asked for: fork makes one of the page under the stack pointer, for the child. The parent keeps the frame. */
   private putForksCopy(log: EventLog, slot: number): void {
-    const call = this.current().outermost?.number;
+    const call = this.processes.current().outermost?.number;
     const isFork = call === Syscall.Fork || call === Syscall.Vfork || call === Syscall.Clone;
     const stack = this.kernel?.userFrameWord("esp") ?? 0;
     const isKnown = isFork && stack >>> SLOT_SHIFT === slot;
