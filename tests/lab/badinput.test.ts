@@ -55,6 +55,7 @@ const CASES: readonly (readonly [words: string, says: RegExp])[] = [
   ["run twin.mjs --out /proc/lab", /\/proc\/lab: it cannot be written/],
   ["run twin.mjs --out foreign", /foreign\/data\.jsonl:1: not a result of tine lab/],
   ["report", /missing required argument 'dir'/],
+  ["report half --html nowhere/report.html", /--html.*It cannot be written: no such file/],
   ["report missing", /missing: no such directory/],
   ["report plainfile", /plainfile: not a directory/],
   ["report empty", /empty: no results of tine lab run --out/],

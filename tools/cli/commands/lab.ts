@@ -4,6 +4,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { LabRunOptions, ReportOptions } from "../lab";
 import { wholeNumber } from "../options";
+import { writableFile } from "../outputfile";
 
 function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
@@ -78,7 +79,7 @@ function reportCommand(): Command {
   return new Command("report")
     .description("tables, curves and conclusions of results, shards merged; as text unless told")
     .argument("<dir...>", "directories of 'tine lab run --out'")
-    .option("--html <file>", "write one self-contained HTML file with charts")
+    .addOption(new Option("--html <file>", "write one self-contained HTML file with charts").argParser(writableFile))
     .option("--md", "as Markdown, for pasting")
     .addOption(
       new Option("--experiment <file>", "the declaration of an experiment of your own; may come again").argParser(
