@@ -13,8 +13,9 @@ import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import pc from "picocolors";
 import { bundle, bundleTools, ROOT } from "../tools/bundle.mjs";
+import { ENGINE_OPTIONS } from "../tools/engine.mjs";
 
-/** Fast ones first, in this order; folders that are not named come after the first line's. */
+/** Fast ones first, in this order; folders that are not named come last. */
 const ORDER = ["harness", "cpu", "compiler", "image", "trace", "cli", "kernel", "guest", "system", "docs"];
 
 function usage(message) {
@@ -81,6 +82,7 @@ function runFile(name, { timeout }) {
     const began = Date.now();
     const child = fork(join(OUT, `${name}.mjs`), [], {
       silent: true,
+      execArgv: ENGINE_OPTIONS,
       cwd: ROOT,
       env: { ...process.env, NO_COLOR: "1" },
     });
@@ -106,6 +108,15 @@ function runFile(name, { timeout }) {
         output: Buffer.concat(output).toString(),
       });
     });
+  });
+}
+
+/** Builds the images, as whatever needs them first would. What goes wrong, the tests tell. Never rejects. */
+function buildImages() {
+  return new Promise((resolve) => {
+    const child = fork(join(ROOT, "tools/cli/tine.mjs"), ["build"], { silent: true, cwd: ROOT });
+    child.on("error", resolve);
+    child.on("close", resolve);
   });
 }
 
@@ -141,7 +152,9 @@ try {
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const queue = [...names];
 await Promise.all(
-  Array.from({ length: Math.min(jobs, names.length) }, async () => {
+  Array.from({ length: Math.min(jobs, names.length) }, async (_, job) => {
+    // Of a whole run, beside the first tests, which need no images: else two of those that do would both make them.
+    if (job === 0 && patterns.length === 0 && ending === ".test.ts") await buildImages();
     for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
       const result = await runFile(name, { timeout });
       report(result, verbose);

@@ -7,7 +7,9 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { bundle, ROOT, THREADS } from "../tools/bundle.mjs";
+import { setEngineOptions } from "../tools/engine.mjs";
 
+setEngineOptions();
 const [entry] = process.argv.splice(2, 1);
 const out = join(ROOT, `dist/start-${process.pid}`);
 process.on("exit", () => rmSync(out, { recursive: true, force: true }));

@@ -6,6 +6,7 @@
  */
 import { spawn } from "node:child_process";
 import { readFileSync, writeSync } from "node:fs";
+import { setEngineOptions } from "../../tools/engine.mjs";
 
 const MEMORY_MB = 16;
 const [engine, file] = process.argv.slice(2);
@@ -62,6 +63,7 @@ class Listener {
 }
 
 async function runOurs(image) {
+  setEngineOptions();
   const { Machine } = await import("../../dist/index.mjs");
   const listener = new Listener({ counter: () => machine.instret });
   const machine = new Machine({

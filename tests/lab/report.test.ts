@@ -49,8 +49,8 @@ const LOOK = `(() => {
     smallest: Math.min(...letters.map(({ height }) => height)),
     outside: letters.filter(({ left, right }) => left < 0 || right > innerWidth).length,
     charts: document.querySelectorAll("figure .chart").length,
-    curves: document.querySelectorAll("figure:first-of-type .chart .line").length,
-    points: document.querySelectorAll("figure:first-of-type .chart .point title").length,
+    curves: document.querySelector("figure .chart").querySelectorAll(".line").length,
+    points: document.querySelector("figure .chart").querySelectorAll(".point title").length,
     tables: document.querySelectorAll("table").length,
   };
 })()`;

@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 /**
  * The `tine` command: brings the bundle in dist/ up to date where there are sources (a clone), then runs it. May import
- * ../bundle.mjs and what it made.
+ * ../bundle.mjs and what it made, ../engine.mjs.
  */
 import { Worker } from "node:worker_threads";
 import { bundleTools } from "../bundle.mjs";
+import { setEngineOptions } from "../engine.mjs";
 
+setEngineOptions();
 try {
   await bundleTools();
 } catch (error) {

@@ -6,6 +6,7 @@
 import { allocate } from "./allocate";
 import type { FunctionVariables } from "./ascvariables";
 import { analyse, cleanGraph, splitCriticalEdges } from "./cfg";
+import { checkAllocation } from "./checkallocation";
 import { expandFunction } from "./emitexpand";
 import { layOut, shapeBlocks } from "./emitlayout";
 import { ObjectBuilder } from "./emitobject";
@@ -33,7 +34,7 @@ export interface BackendOptions {
   variables?: ReadonlyMap<string, FunctionVariables>;
   /** The wasm import module whose functions are emitted in place. */
   intrinsicModule?: string;
-  /** Called with each allocation's input and output: for the checker. */
+  /** Called with each allocation's input and output, before it is checked. */
   onAllocation?(machine: MachineFunction, allocation: Allocation): void;
   /** Called with the text of each pass of each function: `ir`, `machine`, `assembly`. */
   dump?(pass: string, text: string): void;
@@ -42,7 +43,7 @@ export interface BackendOptions {
 /**
  * Compile a module.
  * @throws CompileError at the source line of what cannot be compiled (64-bit and floating-point types, a start function,
- * managed allocation, an unknown intrinsic).
+ * managed allocation, an unknown intrinsic), AllocationError where a register allocation is wrong: a fault of the compiler.
  */
 export function compileModule(wasm: Uint8Array, options: BackendOptions): ObjectFile {
   const { name, locate, dump } = options;
@@ -76,6 +77,7 @@ export function compileModule(wasm: Uint8Array, options: BackendOptions): Object
     dump?.("machine", printMachine(machine));
     const allocation = allocate(machine);
     options.onAllocation?.(machine, allocation);
+    checkAllocation(machine, allocation);
     const blocks = expandFunction(machine, allocation, module.table.length);
     improve(blocks);
     shapeBlocks(blocks);

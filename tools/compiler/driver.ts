@@ -14,7 +14,6 @@ import { writeElf } from "./elf";
 import { CompileError } from "./errors";
 import { LAYOUT_SECTION, type SourceLayout } from "./layout";
 import { LayoutOverflow, type LinkedImage, link } from "./link";
-import type { Allocation, MachineFunction } from "./mir";
 import type { LineRecord, ObjectFile } from "./object";
 import { findRoot } from "./root";
 
@@ -89,8 +88,6 @@ export interface CompileOptions {
   virtual?: Readonly<Record<string, string>>;
   /** With all debug information, as a kernel has unless told; what is loaded is the same. */
   fullDebug?: boolean;
-  /** Sees every register allocation with its input: for the checker. */
-  onAllocation?: (machine: MachineFunction, allocation: Allocation) => void;
 }
 
 /** An image with what it was made from: absolute path -> contents, undefined for a file that was looked for in vain. */
@@ -126,12 +123,10 @@ async function build(target: Target, program: string | undefined, options: Compi
     const compiled = await runAsc({ root, entries, memoryBase: staticBase, abort: target.abort, packages, virtual });
     for (const [file, text] of compiled.files) files.set(file, text);
     const name = program ? shortName(root, program) : target.entries[0];
-    const inspect = options.onAllocation ? { onAllocation: options.onAllocation } : {};
     const code = blameProgram(compiled, () =>
       compileModule(compiled.wasm, {
         ...{ name, locate: (offset) => compiled.map.locate(offset) },
         ...(target.fullDebug ? { variables: compiled.variables() } : {}),
-        ...inspect,
       }),
     );
     if (program && !code.symbols.some((symbol) => symbol.global && symbol.name === "main")) {

@@ -70,11 +70,10 @@ test("storm's process is forkstorm's", async () => {
 test("rmapcost's unmapping of a page is forkread's", async () => {
   const theirs = figure("unmap", ({ unmap }) => unmap.cycles / unmap.pages);
   for (const mode of MODES) {
-    const ours = await figuresOf(rmapcost, { sharers: 9, size: 4096 }, mode);
-    const read = { ...other(rmapcost, "forkread", [8, 4, 1], theirs), memoryMB: () => 5 };
-    const before = await figuresOf(read, { size: 4096 }, mode);
+    const ours = await figuresOf(rmapcost, { sharers: 9, size: 8192 }, mode);
+    const read = { ...other(rmapcost, "forkread", [8, 8, 1], theirs), memoryMB: () => 9 };
+    const before = await figuresOf(read, { size: 8192 }, mode);
     alike(one(ours, "unmap"), one(before, "unmap"), 0.1, mode);
-    console.log(mode, one(ours, "unmap"), one(before, "unmap"), JSON.stringify(before));
   }
 });
 

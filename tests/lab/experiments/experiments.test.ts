@@ -128,8 +128,8 @@ test("rmapcost: chains grow by seven ptes a block where tables are copied, and n
 });
 
 test("pressure: what does not fit goes to the disk and comes back; with RAM enough nothing does", async () => {
-  const values = { size: 8192, children: 8, part: 8 };
-  const short = await figuresOf(pressure, { ...values, ram: 12 * 1024 }, "share");
+  const values = { size: 4096, children: 8, part: 8 };
+  const short = await figuresOf(pressure, { ...values, ram: 9 * 1024 }, "share");
   const enough = await figuresOf(pressure, { ...values, ram: 32 * 1024 }, "share");
   assert.ok(one(short, "swapIns") > 500 && one(short, "swapOuts") > 500 && one(short, "faultsWaiting") > 0);
   assert.is(one(short, "sectorsRead"), 8 * one(short, "swapIns"));
