@@ -25,6 +25,7 @@ const COVERED: Record<string, string> = {
   "npm run bench -- --clock cpu": "tests/bench, with one guest",
   "npm run bench -- --only startup": "by hand: it is a figure",
   "npm run bench -- --only trace": "by hand: they are figures",
+  "npm run bench -- --only hooks --repeat 10": "by hand: they are figures",
   "npm run bench -- --kernel": "by hand: it takes minutes",
   "npm run bench -- --json": "tests/bench, with one guest",
   "npm run bench:fork": "tests/system/forkfigures, in part",

@@ -25,24 +25,28 @@ function loaded(elf: Uint8Array): string {
   return JSON.stringify([Buffer.from(elf.subarray(24, 28)).toString("hex"), segments]);
 }
 
-for (const [name, build] of Object.entries({
-  kernel: (fullDebug: boolean) => buildKernel({ fullDebug }),
-  "a program": (fullDebug: boolean) => buildProgram(join(process.cwd(), "userland/bin/sh.ts"), { fullDebug }),
-})) {
-  test(`${name}: what is loaded is the same with full debug information`, async () => {
-    const [lean, full] = [(await build(false)).elf, (await build(true)).elf];
-    assert.not(isFull(lean));
-    assert.ok(isFull(full));
-    assert.ok(full.length > lean.length);
-    assert.ok(loaded(lean).length > 10_000);
-    assert.ok(loaded(lean) === loaded(full), "the bytes of all segments");
-  });
+/** The bytes of all segments are the same. */
+function sameLoaded(lean: Uint8Array, full: Uint8Array): void {
+  assert.not(isFull(lean));
+  assert.ok(isFull(full));
+  assert.ok(full.length > lean.length);
+  assert.ok(loaded(lean).length > 10_000);
+  assert.ok(loaded(lean) === loaded(full), "the bytes of all segments");
 }
 
-test("the kernel that is built is full, and no program of the initrd is", async () => {
-  const { kernel, initrd } = await builtImages();
-  assert.ok(isFull(kernel));
-  const programs = readTar(initrd, "initrd").filter(({ name }) => name.startsWith("bin/"));
+const built = await builtImages();
+
+test("kernel: what is loaded is the same with full debug information, as it is built", async () => {
+  sameLoaded((await buildKernel({ fullDebug: false })).elf, built.kernel);
+});
+
+test("a program: what is loaded is the same with full debug information", async () => {
+  const build = (fullDebug: boolean) => buildProgram(join(process.cwd(), "userland/bin/sh.ts"), { fullDebug });
+  sameLoaded((await build(false)).elf, (await build(true)).elf);
+});
+
+test("no program of the initrd has it", () => {
+  const programs = readTar(built.initrd, "initrd").filter(({ name }) => name.startsWith("bin/"));
   assert.ok(programs.length > 5);
   for (const { name, data } of programs) assert.not(isFull(data), name);
 });

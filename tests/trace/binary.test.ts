@@ -11,7 +11,7 @@ import type { TraceEvent } from "../../tools/trace/eventtypes";
 import { ALL_LETTERS, FIELDS, NO_FILTER, type TraceFilter } from "../../tools/trace/filter";
 import { TextFormat } from "../../tools/trace/format";
 import type { Step } from "../../tools/trace/step";
-import { Tracer } from "../../tools/trace/tracer";
+import { Tracer, type TraceSink } from "../../tools/trace/tracer";
 import { withFiles } from "../cli/tine";
 import { littleKernel } from "./little";
 import { initrd, kernel, machineOf } from "./scenes";
@@ -20,24 +20,18 @@ const test = suite("trace/binary");
 
 const format = new TextFormat({ fields: new Set(FIELDS), syntax: "intel", where: true });
 
-/** Traces a machine in both forms: the text's lines, and how many instructions they show. */
-function traceBoth(
-  path: string,
-  machine: Machine,
-  elf: Uint8Array,
-  filter: TraceFilter,
-): { lines: string[]; steps: number } {
+/** Traces a machine into a file, and tells `text` the same; returns how many instructions there were. */
+function traceTo(path: string, machine: Machine, elf: Uint8Array, filter: TraceFilter, text?: TraceSink): number {
   const binary = new BinarySink(path, { command: "scenes", where: true });
-  const lines: string[] = [];
   let steps = 0;
   const sink = {
     step: (step: Step) => {
       steps++;
-      lines.push(format.step(step));
+      text?.step(step);
       binary.step(step);
     },
     event: (event: TraceEvent, where: string) => {
-      lines.push(format.event(event, where));
+      text?.event(event, where);
       binary.event(event, where);
     },
   };
@@ -45,15 +39,28 @@ function traceBoth(
   machine.run({ maxInstructions: 3e6 });
   tracer.end();
   binary.close(machine.instret);
-  return { lines, steps };
+  return steps;
+}
+
+/** A sink that keeps lines of text. */
+function textSink(): { lines: string[]; sink: TraceSink } {
+  const lines: string[] = [];
+  const sink = {
+    step: (step: Step) => void lines.push(format.step(step)),
+    event: (event: TraceEvent, where: string) => void lines.push(format.event(event, where)),
+  };
+  return { lines, sink };
+}
+
+/** Traces a machine in both forms: the text's lines. */
+function traceBoth(path: string, machine: Machine, elf: Uint8Array, filter: TraceFilter): string[] {
+  const { lines, sink } = textSink();
+  traceTo(path, machine, elf, filter, sink);
+  return lines;
 }
 
 function linesOf(path: string): string[] {
-  const lines: string[] = [];
-  const sink = {
-    step: (step: Step) => lines.push(format.step(step)),
-    event: (event: TraceEvent, where: string) => lines.push(format.event(event, where)),
-  };
+  const { lines, sink } = textSink();
   for (const _ of new BinaryTrace(path).readInto(sink));
   return lines;
 }
@@ -64,7 +71,7 @@ const FILTER = { ...NO_FILTER, letters: ALL_LETTERS, after: "exec:scenes" };
 test("read back it is the text trace, line for line, with every kind of event", () => {
   withFiles({}, (folder) => {
     const path = join(folder, "scenes.trc");
-    const { lines } = traceBoth(path, machineOf(), kernel, FILTER);
+    const lines = traceBoth(path, machineOf(), kernel, FILTER);
     assert.ok(lines.length > 50_000);
     const back = linesOf(path);
     const differing = back.findIndex((line, i) => line !== lines[i]);
@@ -86,7 +93,7 @@ test("also from the first instruction, before paging, and of odd instructions", 
     const elf = littleKernel(body);
     const machine = new Machine({ memoryMB: 16 });
     machine.loadMultiboot(elf);
-    const { lines } = traceBoth(path, machine, elf, NO_FILTER);
+    const lines = traceBoth(path, machine, elf, NO_FILTER);
     assert.ok(lines.some((line) => line.includes("fstp tbyte")));
     assert.equal(linesOf(path), lines);
   });
@@ -96,7 +103,7 @@ test("at most 6 bytes an instruction of kernel code, all that it holds counted",
   withFiles({}, (folder) => {
     const path = join(folder, "forks.trc");
     const machine = machineOf("forkstorm 20");
-    const { steps } = traceBoth(path, machine, kernel, { ...NO_FILTER, letters: "kxtipsm", after: "exec:forkstorm" });
+    const steps = traceTo(path, machine, kernel, { ...NO_FILTER, letters: "kxtipsm", after: "exec:forkstorm" });
     const bytes = statSync(path).size / steps;
     assert.ok(steps > 100_000 && bytes <= 6, `${bytes.toFixed(2)} bytes for each of ${steps} instructions`);
   });
@@ -115,9 +122,9 @@ test("two runs: where they part, by function and source line", () => {
   withFiles({}, (folder) => {
     const path = (name: string) => join(folder, name);
     const filter = { ...NO_FILTER, letters: "ku", after: "fork#2" };
-    traceBoth(path("share"), machineOf("scenes"), kernel, filter);
-    traceBoth(path("again"), machineOf("scenes"), kernel, filter);
-    traceBoth(path("copy"), machineOf("scenes", { words: "fork=copy" }), kernel, filter);
+    traceTo(path("share"), machineOf("scenes"), kernel, filter);
+    traceTo(path("again"), machineOf("scenes"), kernel, filter);
+    traceTo(path("copy"), machineOf("scenes", { words: "fork=copy" }), kernel, filter);
     assert.is(difference(path("share"), path("again"), "instruction"), undefined);
     const found = difference(path("share"), path("copy"), "function");
     assert.ok(found?.first !== undefined && found.second !== undefined);
@@ -133,7 +140,7 @@ test("one changed instruction is found where it is", () => {
       const elf = littleKernel(body);
       const machine = new Machine({ memoryMB: 16 });
       machine.loadMultiboot(elf);
-      traceBoth(path(name), machine, elf, NO_FILTER);
+      traceTo(path(name), machine, elf, NO_FILTER);
     };
     const body = (value: number) => `mov ecx, 50\nagain: add [spare], ecx\ndec ecx\njnz again\nmov eax, ${value}\nnop`;
     traceOf("one", body(5));
@@ -151,7 +158,7 @@ test("one changed instruction is found where it is", () => {
 test("what is no binary trace, or a damaged one, is told in one line", () => {
   withFiles({ text: "hello\n" }, (folder) => {
     const path = join(folder, "good.trc");
-    const { lines } = traceBoth(path, machineOf(), kernel, { ...FILTER, until: "fork:3" });
+    const lines = traceBoth(path, machineOf(), kernel, { ...FILTER, until: "fork:3" });
     const reason = (name: string): string => {
       try {
         linesOf(join(folder, name));
