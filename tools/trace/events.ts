@@ -18,8 +18,9 @@ import { EventKind, type Machine } from "../../cpu/index";
 import type { KernelLayout } from "../image/layout";
 import { EventLog, Kind, readEvent } from "./eventrecords";
 import { EVENT_KINDS, type TraceEventKind, type TraceEventListener } from "./eventtypes";
-import { EventWriter, type Wanted } from "./eventwriter";
+import { EventWriter } from "./eventwriter";
 import { KernelView } from "./kernelview";
+import type { Wanted } from "./recorder";
 
 export type { KernelLayout } from "../image/layout";
 export * from "./eventtypes";

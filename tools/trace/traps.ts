@@ -8,6 +8,10 @@ import { addOutcome, hasOutcome, NO_OUTCOME, Outcome, putOutcomeFirst } from "./
 import type { KernelView } from "./kernelview";
 import { frameOf, type PageEntries, PRESENT, WRITE } from "./pageentries";
 
+/** Vectors of a page fault and of a system call; bytes of INT 0x80. */
+export const PAGE_FAULT = 14;
+export const SYSCALL_VECTOR = 0x80;
+export const INT_BYTES = 2;
 /** Traps within traps that are remembered of a process; a kernel that is not ours may never come back from one. */
 const MOST_TRAPS = 32;
 
