@@ -10,8 +10,13 @@ import { type Block, End, type IrFunction, isComparison, isPure, Op, type Value 
 /** Hoist from all loops, inner ones first. Leaves the function analysed. */
 export function hoistInvariants(fn: IrFunction): void {
   const addresses = addressOnly(fn);
-  let changed = false;
-  for (const loop of findLoops(fn).reverse()) {
+  const done = new Set<Block>();
+  const next = () =>
+    findLoops(fn)
+      .reverse()
+      .find(({ header }) => !done.has(header));
+  for (let loop = next(); loop !== undefined; loop = next()) {
+    done.add(loop.header);
     const found = invariantsOf(loop, addresses);
     if (found.length === 0) continue;
     const front = frontOf(fn, loop);
@@ -19,9 +24,9 @@ export function hoistInvariants(fn: IrFunction): void {
     for (const block of loop.blocks) block.body = block.body.filter((value) => !moved.has(value));
     for (const value of found) value.block = front;
     front.body.push(...found);
-    changed = true;
+    // A new block in front is one of the loops around it: what was put there is theirs to hoist, and not from outside of them.
+    analyse(fn);
   }
-  if (changed) analyse(fn);
 }
 
 /** Values that are read as addresses and as nothing else. */

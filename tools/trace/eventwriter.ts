@@ -34,6 +34,8 @@ export class EventWriter {
   private readonly entries: PageEntries;
   private readonly recorder: Recorder;
   private readonly marks: TableMarks;
+  /** The running process is in a trap that has not been recovered yet: its frame was not whole. */
+  private isBehind = false;
 
   constructor(
     private readonly machine: Machine,
@@ -50,10 +52,20 @@ export class EventWriter {
   moved(): void {
     this.processes.readAll();
     this.marks.readAll();
-    if (this.kernel !== undefined && this.machine.cpu.cpl !== 3) this.recover();
+    this.isBehind = this.kernel !== undefined && this.machine.cpu.cpl !== 3;
+    this.catchUp();
+    // If it sleeps before anything is heard of it, its call is recovered when it goes back.
+    if (this.isBehind) this.processes.current().isStale = true;
+  }
+
+  private catchUp(): void {
+    if (!this.kernel?.hasUserFrame(this.machine.cpu.r[Register.ESP] >>> 0)) return;
+    this.isBehind = false;
+    this.recover();
   }
 
   hear(event: Readonly<MachineEvent>): void {
+    if (this.isBehind) this.catchUp();
     const { kind, a, b } = event;
     switch (kind) {
       case EventKind.Mark:

@@ -139,9 +139,16 @@ export class KernelView {
 
   /** A word of the frame that the running task's last entry from user mode pushed, by its name in TrapFrame. */
   userFrameWord(name: string): number {
-    const task = this.current;
-    if (task === 0) return 0;
-    return this.field("TrapFrame", name, task + TASK_BLOCK_BYTES - (this.layout.structs.TrapFrame?.bytes ?? 0));
+    return this.current === 0 ? 0 : this.field("TrapFrame", name, this.userFrame);
+  }
+
+  /** Whether a stack that has grown down to `esp` has all of that frame: the first instructions of an entry only begin it. */
+  hasUserFrame(esp: number): boolean {
+    return esp <= this.userFrame;
+  }
+
+  private get userFrame(): number {
+    return this.current + TASK_BLOCK_BYTES - (this.layout.structs.TrapFrame?.bytes ?? 0);
   }
 
   private nameOf(task: number): string {
