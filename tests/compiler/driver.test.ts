@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -72,7 +72,7 @@ test("gdb breaks at a line of memory.ts and lists it", async () => {
       "break copyPageRange",
       "info line handleMmFault",
     ];
-    const output = runTool("gdb", ["-nx", "-batch", ...commands.flatMap((one) => ["-ex", one]), file], "/");
+    const output = runTool("gdb", ["-nx", "-batch", ...commands.flatMap((one) => ["-ex", one]), file], findRoot());
     assert.match(output, /Breakpoint 1 at 0xc01[0-9a-f]+: file kernel\/mm\/memory\.ts, line \d+\./);
     assert.match(output, /\n\d+\s+export function copyPageRange/);
     assert.match(output, /Breakpoint 2 at 0xc01[0-9a-f]+: file kernel\/mm\/memory\.ts/);
@@ -83,6 +83,18 @@ test("gdb breaks at a line of memory.ts and lists it", async () => {
 test("the same sources make the same file", async () => {
   assert.equal(await compileKernel(), await kernel());
 });
+
+test("it does not matter where the sources lie: a program of a tree elsewhere is the same file", () =>
+  withFolder(async (folder) => {
+    const root = path.join(folder, "a/clone/in/a/folder/with/a/long/name");
+    for (const part of ["userland", "kernel/abi"])
+      cpSync(path.join(findRoot(), part), path.join(root, part), { recursive: true });
+    const source = "userland/bin/hello.ts";
+    const [here, there] = await Promise.all(
+      [findRoot(), root].map((of) => compileProgram(path.join(of, source), { root: of })),
+    );
+    assert.ok(Buffer.from(here).equals(there), `${here.length} and ${there.length} bytes`);
+  }));
 
 test("a program outside the tree imports tine and its own files", () =>
   withFolder(async (folder) => {

@@ -1,13 +1,15 @@
 /**
  * A machine behind our gdb server, and Debian's gdb in batch mode in front of it. May import cpu, tools, tests/guest, Node.
  */
+
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Machine } from "../../cpu/index";
+import { findRoot } from "../../tools/compiler/root";
 import { type Debugged, debugMachine } from "../../tools/gdb/debugged";
-import { GDB_SCRIPT, GDB_SCRIPT_NAME } from "../../tools/gdb/script";
+import { GDB_SCRIPT_NAME, gdbScript } from "../../tools/gdb/script";
 import { GdbServer } from "../../tools/gdb/server";
 import { type KernelLayout, kernelLayout } from "../../tools/image/layout";
 import { buildUserProgram } from "../../tools/image/program";
@@ -150,7 +152,7 @@ export async function runGdb(rig: Rig, commands: readonly string[]): Promise<str
   const before = ["set debuginfod enabled off", "set pagination off", "set confirm off", "set width 0"];
   const connect = [`target remote 127.0.0.1:${rig.port}`, `add-symbol-file ${rig.program.file}`];
   const script = join(dirname(rig.program.file), GDB_SCRIPT_NAME);
-  writeFileSync(script, GDB_SCRIPT);
+  writeFileSync(script, gdbScript(findRoot()));
   const args = ["-nx", "-batch", "-x", script, ...before.flatMap((command) => ["-iex", command])];
   for (const command of [...connect, ...commands]) args.push("-ex", command, "-ex", `echo ${MARK}\\n`);
   // Both of its streams in one, so that they stay in order.

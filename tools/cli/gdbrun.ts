@@ -4,14 +4,16 @@
  *
  * The disk is a copy: a machine that can go back does not write to a file.
  */
+
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { EventKind, MachineError } from "../../cpu/index";
 import { Mark } from "../../kernel/abi/marks";
+import { findRoot } from "../compiler/root";
 import type { Progress } from "../gdb/control";
 import { type Debugged, debugMachine } from "../gdb/debugged";
-import { GDB_SCRIPT, GDB_SCRIPT_NAME } from "../gdb/script";
+import { GDB_SCRIPT_NAME, gdbScript } from "../gdb/script";
 import { GdbServer } from "../gdb/server";
 import { kernelLayout } from "../image/layout";
 import { buildUserProgram } from "../image/program";
@@ -55,7 +57,7 @@ export async function runGdb(path: string | undefined, args: string[], options: 
   const folder = mkdtempSync(join(tmpdir(), "tine-gdb-"));
   try {
     const script = join(folder, GDB_SCRIPT_NAME);
-    writeFileSync(script, GDB_SCRIPT);
+    writeFileSync(script, gdbScript(findRoot()));
     const programFile = program && join(folder, basename(program.name));
     // What boots is what `tine run` boots; gdb gets the same program with all debug information.
     const isSource = path?.endsWith(".ts") === true;

@@ -15,7 +15,7 @@ import { CompileError } from "./errors";
 import { LAYOUT_SECTION, type SourceLayout } from "./layout";
 import { LayoutOverflow, type LinkedImage, link } from "./link";
 import type { LineRecord, ObjectFile } from "./object";
-import { findRoot } from "./root";
+import { findRoot, SOURCE_FOLDER } from "./root";
 
 /** How an image is put together. Paths are relative to the root. */
 interface Target {
@@ -144,7 +144,7 @@ async function build(target: Target, program: string | undefined, options: Compi
         entry: ENTRY_SYMBOL,
         kernelSymbols: target.kernelSymbols,
       });
-      return { elf: finish(image, root, target, compiled.layout), files };
+      return { elf: finish(image, target, compiled.layout), files };
     } catch (error) {
       if (!(error instanceof LayoutOverflow)) throw error;
       while (textRoom < error.textBytes) textRoom *= 2;
@@ -189,8 +189,8 @@ function markDeclarations({ symbols, sections, lines }: ObjectFile, declarations
   return marked.sort((a, b) => a.offset - b.offset);
 }
 
-function finish(image: LinkedImage, root: string, target: Target, layout: SourceLayout): Uint8Array {
-  const debug = buildDwarf(image.units, root, target.fullDebug);
+function finish(image: LinkedImage, target: Target, layout: SourceLayout): Uint8Array {
+  const debug = buildDwarf(image.units, SOURCE_FOLDER, target.fullDebug);
   if (target.describesLayout) debug.push({ name: LAYOUT_SECTION, bytes: Buffer.from(JSON.stringify(layout)) });
   return writeElf(image, { physicalOffset: target.physicalOffset, debug });
 }

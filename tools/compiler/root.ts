@@ -14,3 +14,9 @@ export function findRoot(): string {
     folder = parent;
   }
 }
+
+/**
+ * What debug information calls the root, wherever it lies: an image's size, and with it the frames that a kernel has, must not depend on
+ * where the clone is. A debugger is told where the sources are (tools/gdb/script.ts), or started in the root.
+ */
+export const SOURCE_FOLDER = "/src/tine/";
