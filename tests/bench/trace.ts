@@ -2,12 +2,13 @@
  * What tracing costs: lines of a full text trace a second, and how much longer a run takes that is traced for events alone, or of which a
  * trace waits for a window that never comes. May import cpu, tools, statistics.
  */
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Machine } from "../../cpu/index";
 import { type BuiltAll, buildAll } from "../../tools/image/build";
-import { ALL_LETTERS, EVENT_LETTERS, FIELDS, NO_FILTER, type TraceFilter } from "../../tools/trace/filter";
+import { ALL_LETTERS, FIELDS, NO_FILTER } from "../../tools/trace/filter";
 import { traceSession } from "../../tools/trace/session";
 import { type Spread, spread } from "./statistics";
 
@@ -23,29 +24,36 @@ export interface TraceCosts {
 }
 
 /** Forks, execs, faults and exits: kernel code, and many events. */
-const GUEST = "/bin/forkstorm";
+const GUEST = "forkstorm";
 /** Instructions between two looks, as the command line has them. */
 const SLICE = 50_000;
 
-/** Seconds that a run takes, under a trace if there is a filter, and its lines: by the clock, since several threads take part. */
-function run(
-  built: BuiltAll,
-  forks: number,
-  file: string,
-  filter: TraceFilter | undefined,
-): { seconds: number; lines: number } {
+/** Lines a second of a full trace to a file. */
+function linesPerSecond(built: BuiltAll, forks: number, file: string): number {
   const machine = new Machine({ memoryMB: 64 });
-  machine.loadMultiboot(built.kernel, { commandLine: `fork=share -- ${GUEST} ${forks}`, modules: [built.initrd] });
+  machine.loadMultiboot(built.kernel, { commandLine: `fork=share -- /bin/${GUEST} ${forks}`, modules: [built.initrd] });
   const images = { kernel: built.kernel, modules: [built.initrd] };
+  const filter = { ...NO_FILTER, letters: ALL_LETTERS.replace("f", "") };
   const begun = performance.now();
-  const session = filter && traceSession(machine, images, { filter, fields: FIELDS, syntax: "intel", output: file });
+  const session = traceSession(machine, images, { filter, fields: FIELDS, syntax: "intel", output: file });
   for (;;) {
     const { reason } = machine.run({ maxInstructions: SLICE });
-    session?.atBoundary();
+    session.atBoundary();
     if (reason !== "budget") break;
   }
-  const lines = session?.end().lines ?? 0;
-  return { seconds: (performance.now() - begun) / 1000, lines };
+  return session.end().lines / ((performance.now() - begun) / 1000);
+}
+
+/**
+ * Seconds that `tine` takes for a run, as a person waits for it: by the clock, since several threads take part, and in a process of its own, since
+ * what one run has compiled another in the same process may or may not find.
+ */
+function secondsOf(words: readonly string[], forks: number): number {
+  const command = ["tools/cli/tine.mjs", ...words, "--fork", "share", `userland/bin/${GUEST}.ts`, String(forks)];
+  const begun = performance.now();
+  const { status, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`tine ${words.join(" ")}: ${stderr}`);
+  return (performance.now() - begun) / 1000;
 }
 
 /** Measures, `rounds` times each after a first time that does not count. */
@@ -53,22 +61,26 @@ export async function traceCosts(rounds: number, scale: number, progress: (text:
   const built = await buildAll("dist");
   const folder = mkdtempSync(join(tmpdir(), "tine-bench-"));
   const file = join(folder, "trace.txt");
-  const forks = Math.max(10, Math.round(1000 * scale));
-  const all = { ...NO_FILTER, letters: ALL_LETTERS.replace("f", "") };
-  const events = { ...NO_FILTER, letters: EVENT_LETTERS };
-  const waiting = { ...all, from: Number.MAX_SAFE_INTEGER, to: Number.POSITIVE_INFINITY };
+  // Long enough that what is made once (code for a thread that has just come up, most of all) counts as little as it does for a person.
+  const forks = Math.max(10, Math.round(6000 * scale));
+  const forksInFull = Math.max(5, Math.round(50 * scale));
+  const events = ["trace", "--trace", "events", "--output", file];
+  const waiting = ["trace", "--from", String(Number.MAX_SAFE_INTEGER), "--output", file];
   const figures = { lines: [] as number[], events: [] as number[], waiting: [] as number[] };
   try {
     for (let round = 0; round <= rounds; round++) {
       progress(`trace, ${round === 0 ? "to warm up" : `${round} of ${rounds}`}`);
-      const full = run(built, Math.ceil(forks / 20), file, all);
-      const plain = run(built, forks, file, undefined);
-      const withEvents = run(built, forks, file, events);
-      const withWaiting = run(built, forks, file, waiting);
+      const lines = linesPerSecond(built, forksInFull, file);
+      // Between two runs without, so that a machine that becomes slower or faster does so for both.
+      const before = secondsOf(["run"], forks);
+      const withEvents = secondsOf(events, forks);
+      const between = secondsOf(["run"], forks);
+      const withWaiting = secondsOf(waiting, forks);
+      const after = secondsOf(["run"], forks);
       if (round === 0) continue;
-      figures.lines.push(full.lines / full.seconds);
-      figures.events.push(withEvents.seconds / plain.seconds);
-      figures.waiting.push(withWaiting.seconds / plain.seconds);
+      figures.lines.push(lines);
+      figures.events.push((2 * withEvents) / (before + between));
+      figures.waiting.push((2 * withWaiting) / (between + after));
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -75,6 +75,19 @@ test("shows the lines of the trace in one thread: all events, some of one proces
   });
 });
 
+test("a window far behind the beginning, of which the trace has only waited, shows what the whole trace has there", () => {
+  withFiles({ "many.ts": MANY }, (cwd) => {
+    const from = 4_000_000;
+    const words = ["trace", "--trace", "events", "many.ts", "200"];
+    const lines = (...more: string[]) =>
+      tine([...words.slice(0, 3), ...more, ...words.slice(3)], { cwd }).stdout.split("\n");
+    const whole = lines().filter((line) => Number.parseInt(line, 10) >= from);
+    const window = lines("--from", String(from)).filter((line) => line !== "");
+    assert.ok(whole.length > 1000, `${whole.length} lines`);
+    assert.equal(window, whole);
+  });
+});
+
 test("on a full disk, and where nobody reads it: the trace ends, says where, and the run goes no further", () => {
   withFiles({ "many.ts": MANY }, (cwd) => {
     const program = `"${process.execPath}" "${join(process.cwd(), "tools/cli/tine.mjs")}" trace --trace events`;

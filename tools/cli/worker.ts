@@ -37,7 +37,7 @@ const SHORT_SLEEP_MS = 1;
  * waits for its disk all the time, costs few messages.
  */
 const FLUSH_MS = 20;
-/** A trace may make the machine a hundred times slower: a slice is shorter then. */
+/** The same under a slow trace. */
 const TRACED_SLICE = 50_000;
 /** Exit code of a program of which an assert failed (userland/lib/abort.ts). */
 const ABORT_STATUS = 134;
@@ -245,7 +245,7 @@ class Run {
         (at) => at ?? Number.POSITIVE_INFINITY,
       );
       const until = Math.min(this.spec.maxInstructions, ...boundaries);
-      const slice = Math.min(tracing === undefined ? SLICE : TRACED_SLICE, until - machine.instret);
+      const slice = Math.min(tracing?.isSlow ? TRACED_SLICE : SLICE, until - machine.instret);
       const stop = machine.run({ maxInstructions: slice, stopWhenIdle: true });
       tracing?.atBoundary();
       if (recorder !== undefined && machine.instret >= recorder.nextCheckpoint) recorder.checkpoint(machine);

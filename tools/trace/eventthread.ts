@@ -50,7 +50,7 @@ export interface EventWorkerEnd {
 /** Pieces that may wait to be read: some 64 KB each. */
 const MOST_WAITING = 256;
 /** Boundaries after which a piece is handed over though it is not full: somebody may be looking. */
-const PATIENCE = 64;
+const PATIENCE = 4;
 /** How long the other thread may take for a piece, in milliseconds, before it counts as dead. */
 const MOST_WAIT_MS = 60_000;
 
@@ -61,6 +61,7 @@ const YOUNG_MB = 64;
 const OF_PROGRAMS: readonly TraceEventKind[] = ["exec", "fork", "exit"];
 
 export class EventThread implements TraceSession {
+  readonly isSlow = false;
   private readonly shared = new Int32Array(new SharedArrayBuffer(4 * Shared.Words));
   private readonly port: MessagePort;
   private readonly worker: Worker;

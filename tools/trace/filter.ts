@@ -116,6 +116,11 @@ export function isOfEventsAlone(filter: TraceFilter): boolean {
   );
 }
 
+/** Whether the window is one of instret alone: nothing that happens before it matters, and nothing that the filter names can be missing. */
+export function beginsByItself({ after, until, marked, functions }: TraceFilter): boolean {
+  return after === undefined && until === undefined && !marked && isAbsent(functions);
+}
+
 function isAbsent(value: unknown): boolean {
   return value === undefined || (Array.isArray(value) && value.length === 0);
 }

@@ -99,7 +99,7 @@ export class TextFormat {
   private front(instret: number, ring: number, pid: number): string {
     const { has } = this;
     let text = "";
-    if (has.instret) text = padStart(String(instret), 10);
+    if (has.instret) text = padStart(decimal(instret), 10);
     if (has.ring) text += text === "" ? `r${ring}` : ` r${ring}`;
     if (has.pid) text += (text === "" ? "" : " ") + (pid < 0 ? "-  " : pid < 10 ? `p${pid} ` : `p${pid}`);
     return text;
@@ -164,6 +164,11 @@ export class TextFormat {
     const place = this.options.where && where !== "" && SHOW_WHERE.has(event.kind) ? ` at ${where}` : "";
     return `${this.front(event.instret, event.ring, event.pid)}  ${eventText(event, where)}${place}\n`;
   }
+}
+
+/** A count's digits: a small integer's are had faster than a double's. */
+function decimal(count: number): string {
+  return (count | 0) === count ? String(count | 0) : String(count);
 }
 
 function padStart(text: string, width: number): string {

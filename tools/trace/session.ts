@@ -5,7 +5,7 @@ import type { Machine } from "../../cpu/index";
 import { BinarySink } from "./binary";
 import { EventThread } from "./eventthread";
 import type { TraceEvent } from "./eventtypes";
-import { isOfEventsAlone } from "./filter";
+import { beginsByItself, isOfEventsAlone } from "./filter";
 import { Output } from "./output";
 import type { Step } from "./step";
 import { eventsNeedPlace, type TextOptions, TextSink } from "./textsink";
@@ -43,6 +43,8 @@ class Sinks implements TraceSink {
 
 /** A trace that goes on beside a run. */
 export interface TraceSession {
+  /** It may make the machine a hundred times slower: the caller had better look often at what else there is. */
+  readonly isSlow: boolean;
   /** Up to which instret the machine may run before atBoundary() must be called. */
   nextBoundary(): number;
   /** To be called between two runs of the machine. */
@@ -66,9 +68,19 @@ export function traceSession(
   return new TracerSession(machine, images, spec);
 }
 
+/**
+ * Instructions before a trace's window from which on it listens: what a process is in when the window begins has then been seen to begin,
+ * but for what takes longer. A machine whose trace only waits runs as if there were none.
+ */
+const LEAD = 2_000_000;
+
 /** A trace that this thread makes and writes. */
 class TracerSession implements TraceSession {
-  private readonly tracer: Tracer;
+  /** Undefined up to `listensFrom`. */
+  private tracer: Tracer | undefined;
+  private readonly make: () => Tracer;
+  private readonly listensFrom: number;
+  private isStopped = false;
   private readonly output: Output | undefined;
   private readonly binary: BinarySink | undefined;
   private endedAt: number | undefined;
@@ -92,7 +104,13 @@ class TracerSession implements TraceSession {
     }
     const memory = this.binary !== undefined || spec.fields.includes("memory");
     const sink = sinks.length === 1 ? sinks[0] : new Sinks(sinks);
-    this.tracer = new Tracer(machine, { kernel, modules, filter, sink, memory });
+    this.make = () => new Tracer(machine, { kernel, modules, filter, sink, memory });
+    this.listensFrom = beginsByItself(filter) ? filter.from - LEAD : 0;
+    this.begin();
+  }
+
+  private begin(): void {
+    if (this.machine.instret >= this.listensFrom) this.tracer ??= this.make();
   }
 
   private write(output: Output, line: string): void {
@@ -102,7 +120,8 @@ class TracerSession implements TraceSession {
 
   private stop(): void {
     this.endedAt ??= this.machine.instret;
-    this.tracer.end();
+    this.isStopped = true;
+    this.tracer?.end();
   }
 
   private get error(): NodeJS.ErrnoException | undefined {
@@ -110,17 +129,22 @@ class TracerSession implements TraceSession {
   }
 
   nextBoundary(): number {
-    return this.tracer.nextBoundary();
+    return this.tracer?.nextBoundary() ?? this.listensFrom;
   }
 
   atBoundary(): void {
-    this.tracer.atBoundary();
+    this.begin();
+    this.tracer?.atBoundary();
     this.output?.flush();
     if (this.error !== undefined) this.stop();
   }
 
   get isDone(): boolean {
-    return this.tracer.isDone;
+    return this.tracer?.isDone ?? this.isStopped;
+  }
+
+  get isSlow(): boolean {
+    return this.tracer !== undefined;
   }
 
   end(): TraceEnd {
@@ -128,7 +152,7 @@ class TracerSession implements TraceSession {
     this.output?.close();
     const instret = this.endedAt ?? this.machine.instret;
     this.binary?.close(instret);
-    const end = { lines: this.tracer.count, instret };
+    const end = { lines: this.tracer?.count ?? 0, instret };
     return this.error === undefined ? end : { ...end, error: this.error.code ?? this.error.message };
   }
 }
