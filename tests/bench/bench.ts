@@ -93,7 +93,7 @@ const mark = (reached: boolean): string => (reached ? "reached" : "short");
 const more = (ratio: number): string => ((ratio - 1) * 100).toFixed(1);
 
 /** The cost of tracing, with what is wanted. */
-function printTrace({ lines, events, waiting }: TraceCosts): void {
+function printTrace({ lines, events }: TraceCosts): void {
   const percent = ({ median, min, max }: Spread) => `${more(median)} % (${more(min)}–${more(max)})`;
   const { median, min, max } = lines;
   console.log(
@@ -102,9 +102,7 @@ function printTrace({ lines, events, waiting }: TraceCosts): void {
   console.log(
     `events alone: longer by ${percent(events)}, wanted at most 10: ${mark(events.median <= TRACE_LIMITS.events)}`,
   );
-  console.log(
-    `a trace that waits: longer by ${percent(waiting)}, wanted at most 2: ${mark(waiting.median <= TRACE_LIMITS.waiting)}`,
-  );
+  console.log();
 }
 
 /** The cost of being able to trace. */

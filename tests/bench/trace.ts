@@ -1,6 +1,6 @@
 /**
- * What tracing costs: lines of a full text trace a second, and how much longer a run takes that is traced for events alone, or of which a
- * trace waits for a window that never comes. May import cpu, tools, statistics.
+ * What tracing costs: lines of a full text trace a second, and how much longer a run takes that is traced for events alone. What it costs that one
+ * could trace is hooks.ts. May import cpu, tools, statistics.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,14 +13,13 @@ import { traceSession } from "../../tools/trace/session";
 import { type Spread, spread } from "./statistics";
 
 /** What is wanted: lines a second at least, and how many times the untraced run at most. */
-export const TRACE_LIMITS = { lines: 300_000, events: 1.1, waiting: 1.02 };
+export const TRACE_LIMITS = { lines: 300_000, events: 1.1 };
 
 export interface TraceCosts {
   /** Lines a second, of a full trace to a file. */
   lines: Spread;
   /** Times that of the run without a trace. */
   events: Spread;
-  waiting: Spread;
 }
 
 /** Forks, execs, faults and exits: kernel code, and many events. */
@@ -65,8 +64,7 @@ export async function traceCosts(rounds: number, scale: number, progress: (text:
   const forks = Math.max(10, Math.round(6000 * scale));
   const forksInFull = Math.max(5, Math.round(50 * scale));
   const events = ["trace", "--trace", "events", "--output", file];
-  const waiting = ["trace", "--from", String(Number.MAX_SAFE_INTEGER), "--output", file];
-  const figures = { lines: [] as number[], events: [] as number[], waiting: [] as number[] };
+  const figures = { lines: [] as number[], events: [] as number[] };
   try {
     for (let round = 0; round <= rounds; round++) {
       progress(`trace, ${round === 0 ? "to warm up" : `${round} of ${rounds}`}`);
@@ -74,16 +72,13 @@ export async function traceCosts(rounds: number, scale: number, progress: (text:
       // Between two runs without, so that a machine that becomes slower or faster does so for both.
       const before = secondsOf(["run"], forks);
       const withEvents = secondsOf(events, forks);
-      const between = secondsOf(["run"], forks);
-      const withWaiting = secondsOf(waiting, forks);
       const after = secondsOf(["run"], forks);
       if (round === 0) continue;
       figures.lines.push(lines);
-      figures.events.push((2 * withEvents) / (before + between));
-      figures.waiting.push((2 * withWaiting) / (between + after));
+      figures.events.push((2 * withEvents) / (before + after));
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  return { lines: spread(figures.lines), events: spread(figures.events), waiting: spread(figures.waiting) };
+  return { lines: spread(figures.lines), events: spread(figures.events) };
 }

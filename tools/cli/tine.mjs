@@ -7,7 +7,6 @@ import { Worker } from "node:worker_threads";
 import { bundleTools } from "../bundle.mjs";
 import { setEngineOptions } from "../engine.mjs";
 
-setEngineOptions();
 try {
   await bundleTools();
 } catch (error) {
@@ -21,4 +20,6 @@ const thread = RUNS_MACHINE.includes(process.argv[2])
   : undefined;
 thread?.unref();
 const { main } = await import("../../dist/cli.mjs");
+// Not earlier: what V8 has compiled before, Node's own modules, it takes only while its options are those that it was compiled with.
+setEngineOptions();
 await main(process.argv, thread);
