@@ -93,14 +93,14 @@ const mark = (reached: boolean): string => (reached ? "reached" : "short");
 const more = (ratio: number): string => ((ratio - 1) * 100).toFixed(1);
 
 /** The cost of tracing, with what is wanted. */
-function printTrace({ lines, events }: TraceCosts): void {
+function printTrace({ lines, events, dense }: TraceCosts): void {
   const percent = ({ median, min, max }: Spread) => `${more(median)} % (${more(min)}–${more(max)})`;
   const { median, min, max } = lines;
   console.log(
     `full text trace to a file: ${number(median)} lines/s (${number(min)}–${number(max)}), wanted ${number(TRACE_LIMITS.lines)}: ${mark(median >= TRACE_LIMITS.lines)}`,
   );
   console.log(
-    `events alone: longer by ${percent(events)}, wanted at most 10: ${mark(events.median <= TRACE_LIMITS.events)}`,
+    `events alone: longer by ${percent(events)}, wanted at most 10: ${mark(events.median <= TRACE_LIMITS.events)}; a storm of tiny forks and execs by ${percent(dense)}`,
   );
   console.log();
 }
