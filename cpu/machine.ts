@@ -13,7 +13,6 @@ import { checkDate, checkDisk, checkMemory, checkRom, checkVersion } from "./che
 import {
   EventKind,
   type EventListener,
-  type MachineEvent,
   type MachineOptions,
   type MachineState,
   type RunOptions,
@@ -24,6 +23,7 @@ import { Cpu, RunExit } from "./cpu";
 import { MachineError } from "./errors";
 import { InputQueue, type InputRecord, type InputStamp } from "./inputqueue";
 import { linearEip, type Registers, readLinear, registersOf, type TlbEntry, tlbEntries } from "./inspect";
+import { Listeners } from "./listeners";
 import { BOOT_MAGIC, type BootOptions, loadMultiboot } from "./multiboot";
 import { Flag, Register } from "./registers";
 
@@ -32,17 +32,6 @@ const NEWLINE = 10;
 const SERIAL_CHUNK_BYTES = 4096;
 /** When the proposal was posted that our kernel is about. */
 const START_TIME = new Date(Date.UTC(2002, 1, 18));
-
-const PROCESSOR_EVENTS: readonly EventKind[] = [
-  EventKind.TrapEntry,
-  EventKind.Iret,
-  EventKind.Cr3Load,
-  EventKind.TlbFlush,
-  EventKind.Invlpg,
-  EventKind.PageFault,
-];
-/** In the order of their numbers. */
-const ALL_EVENTS: readonly EventKind[] = [...PROCESSOR_EVENTS, EventKind.Mark, EventKind.Exit];
 
 export class Machine {
   readonly memoryMB: number;
@@ -59,10 +48,7 @@ export class Machine {
   private resetAsked = false;
   private running = false;
   private exitValue = 0;
-  private readonly listeners = new Map<EventListener, ReadonlySet<EventKind>>();
-  /** By EventKind. A new list each time that it changes: one may change while an event is told. */
-  private heardBy: EventListener[][] = ALL_EVENTS.map(() => []);
-  private readonly event: MachineEvent = { kind: EventKind.Mark, instret: 0, cycles: 0, a: 0, b: 0 };
+  private readonly listeners: Listeners;
   private hook: (() => unknown) | null = null;
   private readonly breakpoints = new Set<number>();
   /** Where a breakpoint last stopped the run, and at which instret: the instruction there runs next time. */
@@ -93,10 +79,11 @@ export class Machine {
       ...(model === undefined ? {} : { model }),
       ...(compileAfter === undefined ? {} : { compileAfter }),
     });
+    this.listeners = new Listeners(this.cpu);
     const signals = {
       transmit: (byte: number) => this.transmit(byte),
       exit: (value: number) => this.exit(value),
-      mark: (value: number) => this.emit(EventKind.Mark, value, 0),
+      mark: (value: number) => this.listeners.emit(EventKind.Mark, value, 0),
       reset: () => {
         this.resetAsked = true;
         this.cpu.requestStop();
@@ -270,40 +257,15 @@ export class Machine {
   private exit(value: number): void {
     this.exitValue = value;
     this.cpu.requestStop();
-    this.emit(EventKind.Exit, value, 0);
+    this.listeners.emit(EventKind.Exit, value, 0);
   }
 
   /**
    * Adds a listener, to all events or to those of some kinds; the result takes it away again. Listening costs no guest time, and
    * host time only where the processor's own events are among them.
    */
-  onEvent(listener: EventListener, kinds: readonly EventKind[] = ALL_EVENTS): () => void {
-    this.listeners.set(listener, new Set(kinds));
-    this.updateListener();
-    return () => {
-      this.listeners.delete(listener);
-      this.updateListener();
-    };
-  }
-
-  private updateListener(): void {
-    this.heardBy = ALL_EVENTS.map((kind) =>
-      [...this.listeners].filter(([, kinds]) => kinds.has(kind)).map(([listener]) => listener),
-    );
-    const wanted = PROCESSOR_EVENTS.some((kind) => this.heardBy[kind].length > 0);
-    this.cpu.listener = wanted ? (kind, a, b) => this.emit(kind as number as EventKind, a, b) : null;
-  }
-
-  private emit(kind: EventKind, a: number, b: number): void {
-    const listeners = this.heardBy[kind];
-    if (listeners.length === 0) return;
-    const { event } = this;
-    event.kind = kind;
-    event.instret = this.cpu.instret;
-    event.cycles = this.cpu.cycles;
-    event.a = a;
-    event.b = b;
-    for (const listener of listeners) listener(event);
+  onEvent(listener: EventListener, kinds?: readonly EventKind[]): () => void {
+    return this.listeners.add(listener, kinds);
   }
 
   /**

@@ -59,8 +59,8 @@ export const HOOKS: Readonly<Record<string, readonly Cut[]>> = {
   ],
   "cpu/compile/traps.ts": [{ piece: "  slowWhenHeard(e);\n", times: 2 }],
   "cpu/machine.ts": [
-    { piece: "mark: (value: number) => this.emit(EventKind.Mark, value, 0),", left: "mark: () => {}," },
-    { piece: "    this.emit(EventKind.Exit, value, 0);\n" },
+    { piece: "mark: (value: number) => this.listeners.emit(EventKind.Mark, value, 0),", left: "mark: () => {}," },
+    { piece: "    this.listeners.emit(EventKind.Exit, value, 0);\n" },
   ],
 };
 

@@ -94,6 +94,8 @@ export class EventThread implements TraceSession {
       transferList: [port2],
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
+    // A thread that dies for want of memory cannot say so itself.
+    this.worker.on("error", () => Atomics.store(this.shared, Shared.Failed, 1));
     this.log = new EventLog((words) => this.hand(words));
     new Events(machine, kernelLayout(kernel)).logTo(this.log, kindsFor(filter));
   }

@@ -46,33 +46,36 @@ const sink = new TextSink(options, (line) => output.write(line));
 /** More pieces than there ever are. */
 const MOST_PIECES = 0x7fffffff;
 let lines = 0;
+/** Of the last event that was read, and of that at which it went wrong. */
+let instret = 0;
 let failedAt: number | undefined;
+let isOver = false;
 
 function show(event: TraceEvent): void {
   events.tell(event);
   if (output.error !== undefined || !shown.has(event.kind) || !(pids?.includes(event.pid) ?? true)) return;
   lines++;
   sink.event(event, places.of(event));
-  if (output.error !== undefined) fail(event.instret);
+  if (output.error !== undefined) fail();
 }
 
-function fail(instret: number): void {
+function fail(): void {
   failedAt ??= instret;
   Atomics.store(shared, Shared.Failed, 1);
 }
 
 function read(words: Int32Array): void {
-  let instret = 0;
   for (let at = 0; at < words.length; at = nextRecord(words, at)) {
     const event = readEvent(words, at);
-    show(event);
     instret = event.instret;
+    show(event);
   }
   output.flush();
-  if (output.error !== undefined) fail(instret);
+  if (output.error !== undefined) fail();
 }
 
 function end(wrong?: unknown): void {
+  isOver = true;
   const error = wrong === undefined ? output.error : (wrong as NodeJS.ErrnoException);
   const result: EventWorkerEnd = { lines };
   if (error !== undefined) Object.assign(result, { error: error.code ?? error.message, failedAt });
@@ -81,14 +84,17 @@ function end(wrong?: unknown): void {
   Atomics.notify(shared, Shared.Done);
 }
 
-// What is not written as planned: the other thread is told, and waits for nothing any more.
+// What nobody foresaw: the other thread is told, and waits for nothing any more.
 process.on("uncaughtException", (error) => {
-  fail(0);
-  Atomics.store(shared, Shared.Read, MOST_PIECES);
+  if (isOver) return;
+  fail();
   end(error);
+  Atomics.store(shared, Shared.Read, MOST_PIECES);
+  Atomics.notify(shared, Shared.Read);
 });
 
 port.on("message", (message: ToEventWorker) => {
+  if (isOver) return;
   if (message === "end") {
     end();
     return;
